@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Exact u8 x s8 on AVX2. vpmaddubsw would saturate sums of two products at 16 bits (255 * 127 * 2 is
+// twice the limit), so bytes are widened to 16 bits, even and odd ones apart, and vpmaddwd adds
+// pairs in 32 bits:
+//
+//   bytes of one column   k3 k2 k1 k0      even: k2 k0     odd: k3 k1
+//
+// Even bytes are taken by two shifts, not by a mask: the constant would cost a register and spill.
+#pragma once
+
+#include <ia_nn/arch/dot.hpp>
+
+IA_NN_BEGIN
+
+namespace detail {
+
+template <> struct dot_impl<isa::avx2, u8, s8> {
+  using acc = vec<s32, isa::avx2>;
+  struct pair {
+    __m256i even, odd;
+  };
+  static constexpr int kr = 4, width = 8;
+  static constexpr int a_registers = 2, b_registers = 2, temporaries = 1;
+
+  static IA_NN_INLINE pair load_b(s8 const* p) noexcept {
+    __m256i const v = _mm256_loadu_si256(reinterpret_cast<__m256i const*>(p));
+    return {_mm256_srai_epi16(_mm256_slli_epi16(v, 8), 8), _mm256_srai_epi16(v, 8)};
+  }
+  static IA_NN_INLINE pair load_a(u8 const* p) noexcept {
+    s32 four;
+    __builtin_memcpy(&four, p, sizeof four);
+    __m256i const v = _mm256_set1_epi32(four);
+    return {_mm256_srli_epi16(_mm256_slli_epi16(v, 8), 8), _mm256_srli_epi16(v, 8)};
+  }
+  static IA_NN_INLINE void mac(acc& c, pair a, pair b) noexcept {
+    c.r = _mm256_add_epi32(c.r, _mm256_madd_epi16(a.even, b.even));
+    c.r = _mm256_add_epi32(c.r, _mm256_madd_epi16(a.odd, b.odd));
+  }
+};
+
+} // namespace detail
+
+IA_NN_END

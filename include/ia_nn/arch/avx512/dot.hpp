@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Exact u8 x s8 on AVX-512 without VNNI: the AVX2 form (see avx2/dot.hpp) on 64 bytes.
+#pragma once
+
+#include <ia_nn/arch/dot.hpp>
+
+IA_NN_BEGIN
+
+namespace detail {
+
+template <> struct dot_impl<isa::avx512, u8, s8> {
+  using acc = vec<s32, isa::avx512>;
+  struct pair {
+    __m512i even, odd;
+  };
+  static constexpr int kr = 4, width = 16;
+  static constexpr int a_registers = 2, b_registers = 2, temporaries = 1;
+
+  static IA_NN_INLINE pair load_b(s8 const* p) noexcept {
+    __m512i const v = _mm512_loadu_si512(p);
+    return {_mm512_srai_epi16(_mm512_slli_epi16(v, 8), 8), _mm512_srai_epi16(v, 8)};
+  }
+  static IA_NN_INLINE pair load_a(u8 const* p) noexcept {
+    s32 four;
+    __builtin_memcpy(&four, p, sizeof four);
+    __m512i const v = _mm512_set1_epi32(four);
+    return {_mm512_srli_epi16(_mm512_slli_epi16(v, 8), 8), _mm512_srli_epi16(v, 8)};
+  }
+  static IA_NN_INLINE void mac(acc& c, pair a, pair b) noexcept {
+    c.r = _mm512_add_epi32(c.r, _mm512_madd_epi16(a.even, b.even));
+    c.r = _mm512_add_epi32(c.r, _mm512_madd_epi16(a.odd, b.odd));
+  }
+};
+
+} // namespace detail
+
+IA_NN_END

@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// vec for AVX-512 (F, BW, DQ, VL): 16 lanes, tails by mask registers.
+#pragma once
+
+#include <ia_nn/arch/vec.hpp>
+
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wuninitialized" // GCC 12's own header (_mm512_undefined)
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
+#include <xsimd/types/xsimd_avx512bw_register.hpp>
+#include <xsimd/types/xsimd_all_registers.hpp>
+
+IA_NN_BEGIN
+
+namespace detail {
+
+IA_NN_INLINE __mmask16 lanes16(index_t n) noexcept {
+  return static_cast<__mmask16>(n >= 16 ? 0xffffU : (1U << (n < 0 ? 0 : n)) - 1U);
+}
+
+template <> struct vec_impl<s32, isa::avx512>;
+
+template <> struct vec_impl<f32, isa::avx512> {
+  using value_type = f32;
+  using xsimd_arch = xsimd::avx512bw;
+  using reg = typename xsimd::types::simd_register<float, xsimd_arch>::register_type;
+  using mask = __mmask16;
+  static constexpr int size = 16;
+  reg r;
+
+  static IA_NN_INLINE vec_impl zero() noexcept { return {_mm512_setzero_ps()}; }
+  static IA_NN_INLINE vec_impl broadcast(f32 x) noexcept { return {_mm512_set1_ps(x)}; }
+
+  static IA_NN_INLINE vec_impl load(f32 const* p) noexcept { return {_mm512_loadu_ps(p)}; }
+  static IA_NN_INLINE vec_impl load(f32 const* p, index_t n) noexcept {
+    return {_mm512_maskz_loadu_ps(lanes16(n), p)};
+  }
+  static IA_NN_INLINE vec_impl load(bf16 const* p) noexcept {
+    return widen(_mm256_loadu_si256(reinterpret_cast<__m256i const*>(p)));
+  }
+  static IA_NN_INLINE vec_impl load(bf16 const* p, index_t n) noexcept {
+    return widen(_mm256_maskz_loadu_epi16(lanes16(n), p));
+  }
+  static IA_NN_INLINE vec_impl load(s32 const* p) noexcept {
+    return {_mm512_cvtepi32_ps(_mm512_loadu_si512(p))};
+  }
+  static IA_NN_INLINE vec_impl load(s32 const* p, index_t n) noexcept {
+    return {_mm512_cvtepi32_ps(_mm512_maskz_loadu_epi32(lanes16(n), p))};
+  }
+  template <byte_element T> static IA_NN_INLINE vec_impl load(T const* p) noexcept {
+    return widen<T>(_mm_loadu_si128(reinterpret_cast<__m128i const*>(p)));
+  }
+  template <byte_element T> static IA_NN_INLINE vec_impl load(T const* p, index_t n) noexcept {
+    return widen<T>(_mm_maskz_loadu_epi8(lanes16(n), p));
+  }
+
+  IA_NN_INLINE void store(f32* p) const noexcept { _mm512_storeu_ps(p, r); }
+  IA_NN_INLINE void store(f32* p, index_t n) const noexcept {
+    _mm512_mask_storeu_ps(p, lanes16(n), r);
+  }
+  IA_NN_INLINE void store(bf16* p) const noexcept {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), narrow());
+  }
+  IA_NN_INLINE void store(bf16* p, index_t n) const noexcept {
+    _mm256_mask_storeu_epi16(p, lanes16(n), narrow());
+  }
+  template <byte_element T> IA_NN_INLINE void store(T* p) const noexcept {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), saturate<T>());
+  }
+  template <byte_element T> IA_NN_INLINE void store(T* p, index_t n) const noexcept {
+    _mm_mask_storeu_epi8(p, lanes16(n), saturate<T>());
+  }
+  IA_NN_INLINE void store(s32* p) const noexcept { _mm512_storeu_si512(p, _mm512_cvtps_epi32(r)); }
+  IA_NN_INLINE void store(s32* p, index_t n) const noexcept {
+    _mm512_mask_storeu_epi32(p, lanes16(n), _mm512_cvtps_epi32(r));
+  }
+  IA_NN_INLINE reg native() const noexcept { return r; }
+
+  friend IA_NN_INLINE vec_impl operator+(vec_impl a, vec_impl b) noexcept {
+    return {_mm512_add_ps(a.r, b.r)};
+  }
+  friend IA_NN_INLINE vec_impl operator-(vec_impl a, vec_impl b) noexcept {
+    return {_mm512_sub_ps(a.r, b.r)};
+  }
+  friend IA_NN_INLINE vec_impl operator*(vec_impl a, vec_impl b) noexcept {
+    return {_mm512_mul_ps(a.r, b.r)};
+  }
+  friend IA_NN_INLINE vec_impl operator/(vec_impl a, vec_impl b) noexcept {
+    return {_mm512_div_ps(a.r, b.r)};
+  }
+  friend IA_NN_INLINE vec_impl operator-(vec_impl a) noexcept {
+    return {_mm512_xor_ps(a.r, _mm512_set1_ps(-0.0F))};
+  }
+  friend IA_NN_INLINE vec_impl fma(vec_impl a, vec_impl b, vec_impl c) noexcept {
+    return {_mm512_fmadd_ps(a.r, b.r, c.r)};
+  }
+  friend IA_NN_INLINE vec_impl min(vec_impl a, vec_impl b) noexcept {
+    return {_mm512_min_ps(a.r, b.r)};
+  }
+  friend IA_NN_INLINE vec_impl max(vec_impl a, vec_impl b) noexcept {
+    return {_mm512_max_ps(a.r, b.r)};
+  }
+  friend IA_NN_INLINE vec_impl abs(vec_impl a) noexcept { return {_mm512_abs_ps(a.r)}; }
+  friend IA_NN_INLINE vec_impl sqrt(vec_impl a) noexcept { return {_mm512_sqrt_ps(a.r)}; }
+  friend IA_NN_INLINE vec_impl round(vec_impl a) noexcept {
+    return {_mm512_roundscale_ps(a.r, _MM_FROUND_TO_NEAREST_INT)};
+  }
+  friend IA_NN_INLINE mask operator<(vec_impl a, vec_impl b) noexcept {
+    return _mm512_cmp_ps_mask(a.r, b.r, _CMP_LT_OQ);
+  }
+  friend IA_NN_INLINE mask operator==(vec_impl a, vec_impl b) noexcept {
+    return _mm512_cmp_ps_mask(a.r, b.r, _CMP_EQ_OQ);
+  }
+  friend IA_NN_INLINE vec_impl select(mask m, vec_impl a, vec_impl b) noexcept {
+    return {_mm512_mask_blend_ps(m, b.r, a.r)};
+  }
+  // Halves are folded onto each other: 16 -> 8 -> 4 -> 2 -> 1.
+  friend IA_NN_INLINE f32 sum(vec_impl a) noexcept { return _mm512_reduce_add_ps(a.r); }
+  friend IA_NN_INLINE f32 highest(vec_impl a) noexcept { return _mm512_reduce_max_ps(a.r); }
+  friend IA_NN_INLINE f32 lowest(vec_impl a) noexcept { return _mm512_reduce_min_ps(a.r); }
+
+private:
+  static IA_NN_INLINE vec_impl widen(__m256i v) noexcept {
+    return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(v), 16))};
+  }
+  template <byte_element T> static IA_NN_INLINE vec_impl widen(__m128i v) noexcept {
+    if constexpr (std::same_as<T, u8>) return {_mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(v))};
+    else return {_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(v))};
+  }
+  // Integer rounding rather than vcvtneps2bf16, which flushes denormals: one result on every ISA.
+  IA_NN_INLINE __m256i narrow() const noexcept {
+    __m512i const u = _mm512_castps_si512(r);
+    __m512i const even = _mm512_and_si512(_mm512_srli_epi32(u, 16), _mm512_set1_epi32(1));
+    __m512i const rounded = _mm512_add_epi32(_mm512_add_epi32(u, _mm512_set1_epi32(0x7fff)), even);
+    __m512i const quiet = _mm512_or_si512(u, _mm512_set1_epi32(0x400000));
+    __mmask16 const nan = _mm512_cmp_ps_mask(r, r, _CMP_UNORD_Q);
+    return _mm512_cvtepi32_epi16(_mm512_srli_epi32(_mm512_mask_mov_epi32(rounded, nan, quiet), 16));
+  }
+  template <byte_element T> IA_NN_INLINE __m128i saturate() const noexcept {
+    __m512 const lo = _mm512_set1_ps(std::same_as<T, u8> ? 0.0F : -128.0F);
+    __m512 const hi = _mm512_set1_ps(std::same_as<T, u8> ? 255.0F : 127.0F);
+    return _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(_mm512_min_ps(_mm512_max_ps(r, lo), hi)));
+  }
+};
+
+template <> struct vec_impl<s32, isa::avx512> {
+  using value_type = s32;
+  using xsimd_arch = xsimd::avx512bw;
+  using reg = typename xsimd::types::simd_register<std::int32_t, xsimd_arch>::register_type;
+  using mask = __mmask16;
+  static constexpr int size = 16;
+  reg r;
+
+  static IA_NN_INLINE vec_impl zero() noexcept { return {_mm512_setzero_si512()}; }
+  static IA_NN_INLINE vec_impl broadcast(s32 x) noexcept { return {_mm512_set1_epi32(x)}; }
+  static IA_NN_INLINE vec_impl load(s32 const* p) noexcept { return {_mm512_loadu_si512(p)}; }
+  static IA_NN_INLINE vec_impl load(s32 const* p, index_t n) noexcept {
+    return {_mm512_maskz_loadu_epi32(lanes16(n), p)};
+  }
+  static IA_NN_INLINE vec_impl load(u8 const* p) noexcept {
+    return {_mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<__m128i const*>(p)))};
+  }
+  static IA_NN_INLINE vec_impl load(s8 const* p) noexcept {
+    return {_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<__m128i const*>(p)))};
+  }
+  static IA_NN_INLINE vec_impl load(u8 const* p, index_t n) noexcept {
+    return {_mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(lanes16(n), p))};
+  }
+  static IA_NN_INLINE vec_impl load(s8 const* p, index_t n) noexcept {
+    return {_mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(lanes16(n), p))};
+  }
+  IA_NN_INLINE void store(s32* p) const noexcept { _mm512_storeu_si512(p, r); }
+  IA_NN_INLINE void store(s32* p, index_t n) const noexcept {
+    _mm512_mask_storeu_epi32(p, lanes16(n), r);
+  }
+  IA_NN_INLINE reg native() const noexcept { return r; }
+
+  friend IA_NN_INLINE vec_impl operator+(vec_impl a, vec_impl b) noexcept {
+    return {_mm512_add_epi32(a.r, b.r)};
+  }
+  friend IA_NN_INLINE vec_impl operator-(vec_impl a, vec_impl b) noexcept {
+    return {_mm512_sub_epi32(a.r, b.r)};
+  }
+  friend IA_NN_INLINE vec_impl operator*(vec_impl a, vec_impl b) noexcept {
+    return {_mm512_mullo_epi32(a.r, b.r)};
+  }
+  friend IA_NN_INLINE vec_impl operator&(vec_impl a, vec_impl b) noexcept {
+    return {_mm512_and_si512(a.r, b.r)};
+  }
+  friend IA_NN_INLINE vec_impl operator|(vec_impl a, vec_impl b) noexcept {
+    return {_mm512_or_si512(a.r, b.r)};
+  }
+  friend IA_NN_INLINE vec_impl operator^(vec_impl a, vec_impl b) noexcept {
+    return {_mm512_xor_si512(a.r, b.r)};
+  }
+  friend IA_NN_INLINE vec_impl operator<<(vec_impl a, int n) noexcept {
+    return {_mm512_sll_epi32(a.r, _mm_cvtsi32_si128(n))};
+  }
+  friend IA_NN_INLINE vec_impl operator>>(vec_impl a, int n) noexcept {
+    return {_mm512_sra_epi32(a.r, _mm_cvtsi32_si128(n))};
+  }
+  friend IA_NN_INLINE vec_impl min(vec_impl a, vec_impl b) noexcept {
+    return {_mm512_min_epi32(a.r, b.r)};
+  }
+  friend IA_NN_INLINE vec_impl max(vec_impl a, vec_impl b) noexcept {
+    return {_mm512_max_epi32(a.r, b.r)};
+  }
+  friend IA_NN_INLINE mask operator<(vec_impl a, vec_impl b) noexcept {
+    return _mm512_cmplt_epi32_mask(a.r, b.r);
+  }
+  friend IA_NN_INLINE mask operator==(vec_impl a, vec_impl b) noexcept {
+    return _mm512_cmpeq_epi32_mask(a.r, b.r);
+  }
+  friend IA_NN_INLINE vec_impl select(mask m, vec_impl a, vec_impl b) noexcept {
+    return {_mm512_mask_blend_epi32(m, b.r, a.r)};
+  }
+  friend IA_NN_INLINE s32 sum(vec_impl a) noexcept { return _mm512_reduce_add_epi32(a.r); }
+};
+
+IA_NN_INLINE vec_impl<f32, isa::avx512> to_f32(vec_impl<s32, isa::avx512> a) noexcept {
+  return {_mm512_cvtepi32_ps(a.r)};
+}
+IA_NN_INLINE vec_impl<s32, isa::avx512> to_s32(vec_impl<f32, isa::avx512> a) noexcept {
+  return {_mm512_cvtps_epi32(a.r)};
+}
+IA_NN_INLINE vec_impl<s32, isa::avx512> bits(vec_impl<f32, isa::avx512> a) noexcept {
+  return {_mm512_castps_si512(a.r)};
+}
+IA_NN_INLINE vec_impl<f32, isa::avx512> bits(vec_impl<s32, isa::avx512> a) noexcept {
+  return {_mm512_castsi512_ps(a.r)};
+}
+
+} // namespace detail
+
+IA_NN_END
+
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic pop
+#endif
