@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// How C = A * B is cut: heights of tiles, blocks of rows and k that fit the caches, shares of workers.
+//
+// Loops, from the outside:   task (rows x panels)
+//                              block of rows, mc: its packed A stays in L2
+//                                block of panels, nc  }  only if k is cut, so that the
+//                                  block of k, kc     }  accumulators between stay in L2
+//                                    panel, nr: one panel of B stays in L1 or L2 ...
+//                                      tile, h: ... while tiles of A stream past it
+#pragma once
+
+#include <ia_nn/arch/cpu.hpp>
+#include <ia_nn/core/meta.hpp>
+
+IA_NN_BEGIN
+
+namespace detail {
+
+/// How workers divide C: `rows` x `columns` tasks.
+struct task_grid {
+  int rows = 1, columns = 1;
+};
+
+/// Height of the tiles of m rows: as equal as the step allows, so that 20 rows are 10 + 10 and not
+/// 14 + 6.
+constexpr int tile_height(index_t m, int max_rows, int step, int few) noexcept {
+  if (m <= few) return static_cast<int>(m);
+  index_t const tiles = ceil_div(m, max_rows);
+  return static_cast<int>(min_of(max_rows, round_up(ceil_div(m, tiles), step)));
+}
+
+/// The grid of at most `workers` tasks whose largest task is smallest. At equal size more rows: the
+/// tasks then pack different A, and share B.
+constexpr task_grid divide(index_t tiles, index_t panels, int workers) noexcept {
+  task_grid best;
+  index_t best_cost = tiles * panels;
+  for (int r = workers; r >= 1; --r) {
+    int const c = static_cast<int>(min_of(workers / r, panels));
+    if (r > tiles || c < 1) continue;
+    index_t const cost = ceil_div(tiles, r) * ceil_div(panels, c);
+    if (cost < best_cost) {
+      best_cost = cost;
+      best = {r, c};
+    }
+  }
+  return best;
+}
+
+struct blocking {
+  int height = 1;          ///< rows of a tile
+  index_t mc = 1;          ///< rows of a block, a multiple of height
+  index_t nc = 1;          ///< panels of a block
+  index_t kc = 1;          ///< groups of a block
+  task_grid grid;
+
+  bool cuts_k(index_t groups) const noexcept { return kc < groups; }
+};
+
+/// For m rows, `panels` panels and `groups` groups of group_bytes_a (one row) and group_bytes_b (one
+/// panel) bytes.
+inline blocking choose_blocking(index_t m, index_t panels, index_t groups, index_t group_bytes_a,
+                                index_t group_bytes_b, int max_rows, int step, int few, int workers,
+                                bool may_cut_k) noexcept {
+  cpu::caches const cache = cpu::cache_sizes();
+  blocking b;
+  b.height = tile_height(m, max_rows, step, few);
+  b.kc = groups;
+  b.nc = panels;
+  // A panel of B is read again for every tile of A: it must stay in L2 beside A.
+  index_t const most_groups = max_of(64, cache.l2 / 4 / group_bytes_b);
+  if (may_cut_k && groups > most_groups && m > few) {
+    b.kc = ceil_div(groups, ceil_div(groups, most_groups));
+    b.nc = min_of(panels, 16);
+  }
+  index_t const row_bytes = max_of(1, b.kc * group_bytes_a);
+  b.mc = max_of(b.height, cache.l2 / 2 / row_bytes / b.height * b.height);
+  b.mc = min_of(b.mc, max_of(b.height, 512 / b.height * b.height));
+  b.grid = divide(ceil_div(m, b.height), panels, workers);
+  return b;
+}
+
+} // namespace detail
+
+IA_NN_END

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What happens to an accumulator between the last product and the store: a chain of stages, each a
+// function of a register and of its place in C.
+//
+//   chain{add_bias{b}, relu{}}                       acc -> acc + b[column] -> relu -> store
+//   chain{scale_columns{s}, [](auto v) { return v * v; }}
+//   chain{[=](auto v, auto at) { return v + at.template matrix<decltype(v)>(r, ld); }}
+//
+// A stage takes (v) or (v, at); v is a vec<f32, I>, or a vec<s32, I> until some stage converts it.
+// `at` says which row and columns the lanes are and loads operands for them, tails included.
+#pragma once
+
+#include <ia_nn/arch/vec.hpp>
+
+IA_NN_BEGIN
+
+/// The lanes of one register: row `row`, columns column .. column + lanes - 1 of C. Whole is true if
+/// all lanes exist.
+template <bool Whole> struct tile_position {
+  index_t row, column, lanes;
+
+  /// p[column] for every lane: biases, scales per column.
+  template <vector_register V, class T> IA_NN_INLINE V columns(T const* p) const noexcept {
+    if constexpr (Whole) return V::load(p + column);
+    else return V::load(p + column, lanes);
+  }
+  /// p[row][column] of a matrix with ld elements per row: residuals, factors.
+  template <vector_register V, class T> IA_NN_INLINE V matrix(T const* p, index_t ld) const noexcept {
+    return columns<V>(p + row * ld);
+  }
+};
+
+namespace detail {
+
+template <class S, class V, class At> IA_NN_INLINE auto apply_stage(S const& s, V v, At at) noexcept {
+  if constexpr (requires { s(v, at); }) return s(v, at);
+  else {
+    static_assert(requires { s(v); },
+                  "ia_nn: an epilogue stage must be callable with a register, or with a register "
+                  "and its tile_position");
+    return s(v);
+  }
+}
+
+} // namespace detail
+
+/// Stages, applied from left to right. An empty chain stores the accumulator as it is.
+template <class... Stages> struct chain {
+  static constexpr bool empty = true;
+  template <class V, class At> IA_NN_INLINE V operator()(V v, At) const noexcept { return v; }
+};
+
+template <class First, class... Rest> struct chain<First, Rest...> {
+  static constexpr bool empty = false;
+  First first;
+  chain<Rest...> rest;
+
+  constexpr explicit chain(First f, Rest... r) : first(f), rest(r...) {}
+  template <class V, class At> IA_NN_INLINE auto operator()(V v, At at) const noexcept {
+    return rest(detail::apply_stage(first, v, at), at);
+  }
+};
+template <class... Stages> chain(Stages...) -> chain<Stages...>;
+
+namespace detail {
+
+// v as T at p: s32 registers keep their bits for s32, anything else goes through f32.
+template <bool Whole, class V, class T> IA_NN_INLINE void store_result(V v, T* p, index_t lanes) noexcept {
+  if constexpr (std::same_as<typename V::value_type, T> || std::same_as<typename V::value_type, f32>) {
+    if constexpr (Whole) v.store(p);
+    else v.store(p, lanes);
+  } else {
+    store_result<Whole>(to_f32(v), p, lanes);
+  }
+}
+
+/// Runs the chain over a tile of accumulators (rows x columns, ld apart) and stores it to C, whose
+/// element (row, column) of the whole matrix is c[0].
+template <isa::tag I, class Acc, class Epilogue, class C>
+IA_NN_INLINE void finish_tile(Acc const* acc, index_t ld, index_t rows, index_t columns, index_t row,
+                              index_t column, Epilogue const& epilogue, C* c, index_t ldc) noexcept {
+  using V = vec<Acc, I>;
+  for (index_t r = 0; r < rows; ++r) {
+    index_t j = 0;
+    for (; j + V::size <= columns; j += V::size) {
+      tile_position<true> const at{row + r, column + j, V::size};
+      store_result<true>(epilogue(V::load(acc + r * ld + j), at), c + r * ldc + j, V::size);
+    }
+    if (j < columns) {
+      tile_position<false> const at{row + r, column + j, columns - j};
+      store_result<false>(epilogue(V::load(acc + r * ld + j), at), c + r * ldc + j, columns - j);
+    }
+  }
+}
+
+} // namespace detail
+
+IA_NN_END

@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// C = epilogue(A * B): the plan of one matrix product. Set-up decides blocks and workspace and may
+// throw; `run` does the work, is noexcept, and neither allocates nor locks. A plan is constant: any
+// number of threads may run it at once, each with a workspace of its own.
+//
+//   gemm<isa::native, f32, f32, f32> plan(m, n, k);
+//   workspace scratch(plan.workspace_bytes());
+//   plan.run(a.data(), k, weights, c.data(), n, chain{add_bias{b}, relu{}}, scratch);
+//
+// Bits: integers are exact (mod 2^32). f32 sums run over k in order in every tile, so the same plan
+// gives the same bits for any number of workers, and any two ISAs with fma give the same bits.
+#pragma once
+
+#include <ia_nn/core/executor.hpp>
+#include <ia_nn/core/workspace.hpp>
+#include <ia_nn/gemm/region.hpp>
+
+IA_NN_BEGIN
+
+/// A (m x k) times packed B (k x n), on the instruction set I.
+///
+///   A, B             C            arithmetic
+///   f32, f32         f32 bf16 s8 u8   f32; with Policy = bf16_parts<2 or 3> on AMX: bf16 terms
+///   f32, bf16 or s8  the same     f32, weights widened when loaded; `grouped`: with scales
+///   bf16, bf16       the same     products and sums in f32
+///   u8 or s8, s8     s32 f32 bf16 s8 u8   s32, exact
+///
+/// M, N, K are extents known at compile time, or dyn.
+/// Errors at construction: errc::bad_shape (extents that are negative, contradict static ones or
+/// overflow; k or n of zero), errc::bad_parameter (options), errc::unsupported_isa.
+template <isa::tag I, element A, element B, element C, class Policy = standard, index_t M = dyn,
+          index_t N = dyn, index_t K = dyn>
+class gemm {
+  static_assert(detail::product_exists<A, B, Policy>,
+                "ia_nn: gemm: no kernel multiplies these types; A and B must be f32 and f32, f32 and "
+                "bf16 or s8 weights, bf16 and bf16, or u8 or s8 and s8");
+  static_assert(!std::same_as<C, s32> || std::same_as<B, s8>,
+                "ia_nn: gemm: an s32 result needs 8-bit integer operands");
+  using select = detail::kernel_for<I, A, B, Policy>;
+  using main_kernel = typename select::main;
+  using few_kernel = typename select::few;
+
+public:
+  using isa_type = I;
+  /// Owned packed B, and a view of it.
+  using weights = packed_matrix<typename main_kernel::b_type, typename main_kernel::panel_type>;
+  using weights_view = typename weights::view_type;
+  using accumulator = typename main_kernel::acc;
+  using shape_type = shape<M, N, K>;
+
+  /// For at most `workers` concurrent workers.
+  explicit gemm(shape_type const& mnk, int workers = 1, gemm_options const& options = {})
+      : mnk_(mnk), workers_(workers), options_(options) {
+    isa::require<I>();
+    if (n() < 1 || k() < 1)
+      throw error(errc::bad_shape, "gemm: (m, n, k) = " + mnk_.to_string() +
+                                       ": n and k must be at least 1");
+    shape<dyn, dyn> const a_shape(m(), k()), b_shape(k() + 64, n() + 64), c_shape(m(), n());
+    static_cast<void>(a_shape), static_cast<void>(b_shape), static_cast<void>(c_shape);
+    if (workers < 1)
+      throw error(errc::bad_parameter,
+                  "gemm: workers is " + std::to_string(workers) + ", must be at least 1");
+    if (options.accumulate && !std::same_as<C, accumulator>)
+      throw error(errc::bad_parameter,
+                  std::string("gemm: accumulating needs C of the accumulators' type, ") +
+                      name_of<accumulator>() + ", not " + name_of<C>());
+    if ((options.a_zero_point || options.b_zero_point) && !std::same_as<accumulator, s32>)
+      throw error(errc::bad_parameter, "gemm: zero points need 8-bit integer operands");
+    blocking_ = uses_few() ? plan_for<few_kernel>() : plan_for<main_kernel>();
+  }
+  gemm(index_t m, index_t n, index_t k, int workers = 1, gemm_options const& options = {})
+      : gemm(shape_type(m, n, k), workers, options) {}
+
+  constexpr index_t m() const noexcept { return mnk_.template get<0>(); }
+  constexpr index_t n() const noexcept { return mnk_.template get<1>(); }
+  constexpr index_t k() const noexcept { return mnk_.template get<2>(); }
+  int workers() const noexcept { return workers_; }
+
+  /// Bytes of workspace for `run`.
+  index_t workspace_bytes() const noexcept { return workers_ * worker_bytes(); }
+  /// Bytes of workspace for `run_unpacked`.
+  index_t workspace_bytes_unpacked() const noexcept {
+    return workspace_bytes() + detail::packed_extent<b_type, panel_type>(k(), n(), 0, parts).total;
+  }
+
+  /// Checks what one call is given; for set-up. Errors: errc::bad_pointer (null operands),
+  /// errc::bad_shape (weights of other extents), errc::overlap (C shares bytes with A or B, or its
+  /// rows with each other), errc::small_workspace.
+  void check(detail::a_source<A> a, weights_view const& b, C const* c, index_t ldc,
+             workspace_view scratch) const {
+    check_operands(a, c, ldc);
+    check_weights(b);
+    if (overlaps(c, c_bytes(ldc), b.data, b.parts * b.part_stride() *
+                                              static_cast<index_t>(sizeof(b_type))))
+      throw error(errc::overlap, "gemm: the destination overlaps the weights");
+    static_cast<void>(scratch.require(workspace_bytes()));
+  }
+
+  /// C (row-major, ldc elements from row to row) = epilogue(A * B). Preconditions: what `check`
+  /// checks. A is described by the strides of its rows and of k, so it may be transposed.
+  template <class Epilogue = chain<>, executor E = sequential>
+  void run(detail::a_source<A> a, weights_view const& b, C* c, index_t ldc,
+           Epilogue const& epilogue, workspace_view scratch, E&& e = {}) const noexcept {
+    run_batch(1, a, 0, b, 0, c, ldc, 0, epilogue, scratch, e);
+  }
+  /// The same for row-major A with lda elements from row to row.
+  template <class Epilogue = chain<>, executor E = sequential>
+  void run(A const* a, index_t lda, weights_view const& b, C* c, index_t ldc,
+           Epilogue const& epilogue, workspace_view scratch, E&& e = {}) const noexcept {
+    run_batch(1, {a, lda, 1}, 0, b, 0, c, ldc, 0, epilogue, scratch, e);
+  }
+
+  /// `batch` products; A, packed B and C of the next one lie a_stride, b_stride and c_stride elements
+  /// behind. b_stride 0 shares the weights. The epilogue sees rows numbered through the batch: row
+  /// i * m + r for row r of product i.
+  template <class Epilogue = chain<>, executor E = sequential>
+  void run_batch(index_t batch, detail::a_source<A> a, index_t a_stride, weights_view const& b,
+                 index_t b_stride, C* c, index_t ldc, index_t c_stride, Epilogue const& epilogue,
+                 workspace_view scratch, E&& e = {}) const noexcept {
+    if (m() == 0 || batch <= 0) return;
+    IA_NN_ASSERT(a.data && b.data && c && scratch.size >= workspace_bytes());
+    IA_NN_ASSERT(b.k == k() && b.n == n());
+    detail::task_grid const grid = blocking_.grid;
+    index_t const tasks = index_t{grid.rows} * grid.columns;
+    auto const work = [&](index_t task, int worker) {
+      index_t const item = task / tasks, part = task % tasks;
+      detail::gemm_task<A, B, C, b_type, panel_type> t{};
+      t.a = a.offset(item * a_stride);
+      t.b = b;
+      t.b.data += item * b_stride;
+      t.c = c + item * c_stride;
+      t.ldc = ldc;
+      t.k = k();
+      t.first_row = item * m();
+      t.rows = tile_block(static_cast<int>(part / grid.columns));
+      t.panels = block_of(panel_type::panels(n()), grid.columns, static_cast<int>(part % grid.columns));
+      t.scratch = scratch.data + worker * worker_bytes();
+      if (uses_few()) detail::run_region<I, few_kernel, parts>(t, blocking_, options_, epilogue);
+      else detail::run_region<I, main_kernel, parts>(t, blocking_, options_, epilogue);
+    };
+    // An executor with more workers than the plan has workspace for runs it in the calling thread.
+    if (e.concurrency() > workers_) sequential{}.parallel_for(batch * tasks, work);
+    else e.parallel_for(batch * tasks, work);
+  }
+
+  /// B as the caller has it, packed into the workspace first: for products whose B changes. Element
+  /// (k, n) of B is at b[k * k_stride + n * n_stride].
+  template <class U, class Epilogue = chain<>, executor E = sequential>
+  void run_unpacked(detail::a_source<A> a, U const* b, index_t k_stride, index_t n_stride, C* c,
+                    index_t ldc, Epilogue const& epilogue, workspace_view scratch,
+                    E&& e = {}) const noexcept {
+    static_assert(!std::same_as<Policy, grouped>, "ia_nn: gemm: weights with scales are packed ahead");
+    IA_NN_ASSERT(scratch.size >= workspace_bytes_unpacked());
+    detail::packed_extent<b_type, panel_type> const extent(k(), n(), 0, parts);
+    weights_view view;
+    view.k = k(), view.n = n(), view.parts = parts;
+    b_type* const data = reinterpret_cast<b_type*>(scratch.data + workspace_bytes());
+    s32* const sums = reinterpret_cast<s32*>(scratch.data + workspace_bytes() + extent.data);
+    view.data = data;
+    view.sums = std::same_as<b_type, s8> ? sums : nullptr;
+    index_t const panels = panel_type::panels(n());
+    auto const pack = [&](index_t task, int) {
+      index_t const p = task % panels;
+      int const part = static_cast<int>(task / panels);
+      b_type* const to = data + part * view.part_stride() + p * view.stride();
+      detail::pack_panel<panel_type>(to, b + p * panel_type::nr * n_stride, k_stride, n_stride,
+                                        k(), min_of(panel_type::nr, n() - p * panel_type::nr), part);
+      if constexpr (std::same_as<b_type, s8>)
+        detail::sum_panel<panel_type>(sums + p * panel_type::nr, to, k());
+    };
+    e.parallel_for(panels * parts, pack);
+    run(a, view, c, ldc, epilogue, scratch, e);
+  }
+
+  void check_weights(weights_view const& b) const {
+    if (!b.data) throw error(errc::bad_pointer, "gemm: the weights are null");
+    if (b.k != k() || b.n != n())
+      throw error(errc::bad_shape, "gemm: the weights have shape " +
+                                       shape<dyn, dyn>(b.k, b.n).to_string() + ", expected " +
+                                       shape<dyn, dyn>(k(), n()).to_string());
+    if (!is_aligned(b.data, alignment))
+      throw error(errc::bad_pointer, "gemm: packed weights must be aligned to 64 bytes");
+    if (b.parts != parts)
+      throw error(errc::bad_parameter, "gemm: the weights are split into " +
+                                           std::to_string(b.parts) + " terms, expected " +
+                                           std::to_string(parts));
+    if ((b.group > 0) != std::same_as<Policy, grouped>)
+      throw error(errc::bad_parameter, "gemm: weights with scales per group need the policy "
+                                       "`grouped`, others must not have it");
+  }
+  void check_operands(detail::a_source<A> a, C const* c, index_t ldc) const {
+    if (m() == 0) return;
+    if (!a.data || !c) throw error(errc::bad_pointer, "gemm: the source or the destination is null");
+    if (ldc < n() && m() > 1)
+      throw error(errc::overlap, "gemm: rows of the destination, " + std::to_string(ldc) +
+                                     " elements apart, hold " + std::to_string(n()) +
+                                     " and overlap each other");
+    index_t const a_last = (m() - 1) * a.row_stride + (k() - 1) * a.k_stride + 1;
+    if (overlaps(c, c_bytes(ldc), a.data, a_last * static_cast<index_t>(sizeof(A))))
+      throw error(errc::overlap, "gemm: the destination overlaps the source");
+  }
+
+private:
+  using b_type = typename main_kernel::b_type;
+  using panel_type = typename main_kernel::panel_type;
+  static constexpr int parts = select::parts;
+
+  bool uses_few() const noexcept { return m() <= few_kernel::few_rows; }
+  index_t c_bytes(index_t ldc) const noexcept {
+    return ((m() - 1) * ldc + n()) * static_cast<index_t>(sizeof(C));
+  }
+  // Rows of share `part` of the grid: whole tiles.
+  block tile_block(int part) const noexcept {
+    return block_of(m(), blocking_.grid.rows, part, blocking_.height);
+  }
+
+  template <class Kernel> detail::blocking plan_for() const noexcept {
+    return detail::choose_blocking(
+        m(), panel_type::panels(n()), detail::group_count<Kernel>(k()),
+        Kernel::kr_a * static_cast<index_t>(sizeof(typename Kernel::packed_a)) * parts,
+        Kernel::kr_a * panel_type::nr * static_cast<index_t>(sizeof(b_type)) * parts,
+        Kernel::max_rows, Kernel::rows_step, Kernel::few_rows, workers_,
+        parts == 1 && !std::same_as<Policy, grouped>);
+  }
+  index_t worker_bytes() const noexcept {
+    return uses_few() ? detail::region_bytes<few_kernel, parts>(blocking_, k(), options_)
+                      : detail::region_bytes<main_kernel, parts>(blocking_, k(), options_);
+  }
+
+  shape_type mnk_;
+  int workers_;
+  gemm_options options_;
+  detail::blocking blocking_;
+};
+
+IA_NN_END

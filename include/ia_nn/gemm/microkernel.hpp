@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the loops around a register tile need to know of it, the same for vectors and for AMX:
+//
+//   packed_a, kr_a, a_shift   element and group of packed A; what was added to it (s8 -> u8: 128)
+//   b_type, panel_type, acc   B and its panels; the accumulator element
+//   max_rows, rows_step       tile heights are rows_step, 2 rows_step .. max_rows (and 1, 2, 3)
+//   panels_at_once(h)         panels that a tile of height h takes
+//   context                   state of one task: the tile configuration of AMX
+//   run(context, tile_call)   one tile
+#pragma once
+
+#include <ia_nn/gemm/amx_tile.hpp>
+#include <ia_nn/gemm/panel.hpp>
+#include <ia_nn/gemm/register_tile.hpp>
+
+IA_NN_BEGIN
+
+namespace detail {
+
+template <class A, class B, class Acc> struct tile_call {
+  int height;
+  int panels;
+  index_t groups;            ///< of kr (vectors) or kr_a (AMX)
+  A const* a;
+  index_t a_ld, a_step, a_part; ///< elements: rows, groups, terms
+  B const* b;
+  index_t panel_stride, b_part; ///< elements
+  f32 const* scales;         ///< grouped weights: of this panel
+  index_t scale_stride, group;
+  bool fetch_next;           ///< prefetch the panel behind this one
+  int parts;
+  Acc const* init;
+  index_t init_ld;
+  Acc* out;
+  index_t out_ld;
+};
+
+/// Tiles in vector registers. A is packed [group][height][kr].
+template <isa::tag I, element A, element B, bool Grouped = false> struct vector_kernel {
+  static constexpr bool is_amx = false;
+  using packed_a = std::conditional_t<std::same_as<A, s8>, u8, A>;
+  using dot_type = dot<I, packed_a, B>;
+  using tiling_type = tiling<I, packed_a, B>;
+  using acc = typename dot_type::acc::value_type;
+  using b_type = B;
+  using panel_type = panel<tiling_type::nr, dot_type::kr>;
+  using call = tile_call<packed_a, B, acc>;
+  static constexpr int kr = dot_type::kr, kr_a = kr, nr = tiling_type::nr;
+  static constexpr s32 a_shift = std::same_as<A, s8> ? 128 : 0;
+  // Scales of a group occupy as many registers as one group of B.
+  static constexpr int max_rows =
+      tiling_type::rows - (Grouped && isa::has<I, isa::avx2> && tiling_type::rows > 4 ? 2 : 0);
+  static constexpr int rows_step = 2, few_rows = 3;
+
+  struct context {};
+
+  // As many panels as the accumulators leave registers for, so that enough sums are in flight.
+  static constexpr int panels_at_once(int height) noexcept {
+    if (height > few_rows) return 1;
+    int p = 4;
+    while (p > 1 && height * tiling_type::vectors * p + height * dot_type::a_registers +
+                            dot_type::b_registers + dot_type::temporaries + (Grouped ? 1 : 0) >
+                        vector_registers<I>)
+      p /= 2;
+    return p;
+  }
+
+  static void run(context&, call const& c) noexcept {
+    switch (c.height) {
+    case 1: return few<1>(c);
+    case 2: return few<2>(c);
+    case 3: return few<3>(c);
+    default: return many<4>(c);
+    }
+  }
+
+private:
+  template <int H> static void few(call const& c) noexcept {
+    if constexpr (panels_at_once(H) > 1)
+      if (c.panels > 1) return tile<H, panels_at_once(H)>(c);
+    tile<H, 1>(c);
+  }
+  template <int H> static void many(call const& c) noexcept {
+    if constexpr (H >= max_rows) tile<H, 1>(c);
+    else if (c.height <= H) tile<H, 1>(c);
+    else many<H + rows_step>(c);
+  }
+  template <int H, int P> IA_NN_NOINLINE static void tile(call const& c) noexcept {
+    // A tile of several panels uses B at once: fetch what the same panels hold 1 KB on. One panel
+    // is used for many tiles: fetch the next panel meanwhile.
+    B const* const ahead =
+        P > 1 ? c.b + 1024 / sizeof(B) : c.fetch_next ? c.b + c.panel_stride : c.b;
+    register_tile<dot_type, H, tiling_type::vectors, P, nr, Grouped>(
+        c.groups, packed_rows<packed_a, kr>{c.a}, c.b, c.panel_stride, ahead,
+        grouped_scales{c.scales, c.scale_stride, c.group}, tile_init<acc>{c.init, c.init_ld}, c.out,
+        c.out_ld);
+  }
+};
+
+/// Tiles of AMX. A is the caller's rows, or packed [group of 64 bytes][height][64 bytes].
+template <element A, element B> struct amx_kernel {
+  static constexpr bool is_amx = true;
+  using packed_a = A;
+  using acc = accumulator_t<B>;
+  using b_type = B;
+  static constexpr int kr = 4 / static_cast<int>(sizeof(B));
+  static constexpr int kr_a = 64 / static_cast<int>(sizeof(A)), nr = 32;
+  using panel_type = panel<nr, kr>;
+  using call = tile_call<A, B, acc>;
+  static constexpr s32 a_shift = 0;
+  static constexpr int max_rows = 32, rows_step = 1, few_rows = 0;
+
+  static constexpr int panels_at_once(int height) noexcept { return height <= 16 ? 2 : 1; }
+
+  // Loads the configuration when the height changes and gives the tiles back at the end, so that
+  // the thread's context stays small and callers find the unit as they left it.
+  struct context {
+    int height = 0;
+    void configure(int h) noexcept {
+      if (h == height) return;
+      height = h;
+      amx::tile_config const c = amx_config(h);
+      amx::load_config(c);
+    }
+    ~context() {
+      if (height) amx::release();
+    }
+  };
+
+  static void run(context& state, call const& c) noexcept {
+    state.configure(c.height);
+    constexpr index_t ea = sizeof(A), eb = sizeof(B);
+    amx_operands<A, B, acc> const o{c.groups,       c.a,
+                                    c.a_ld * ea,    c.a_step * ea,
+                                    c.a_part * ea,  c.b,
+                                    c.panel_stride * eb, c.b_part * eb,
+                                    c.fetch_next ? c.b + c.panels * c.panel_stride : nullptr,
+                                    c.parts,        c.init,
+                                    c.init_ld,      c.out,
+                                    c.out_ld};
+    if (c.height > 16) amx_tile_2x2(o);
+    else if (c.panels == 2) amx_tile_1xn<4>(o);
+    else amx_tile_1xn<2>(o);
+  }
+};
+
+} // namespace detail
+
+IA_NN_END

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Packing rows of A for a tile of H rows: [group][H][kr], so that the K-loop reads one stream.
+//
+//   H = 3, kr = 2:   r0k0 r0k1 | r1k0 r1k1 | r2k0 r2k1 || r0k2 r0k3 | ...
+//
+// Rows beyond the matrix and k beyond its end become zero. s8 may be shifted to u8 by 128 (x ^ 0x80)
+// for instructions that want u8 on this side; f32 may be split into bf16 terms.
+#pragma once
+
+#include <ia_nn/arch/transpose.hpp>
+#include <ia_nn/core/meta.hpp>
+
+IA_NN_BEGIN
+
+namespace detail {
+
+/// A as the caller has it: element (r, k) at data[r * row_stride + k * k_stride].
+template <class T> struct a_source {
+  T const* data;
+  index_t row_stride, k_stride;
+  a_source at(index_t row, index_t k) const noexcept {
+    return {data + row * row_stride + k * k_stride, row_stride, k_stride};
+  }
+  a_source offset(index_t elements) const noexcept { return {data + elements, row_stride, k_stride}; }
+};
+
+template <class To, class From> IA_NN_INLINE To convert_a(From x) noexcept {
+  if constexpr (std::same_as<To, From>) return x;
+  else if constexpr (std::same_as<To, u8> && std::same_as<From, s8>)
+    return static_cast<u8>(static_cast<u8>(x) ^ 0x80U);
+  else return To(static_cast<f32>(x));
+}
+
+// Any strides, any conversion; element by element.
+template <int Kr, class To, class From>
+void pack_rows_any(To* to, a_source<From> a, index_t height, index_t rows, index_t k,
+                   index_t groups) noexcept {
+  for (index_t g = 0; g < groups; ++g)
+    for (index_t r = 0; r < height; ++r)
+      for (index_t i = 0; i < Kr; ++i) {
+        index_t const kk = g * Kr + i;
+        bool const inside = r < rows && kk < k;
+        to[(g * height + r) * Kr + i] =
+            inside ? convert_a<To>(a.data[r * a.row_stride + kk * a.k_stride]) : To{};
+      }
+}
+
+/// Packs `rows` rows (at most height) of k values into groups of Kr.
+template <isa::tag I, int Kr, class To, class From>
+void pack_rows(To* to, a_source<From> a, index_t height, index_t rows, index_t k,
+               index_t groups) noexcept {
+  constexpr bool same_bits = std::same_as<To, From> || (std::same_as<To, u8> && std::same_as<From, s8>);
+  if constexpr (same_bits && Kr * sizeof(To) == 64) { // AMX: whole lines
+    if (a.k_stride == 1 && std::same_as<To, From>) {
+      for (index_t g = 0; g < groups; ++g)
+        for (index_t r = 0; r < height; ++r) {
+          To* const line = to + (g * height + r) * Kr;
+          index_t const n = r < rows ? max_of(0, min_of(Kr, k - g * Kr)) : 0;
+          if (n > 0)
+            __builtin_memcpy(static_cast<void*>(line), a.data + r * a.row_stride + g * Kr,
+                             static_cast<std::size_t>(n) * sizeof(To));
+          if (n < Kr)
+            __builtin_memset(static_cast<void*>(line + n), 0,
+                             static_cast<std::size_t>(Kr - n) * sizeof(To));
+        }
+      return;
+    }
+  }
+  if constexpr (same_bits && Kr * sizeof(To) == 4) { // vectors: 32-bit words
+    constexpr std::uint32_t flip = std::same_as<To, From> ? 0U : 0x80808080U;
+    index_t const whole = min_of(k / Kr, groups);
+    if (a.k_stride == 1 && rows == height) {
+      transpose_words<I>(reinterpret_cast<std::uint32_t*>(to), height, bytes_of(a.data),
+                         a.row_stride * static_cast<index_t>(sizeof(From)), rows, whole, flip);
+      if (whole < groups)
+        pack_rows_any<Kr>(to + whole * height * Kr, a.at(0, whole * Kr), height, rows,
+                          k - whole * Kr, groups - whole);
+      return;
+    }
+  }
+  pack_rows_any<Kr>(to, a, height, rows, k, groups);
+}
+
+/// f32 as `parts` bf16 terms, part_stride elements apart; every term rounds what is left.
+template <int Kr>
+void pack_rows_split(bf16* to, index_t part_stride, int parts, a_source<f32> a, index_t height,
+                     index_t rows, index_t k, index_t groups) noexcept {
+  for (index_t g = 0; g < groups; ++g)
+    for (index_t r = 0; r < height; ++r)
+      for (index_t i = 0; i < Kr; ++i) {
+        index_t const kk = g * Kr + i;
+        f32 rest = r < rows && kk < k ? a.data[r * a.row_stride + kk * a.k_stride] : 0.0F;
+        for (int p = 0; p < parts; ++p) {
+          bf16 const term(rest);
+          to[p * part_stride + (g * height + r) * Kr + i] = term;
+          rest -= static_cast<f32>(term);
+        }
+      }
+}
+
+} // namespace detail
+
+IA_NN_END

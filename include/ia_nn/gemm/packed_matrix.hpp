@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Weights, packed once and frozen: owned, movable, stored to bytes and viewed from bytes.
+#pragma once
+
+#include <ia_nn/gemm/panel.hpp>
+
+IA_NN_BEGIN
+
+namespace detail {
+
+/// What precedes stored packed weights. All fields little-endian.
+struct packed_header {
+  char magic[8]; // "ia_nnpk1"
+  std::uint32_t type, nr, kr, parts;
+  std::int64_t k, n, group, payload_bytes;
+  std::uint64_t checksum; // of the payload, FNV-1a by 64-bit words
+};
+static_assert(sizeof(packed_header) == 64);
+
+inline std::uint64_t checksum(std::byte const* p, index_t bytes) noexcept {
+  std::uint64_t h = 0xcbf29ce484222325U;
+  for (index_t i = 0; i + 8 <= bytes; i += 8) { // payloads are padded to 64 bytes
+    std::uint64_t w;
+    __builtin_memcpy(&w, p + i, 8);
+    h = (h ^ w) * 0x100000001b3U;
+  }
+  return h;
+}
+
+template <element T> constexpr std::uint32_t type_code() noexcept {
+  return std::same_as<T, f32> ? 1 : std::same_as<T, bf16> ? 2 : std::same_as<T, s8> ? 3 : 0;
+}
+
+// Where the pieces of a payload lie; every piece starts on 64 bytes.
+template <element T, class Panel> struct packed_extent {
+  index_t data, sums, scales, total; // bytes: sizes of the three pieces, and their padded sum
+  packed_extent(index_t k, index_t n, index_t group, int parts) noexcept {
+    data = round_up(parts * Panel::template size<T>(k, n) * static_cast<index_t>(sizeof(T)), 64);
+    sums = std::same_as<T, s8> ? round_up(Panel::panels(n) * Panel::nr * 4, 64) : 0;
+    scales = group > 0 ? round_up(Panel::panels(n) * ceil_div(k, group) * Panel::nr * 4, 64) : 0;
+    total = data + sums + scales;
+  }
+};
+
+} // namespace detail
+
+/// B (k x n) packed for kernels of the geometry Panel; T = f32, bf16 or s8.
+///
+/// Sources: any 2-D view of T with k rows and n columns (pass `transposed(view)` of n x k weights);
+/// f32 sources are rounded to bf16 when T is bf16. With parts = 2 or 3, f32 is stored as that many
+/// bf16 terms. s8 weights may carry one f32 scale per column and group of k.
+/// Errors: errc::bad_shape (k < 1, n < 1, overflow), errc::bad_pointer, errc::bad_parameter.
+template <element T, class Panel> class packed_matrix {
+  static_assert(std::same_as<T, f32> || std::same_as<T, bf16> || std::same_as<T, s8>,
+                "ia_nn: weights are packed as f32, bf16 or s8");
+
+public:
+  using view_type = packed_view<T, Panel>;
+
+  packed_matrix() = default;
+
+  template <class U, class Shape, class Layout>
+    requires(Shape::rank == 2 &&
+             (std::same_as<std::remove_const_t<U>, T> ||
+              (std::same_as<T, bf16> && std::same_as<std::remove_const_t<U>, f32>)))
+  explicit packed_matrix(tensor_view<U, Shape, Layout> b, int parts = 1)
+      : packed_matrix(b.extent(0), b.extent(1), 0, parts) {
+    if (!b.data()) throw error(errc::bad_pointer, "packed_matrix: the source is null");
+    index_t const plane = Panel::template size<T>(view_.k, view_.n);
+    for (int part = 0; part < parts; ++part)
+      for (index_t p = 0; p < Panel::panels(view_.n); ++p)
+        detail::pack_panel<Panel>(data() + part * plane + p * view_.stride(),
+                                  b.data() + p * Panel::nr * b.stride(1), b.stride(0), b.stride(1),
+                                  view_.k, min_of(Panel::nr, view_.n - p * Panel::nr), part);
+    if constexpr (std::same_as<T, s8>)
+      for (index_t p = 0; p < Panel::panels(view_.n); ++p)
+        detail::sum_panel<Panel>(sums() + p * Panel::nr, data() + p * view_.stride(), view_.k);
+  }
+
+  /// s8 weights with scales of shape (ceil(k / group), n), for f32 arithmetic.
+  template <class U, class Shape, class Layout, class S, class ScaleShape, class ScaleLayout>
+    requires(Shape::rank == 2 && ScaleShape::rank == 2 && std::same_as<T, s8> &&
+             std::same_as<std::remove_const_t<S>, f32>)
+  packed_matrix(tensor_view<U, Shape, Layout> b, tensor_view<S, ScaleShape, ScaleLayout> scale,
+                index_t group)
+      : packed_matrix(check_group(b.extent(0), group), b.extent(1), group, 1) {
+    if (!b.data() || !scale.data())
+      throw error(errc::bad_pointer, "packed_matrix: the source or its scales are null");
+    index_t const groups = ceil_div(view_.k, group);
+    if (scale.extent(0) != groups || scale.extent(1) != view_.n)
+      throw error(errc::bad_shape, "packed_matrix: scales have shape " + scale.extents().to_string() +
+                                       ", expected (" + std::to_string(groups) + ", " +
+                                       std::to_string(view_.n) + ")");
+    for (index_t p = 0; p < Panel::panels(view_.n); ++p) {
+      index_t const columns = min_of(Panel::nr, view_.n - p * Panel::nr);
+      detail::pack_panel<Panel>(data() + p * view_.stride(), b.data() + p * Panel::nr * b.stride(1),
+                                b.stride(0), b.stride(1), view_.k, columns);
+      detail::sum_panel<Panel>(sums() + p * Panel::nr, data() + p * view_.stride(), view_.k);
+      for (index_t g = 0; g < groups; ++g)
+        for (index_t j = 0; j < columns; ++j)
+          scales()[(p * groups + g) * Panel::nr + j] = scale(g, p * Panel::nr + j);
+    }
+  }
+
+  packed_matrix(packed_matrix&&) noexcept = default;
+  packed_matrix& operator=(packed_matrix&&) noexcept = default;
+
+  view_type view() const noexcept { return view_; }
+  operator view_type() const noexcept { return view_; }
+  index_t k() const noexcept { return view_.k; }
+  index_t n() const noexcept { return view_.n; }
+  /// Bytes that the kernels read.
+  index_t bytes() const noexcept { return storage_.size(); }
+
+  /// Bytes that `store` writes.
+  index_t stored_bytes() const noexcept { return 64 + storage_.size(); }
+
+  /// Writes header and panels to `to`. Errors: errc::small_workspace.
+  void store(std::byte* to, index_t size) const {
+    if (size < stored_bytes())
+      throw error(errc::small_workspace, "packed_matrix: storing takes " +
+                                             std::to_string(stored_bytes()) + " bytes, given " +
+                                             std::to_string(size));
+    detail::packed_header h{{'i', 'a', '_', 'n', 'n', 'p', 'k', '1'},
+                            detail::type_code<T>(),
+                            Panel::nr,
+                            Panel::kr,
+                            static_cast<std::uint32_t>(view_.parts),
+                            view_.k,
+                            view_.n,
+                            view_.group,
+                            storage_.size(),
+                            detail::checksum(storage_.data(), storage_.size())};
+    __builtin_memcpy(to, &h, sizeof h);
+    __builtin_memcpy(to + sizeof h, storage_.data(), static_cast<std::size_t>(storage_.size()));
+  }
+
+  /// Views weights that `store` wrote, without copying: `from` must be 64-byte aligned (a mapped
+  /// file is) and outlive the view. Errors: errc::bad_file, errc::bad_pointer.
+  static view_type view_stored(std::byte const* from, index_t size) {
+    auto const bad = [](char const* what) {
+      throw error(errc::bad_file, std::string("packed_matrix: stored weights ") + what);
+    };
+    if (!from || !is_aligned(from, alignment))
+      throw error(errc::bad_pointer, "packed_matrix: stored weights must be aligned to 64 bytes");
+    detail::packed_header h;
+    if (size < static_cast<index_t>(sizeof h)) bad("are shorter than their header");
+    __builtin_memcpy(&h, from, sizeof h);
+    if (__builtin_memcmp(h.magic, "ia_nnpk1", 8) != 0) bad("do not start with their signature");
+    if (h.type != detail::type_code<T>()) bad("have another element type");
+    if (h.nr != Panel::nr || h.kr != Panel::kr) bad("are packed for another register tile");
+    index_t cells = 0;
+    if (h.k < 1 || h.n < 1 || h.group < 0 || h.group > h.k || h.parts < 1 || h.parts > 3 ||
+        __builtin_mul_overflow(h.k + 64, h.n + Panel::nr, &cells) || cells > PTRDIFF_MAX / 64)
+      bad("name impossible extents");
+    detail::packed_extent<T, Panel> const e(h.k, h.n, h.group, static_cast<int>(h.parts));
+    if (h.payload_bytes != e.total || size - 64 < e.total) bad("are truncated");
+    if (detail::checksum(from + 64, e.total) != h.checksum) bad("are damaged: the checksum differs");
+    view_type v;
+    v.k = h.k, v.n = h.n, v.group = h.group, v.parts = static_cast<int>(h.parts);
+    attach(v, from + 64, e);
+    return v;
+  }
+
+private:
+  packed_matrix(index_t k, index_t n, index_t group, int parts) {
+    if (k < 1 || n < 1)
+      throw error(errc::bad_shape, "packed_matrix: a matrix of shape " +
+                                       shape<dyn, dyn>(k, n).to_string() + " has nothing to pack");
+    if (parts < 1 || parts > 3 || (parts > 1 && !std::same_as<T, bf16>))
+      throw error(errc::bad_parameter, "packed_matrix: parts must be 1, 2 or 3, and 1 unless bf16");
+    shape<dyn, dyn, dyn> const padded(parts, k + 64, n + Panel::nr); // throws when it overflows
+    static_cast<void>(padded);
+    view_.k = k, view_.n = n, view_.group = group, view_.parts = parts;
+    detail::packed_extent<T, Panel> const e(k, n, group, parts);
+    storage_ = aligned_array<std::byte>(e.total);
+    attach(view_, storage_.data(), e);
+  }
+  static index_t check_group(index_t k, index_t group) {
+    if (group < 1 || group > k)
+      throw error(errc::bad_parameter, "packed_matrix: a group of " + std::to_string(group) +
+                                           " does not fit k = " + std::to_string(k));
+    return k;
+  }
+  static void attach(view_type& v, std::byte const* base, detail::packed_extent<T, Panel> const& e) {
+    v.data = reinterpret_cast<T const*>(base);
+    v.sums = e.sums ? reinterpret_cast<s32 const*>(base + e.data) : nullptr;
+    v.scales = e.scales ? reinterpret_cast<f32 const*>(base + e.data + e.sums) : nullptr;
+  }
+  T* data() noexcept { return const_cast<T*>(view_.data); }
+  s32* sums() noexcept { return const_cast<s32*>(view_.sums); }
+  f32* scales() noexcept { return const_cast<f32*>(view_.scales); }
+
+  aligned_array<std::byte> storage_;
+  view_type view_;
+};
+
+IA_NN_END

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Which kernel multiplies which types on which instruction set.
+#pragma once
+
+#include <ia_nn/gemm/microkernel.hpp>
+
+IA_NN_BEGIN
+
+/// Arithmetic of the operand types as they are.
+struct standard {};
+
+/// s8 weights with one f32 scale per column and group of k; arithmetic in f32.
+struct grouped {};
+
+/// On AMX, f32 operands become sums of Parts bf16 terms: x = x1 + x2 (+ x3). Products of terms i, j
+/// with i + j <= Parts + 1 are added in f32, 3 of them for two terms and 6 for three. A product a * b
+/// is off by at most 3 * 2^-16 |a| |b| resp. 4 * 2^-24 |a| |b|, before the rounding of sums. Other instruction sets compute in plain f32.
+template <int Parts> struct bf16_parts {
+  static_assert(Parts == 2 || Parts == 3, "ia_nn: bf16_parts: f32 is split into 2 or 3 bf16 terms");
+};
+
+/// Run-time options of a product.
+struct gemm_options {
+  bool accumulate = false; ///< C += A * B; C of the accumulators' type
+  s32 a_zero_point = 0;    ///< 8-bit operands: (a - a_zero_point) * (b - b_zero_point)
+  s32 b_zero_point = 0;
+};
+
+namespace detail {
+
+template <class A, class B, class Policy>
+concept product_exists =
+    (std::same_as<Policy, standard> &&
+     ((std::same_as<A, f32> && (std::same_as<B, f32> || std::same_as<B, bf16> || std::same_as<B, s8>)) ||
+      (std::same_as<A, bf16> && std::same_as<B, bf16>) || (byte_element<A> && std::same_as<B, s8>))) ||
+    (std::same_as<Policy, grouped> && std::same_as<A, f32> && std::same_as<B, s8>) ||
+    ((std::same_as<Policy, bf16_parts<2>> || std::same_as<Policy, bf16_parts<3>>) &&
+     std::same_as<A, f32> && std::same_as<B, f32>);
+
+template <isa::tag I, class A, class B, class Policy> struct kernel_for {
+  static constexpr int parts = 1;
+  using few = vector_kernel<I, A, B, std::same_as<Policy, grouped>>;
+  using main = few;
+};
+
+template <isa::tag I, class A, class B>
+  requires(isa::has<I, isa::amx> &&
+           ((std::same_as<A, bf16> && std::same_as<B, bf16>) || (byte_element<A> && std::same_as<B, s8>)))
+struct kernel_for<I, A, B, standard> {
+  static constexpr int parts = 1;
+  using few = vector_kernel<I, A, B>;
+  using main = amx_kernel<A, B>;
+};
+
+template <isa::tag I, int Parts>
+  requires isa::has<I, isa::amx>
+struct kernel_for<I, f32, f32, bf16_parts<Parts>> {
+  static constexpr int parts = Parts;
+  using few = vector_kernel<I, bf16, bf16>;
+  using main = amx_kernel<bf16, bf16>;
+};
+
+} // namespace detail
+
+IA_NN_END

@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The loops of one task: a block of rows of C by a range of panels (blocking.hpp draws them).
+#pragma once
+
+#include <ia_nn/core/executor.hpp>
+#include <ia_nn/gemm/blocking.hpp>
+#include <ia_nn/gemm/epilogue.hpp>
+#include <ia_nn/gemm/pack_rows.hpp>
+#include <ia_nn/gemm/packed_matrix.hpp>
+#include <ia_nn/gemm/policy.hpp>
+
+IA_NN_BEGIN
+
+namespace detail {
+
+template <class A, class B, class C, class Packed, class Panel> struct gemm_task {
+  a_source<A> a; ///< of the whole product
+  packed_view<Packed, Panel> b;
+  C* c;
+  index_t ldc, k;
+  index_t first_row; ///< number of row 0 for the epilogue
+  block rows;        ///< of A and C
+  block panels;
+  std::byte* scratch;
+};
+
+/// Groups of k that a kernel walks: kr values for vectors, 64 bytes for AMX.
+template <class Kernel> constexpr index_t group_count(index_t k) noexcept {
+  return ceil_div(k, Kernel::kr_a);
+}
+
+/// Layout of a worker's scratch memory, in bytes: packed A, accumulators between blocks of k, sums
+/// of rows (for zero points of B).
+template <class Kernel, int Parts> struct region_layout {
+  index_t a_part, accumulators, sums, total;
+  region_layout(blocking const& b, index_t k, gemm_options const& options) noexcept {
+    index_t const tiles = ceil_div(b.mc, b.height), groups = group_count<Kernel>(k);
+    a_part = tiles * b.height * min_of(b.kc, groups) * Kernel::kr_a; // elements
+    accumulators = round_up(a_part * Parts * static_cast<index_t>(sizeof(typename Kernel::packed_a)), 64);
+    index_t const cells = b.cuts_k(groups) ? tiles * b.height * b.nc * Kernel::nr : 0;
+    sums = accumulators + cells * 4;
+    total = round_up(sums + (options.b_zero_point ? b.mc * 4 : 0), 64);
+  }
+};
+template <class Kernel, int Parts>
+index_t region_bytes(blocking const& b, index_t k, gemm_options const& options) noexcept {
+  return region_layout<Kernel, Parts>(b, k, options).total;
+}
+
+// Sums over k of the rows of A, as the operand's own values.
+template <class A>
+void sum_rows(s32* sums, a_source<A> a, index_t rows, index_t k) noexcept {
+  for (index_t r = 0; r < rows; ++r) {
+    s32 s = 0;
+    for (index_t i = 0; i < k; ++i) s += static_cast<s32>(a.data[r * a.row_stride + i * a.k_stride]);
+    sums[r] = s;
+  }
+}
+
+/// Height of the tile that begins `left` rows before the end.
+template <class Kernel> constexpr int height_of(index_t left, int height) noexcept {
+  if (left >= height) return height;
+  if (left <= 3 || Kernel::rows_step == 1) return static_cast<int>(left);
+  return static_cast<int>(round_up(left, Kernel::rows_step));
+}
+
+template <isa::tag I, class Kernel, int Parts, class Task, class Epilogue> class region {
+  using acc = typename Kernel::acc;
+  using packed_a = typename Kernel::packed_a;
+  using a_type = std::remove_const_t<std::remove_pointer_t<decltype(Task{}.a.data)>>;
+  using c_type = std::remove_pointer_t<decltype(Task{}.c)>;
+  static constexpr int nr = Kernel::nr;
+  static constexpr int max_cells() noexcept {
+    int const tall = (Kernel::max_rows + 1) * nr;
+    int wide = 0;
+    for (int h = 1; h <= 3; ++h)
+      if (wide < h * Kernel::panels_at_once(h) * nr) wide = h * Kernel::panels_at_once(h) * nr;
+    return tall > wide ? tall : wide;
+  }
+
+  static constexpr int most_columns = (Kernel::is_amx ? 2 : 4) * nr;
+  static constexpr int most_cells = Kernel::is_amx ? 32 * nr : max_cells();
+  static constexpr bool integer = std::same_as<acc, s32>;
+
+public:
+  region(Task const& t, blocking const& b, gemm_options const& o, Epilogue const& e) noexcept
+      : t_(t), b_(b), o_(o), epilogue_(e), layout_(b, t.k, o), groups_(group_count<Kernel>(t.k)) {}
+
+  void run() noexcept {
+    for (row_ = t_.rows.begin; row_ < t_.rows.end; row_ += b_.mc) {
+      rows_ = min_of(b_.mc, t_.rows.end - row_);
+      if constexpr (integer)
+        if (o_.b_zero_point) sum_rows(sums(), t_.a.at(row_, 0), rows_, t_.k);
+      if (!b_.cuts_k(groups_)) {
+        pack(0, groups_);
+        panels(t_.panels, 0, groups_);
+      } else {
+        for (index_t p = t_.panels.begin; p < t_.panels.end; p += b_.nc)
+          for (index_t g = 0; g < groups_; g += b_.kc) {
+            index_t const count = min_of(b_.kc, groups_ - g);
+            pack(g, count);
+            panels({p, min_of(p + b_.nc, t_.panels.end)}, g, count);
+          }
+      }
+    }
+  }
+
+private:
+  packed_a* packed() const noexcept { return reinterpret_cast<packed_a*>(t_.scratch); }
+  acc* between() const noexcept { return reinterpret_cast<acc*>(t_.scratch + layout_.accumulators); }
+  s32* sums() const noexcept { return reinterpret_cast<s32*>(t_.scratch + layout_.sums); }
+
+  // The kernel reads the caller's rows where they have the form of packed ones.
+  bool reads_rows() const noexcept {
+    if constexpr (!std::same_as<packed_a, a_type>) return false;
+    else
+      return t_.a.k_stride == 1 && t_.k % Kernel::kr_a == 0 && (Kernel::is_amx || b_.height == 1);
+  }
+
+  void pack(index_t first_group, index_t count) noexcept {
+    if (reads_rows()) return;
+    index_t const k0 = first_group * Kernel::kr_a;
+    for (index_t r = 0; r < rows_; r += b_.height) {
+      int const h = height_of<Kernel>(rows_ - r, b_.height);
+      index_t const rows = min_of(h, rows_ - r), k = min_of(t_.k - k0, count * Kernel::kr_a);
+      packed_a* const to = packed() + r * count * Kernel::kr_a;
+      if constexpr (Parts > 1)
+        pack_rows_split<Kernel::kr_a>(to, layout_.a_part, Parts, t_.a.at(row_ + r, k0), h, rows, k,
+                                      count);
+      else pack_rows<I, Kernel::kr_a>(to, t_.a.at(row_ + r, k0), h, rows, k, count);
+    }
+  }
+
+  void panels(block range, index_t first_group, index_t count) noexcept {
+    typename Kernel::context state;
+    bool const first = first_group == 0, last = first_group + count == groups_;
+    int const at_once = Kernel::panels_at_once(b_.height);
+    int step = 1;
+    for (index_t p = range.begin; p < range.end; p += step) {
+      step = range.end - p >= at_once ? at_once : 1;
+      alignas(64) acc start[most_columns];
+      bool const has_start = first && start_row(start, p, step);
+      for (index_t r = 0; r < rows_; r += b_.height) {
+        int const h = height_of<Kernel>(rows_ - r, b_.height);
+        typename Kernel::call call{};
+        call.height = h;
+        call.panels = step;
+        call.groups = count;
+        place_a(call, r, first_group, count, h);
+        call.b = t_.b.data + p * t_.b.stride() + first_group * Kernel::kr_a * nr;
+        call.panel_stride = t_.b.stride();
+        call.b_part = t_.b.part_stride();
+        if (t_.b.group) {
+          call.group = t_.b.group;
+          call.scale_stride = ceil_div(t_.k, t_.b.group) * nr;
+          call.scales = t_.b.scales + p * call.scale_stride;
+        }
+        call.fetch_next = r == 0 && p + step < t_.panels.end;
+        call.parts = Parts;
+        tile(state, call, r, p, range.begin, has_start ? start : nullptr, first, last);
+      }
+    }
+  }
+
+  void place_a(typename Kernel::call& call, index_t r, index_t first_group, index_t count,
+               int h) const noexcept {
+    if constexpr (std::same_as<packed_a, a_type>)
+      if (reads_rows()) {
+        call.a = t_.a.at(row_ + r, first_group * Kernel::kr_a).data;
+        call.a_ld = t_.a.row_stride;
+        call.a_step = Kernel::kr_a;
+        return;
+      }
+    call.a = packed() + r * count * Kernel::kr_a;
+    call.a_ld = Kernel::kr_a;
+    call.a_step = h * Kernel::kr_a;
+    call.a_part = layout_.a_part;
+  }
+
+  // Zero point of A (and the shift of s8 to u8): every row of C starts from -zero * sum(b[:, n]).
+  bool start_row(acc* start, index_t p, int step) const noexcept {
+    if constexpr (integer) {
+      s32 const zero = o_.a_zero_point + Kernel::a_shift;
+      if (zero == 0) return false;
+      using V = vec<s32, I>;
+      for (index_t i = 0; i < step * nr; i += V::size)
+        (V::zero() - V::load(t_.b.sums + p * nr + i) * V::broadcast(zero)).store(start + i);
+      return true;
+    } else {
+      return false;
+    }
+  }
+
+  void tile(typename Kernel::context& state, typename Kernel::call& call, index_t r, index_t p,
+            index_t first_panel, acc const* start, bool first, bool last) noexcept {
+    alignas(64) acc cells[most_cells];
+    int const width = call.panels * nr;
+    index_t const rows = min_of(call.height, rows_ - r);
+    index_t const columns = min_of(width, t_.b.n - p * nr);
+    c_type* const c = t_.c + (row_ + r) * t_.ldc + p * nr;
+    bool const whole = rows == call.height && columns == width;
+    acc* const block_cells =
+        between() + (r * b_.nc + (p - first_panel) * call.height) * nr; // one panel where k is cut
+
+    if (!first) {
+      call.init = block_cells;
+      call.init_ld = nr;
+    } else {
+      call.init = start;
+      if constexpr (std::same_as<c_type, acc>)
+        if (o_.accumulate) {
+          if (whole && !start) {
+            call.init = c;
+            call.init_ld = t_.ldc;
+          } else {
+            gather(cells, width, c, rows, columns, call.height, start);
+            call.init = cells;
+            call.init_ld = width;
+          }
+        }
+    }
+
+    call.out = cells;
+    call.out_ld = width;
+    if (!last) {
+      call.out = block_cells;
+      call.out_ld = nr;
+    }
+    bool direct = false;
+    if constexpr (Epilogue::empty && std::same_as<c_type, acc>) {
+      direct = last && whole && !(integer && o_.b_zero_point);
+      if (direct) {
+        call.out = c;
+        call.out_ld = t_.ldc;
+      }
+    }
+    run_terms(state, call);
+    if (!last || direct) return;
+    if constexpr (integer)
+      if (o_.b_zero_point) subtract_rows(cells, width, rows, r);
+    finish_tile<I>(cells, width, rows, columns, t_.first_row + row_ + r, p * nr, epilogue_, c, t_.ldc);
+  }
+
+  // AMX adds the products of all terms in its tiles; vectors do it tile by tile.
+  void run_terms(typename Kernel::context& state, typename Kernel::call& call) noexcept {
+    if constexpr (Parts == 1 || Kernel::is_amx) {
+      Kernel::run(state, call);
+    } else {
+      typename Kernel::call one = call;
+      for (int s = 0; s < term_count(Parts); ++s) {
+        term_pair const pair = term_pairs(Parts)[s];
+        one.a = call.a + pair.a * call.a_part;
+        one.b = call.b + pair.b * call.b_part;
+        Kernel::run(state, one);
+        one.init = one.out;
+        one.init_ld = one.out_ld;
+      }
+    }
+  }
+
+  static void gather(acc* cells, int width, c_type const* c_raw, index_t ldc, index_t rows,
+                     index_t columns, int height, acc const* start) noexcept {
+    for (index_t i = 0; i < height; ++i)
+      for (index_t j = 0; j < width; ++j) {
+        acc x = start ? start[j] : acc{};
+        if (i < rows && j < columns) {
+          if constexpr (integer)
+            x = static_cast<acc>(static_cast<std::uint32_t>(x) +
+                                 static_cast<std::uint32_t>(c_raw[i * ldc + j]));
+          else x = static_cast<acc>(c_raw[i * ldc + j]);
+        }
+        cells[i * width + j] = x;
+      }
+  }
+  void gather(acc* cells, int width, c_type const* c, index_t rows, index_t columns, int height,
+              acc const* start) const noexcept {
+    gather(cells, width, c, t_.ldc, rows, columns, height, start);
+  }
+
+  // Zero point of B: C[m][n] -= zero * (sum(a[m, :]) - k * a_zero_point).
+  void subtract_rows(acc* cells, int width, index_t rows, index_t r) const noexcept {
+    for (index_t i = 0; i < rows; ++i) {
+      auto const u = [](auto x) { return static_cast<std::uint32_t>(x); };
+      std::uint32_t const d =
+          u(o_.b_zero_point) * (u(sums()[r + i]) - u(t_.k) * u(o_.a_zero_point));
+      for (index_t j = 0; j < width; ++j)
+        cells[i * width + j] = static_cast<acc>(u(cells[i * width + j]) - d);
+    }
+  }
+
+  Task const& t_;
+  blocking const& b_;
+  gemm_options const& o_;
+  Epilogue const& epilogue_;
+  region_layout<Kernel, Parts> layout_;
+  index_t groups_;
+  index_t row_ = 0, rows_ = 0; ///< current block of rows
+};
+
+template <isa::tag I, class Kernel, int Parts, class Task, class Epilogue>
+IA_NN_NOINLINE void run_region(Task const& t, blocking const& b, gemm_options const& o,
+                               Epilogue const& e) noexcept {
+  region<I, Kernel, Parts, Task, Epilogue>(t, b, o, e).run();
+}
+
+} // namespace detail
+
+IA_NN_END

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// THE K-loop: one register tile of C = A * B for every element type and every vector ISA.
+//
+//   c[r][n] = init[r][n] + sum over g of dot(a[r][g], b[g][n])     r < Mr, n < Panels * Nv * width
+//
+// Registers (f32 on AVX-512: Mr 14, Nv 2):        28 accumulators + 2 of B + 1 of A = 31 of 32
+//
+//                 b[g][ 0..15]  b[g][16..31]
+//     a[0][g]  ->  acc[0][0]     acc[0][1]         the Nv registers of B stay, rows of A are
+//     a[1][g]  ->  acc[1][0]     acc[1][1]         broadcast one after the other
+//       ...
+//     a[13][g] ->  acc[13][0]    acc[13][1]
+//
+// A comes packed ([g][Mr][kr], one stream; pack_rows.hpp), B in panels (panel.hpp): one for matrices;
+// a matrix of fewer than 4 rows takes several panels side by side, because two accumulators would
+// leave the multipliers waiting for each other. Weights in groups of k with a scale each are
+// multiplied by it when loaded; the scale registers are reloaded between groups.
+//
+// Each c[r][n] is one chain of additions over k in order, whatever the tile, the blocking and the
+// thread: f32 results have the same bits for every number of threads and every ISA with fma.
+//
+// Edges: k is a whole number of groups (operands are zero-padded), rows and columns are whole tiles;
+// the caller lets partial tiles write to scratch.
+#pragma once
+
+#include <ia_nn/arch/dot.hpp>
+#include <ia_nn/arch/tiling.hpp>
+
+IA_NN_BEGIN
+
+namespace detail {
+
+/// A packed for tiles of Mr rows: [g][Mr][kr].
+template <class A, int Kr> struct packed_rows {
+  static constexpr bool is_packed = true;
+  A const* p;
+  template <int Mr> IA_NN_INLINE A const* at(int r) const noexcept { return p + r * Kr; }
+  template <int Mr> IA_NN_INLINE void next() noexcept { p += Mr * Kr; }
+};
+
+/// Scales of weights in groups of k: [k / group][Nr] for each panel. Unused otherwise.
+struct grouped_scales {
+  f32 const* p = nullptr;
+  index_t panel_stride = 0, group = 0;
+};
+
+/// Where a tile starts from: nothing (zero), one row for all (stride 0), or a tile.
+template <class Acc> struct tile_init {
+  Acc const* p = nullptr;
+  index_t ld = 0;
+};
+
+} // namespace detail
+
+/// One tile. `b` points to the first panel, the next one is panel_stride elements away; `out` takes
+/// Mr rows of Panels * Nv * width accumulators, ld_out apart. `ahead` walks along with b and is
+/// prefetched.
+template <class Dot, int Mr, int Nv, int Panels, int Nr, bool Grouped, class Operand, class B>
+IA_NN_INLINE void register_tile(index_t groups, Operand a, B const* IA_NN_RESTRICT b,
+                                index_t panel_stride, B const* ahead, detail::grouped_scales scales,
+                                detail::tile_init<typename Dot::acc::value_type> init,
+                                typename Dot::acc::value_type* out, index_t ld_out) noexcept {
+  using acc_t = typename Dot::acc;
+  constexpr int kr = Dot::kr, width = Dot::width, n_acc = Nv * Panels;
+  constexpr int line = 64 / static_cast<int>(sizeof(B));
+  acc_t acc[Mr][n_acc];
+  if (init.p) {
+    IA_NN_UNROLL for (int r = 0; r < Mr; ++r)
+      IA_NN_UNROLL for (int v = 0; v < n_acc; ++v)
+        acc[r][v] = acc_t::load(init.p + r * init.ld + v * width);
+  } else {
+    IA_NN_UNROLL for (int r = 0; r < Mr; ++r)
+      IA_NN_UNROLL for (int v = 0; v < n_acc; ++v) acc[r][v] = acc_t::zero();
+  }
+
+  index_t const block = Grouped ? scales.group : groups;
+  index_t done = 0;
+  do {
+    acc_t scale[Grouped ? n_acc : 1];
+    if constexpr (Grouped) {
+      IA_NN_UNROLL for (int v = 0; v < n_acc; ++v)
+        scale[v] = acc_t::load(scales.p + (v / Nv) * scales.panel_stride + (v % Nv) * width);
+      scales.p += Nr;
+    }
+    auto const load_b = [&](int v) IA_NN_LAMBDA {
+      auto const x = Dot::load_b(b + (v / Nv) * panel_stride + (v % Nv) * width * kr);
+      if constexpr (Grouped) return x * scale[v];
+      else return x;
+    };
+    index_t const end = min_of(groups, done + block);
+    IA_NN_ROLLED for (; done < end; ++done) {
+      if constexpr (Mr >= n_acc) { // fewer registers of B: hold them, stream A
+        decltype(load_b(0)) bv[n_acc];
+        IA_NN_UNROLL for (int v = 0; v < n_acc; ++v) bv[v] = load_b(v);
+        IA_NN_UNROLL for (int i = 0; i < Nr * kr; i += line) __builtin_prefetch(ahead + i, 0, 2);
+        IA_NN_UNROLL for (int r = 0; r < Mr; ++r) {
+          auto const av = Dot::load_a(a.template at<Mr>(r));
+          IA_NN_UNROLL for (int v = 0; v < n_acc; ++v) Dot::mac(acc[r][v], av, bv[v]);
+        }
+      } else { // fewer of A
+        decltype(Dot::load_a(a.template at<Mr>(0))) av[Mr];
+        IA_NN_UNROLL for (int r = 0; r < Mr; ++r) av[r] = Dot::load_a(a.template at<Mr>(r));
+        IA_NN_UNROLL for (int v = 0; v < n_acc; ++v) {
+          auto const bv = load_b(v);
+          IA_NN_UNROLL for (int r = 0; r < Mr; ++r) Dot::mac(acc[r][v], av[r], bv);
+        }
+        IA_NN_UNROLL for (int p = 0; p < Panels; ++p)
+          IA_NN_UNROLL for (int i = 0; i < Nr * kr; i += line)
+            __builtin_prefetch(ahead + p * panel_stride + i, 0, 3);
+      }
+      a.template next<Mr>();
+      b += Nr * kr;
+      ahead += Nr * kr;
+    }
+  } while (Grouped && done < groups);
+
+  IA_NN_UNROLL for (int r = 0; r < Mr; ++r)
+    IA_NN_UNROLL for (int v = 0; v < n_acc; ++v) acc[r][v].store(out + r * ld_out + v * width);
+}
+
+IA_NN_END
