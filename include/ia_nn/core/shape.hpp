@@ -52,6 +52,16 @@ public:
     check();
   }
 
+  /// From all extents, which the caller has checked.
+  template <std::convertible_to<index_t>... Ns>
+    requires(sizeof...(Ns) == sizeof...(Extents))
+  static constexpr shape unchecked(Ns... ns) noexcept {
+    shape s;
+    int d = 0;
+    ((s.extent_[d++] = static_cast<index_t>(ns)), ...);
+    return s;
+  }
+
   constexpr index_t extent(int d) const noexcept {
     return static_extent(d) == dyn ? extent_[d] : static_extent(d);
   }
@@ -86,16 +96,14 @@ public:
 private:
   constexpr void check() const {
     index_t n = 1;
-    bool zero = false;
-    for (int d = 0; d < rank; ++d) {
+    for (int d = 0; d < rank; ++d)
       if (extent_[d] < 0)
         throw error(errc::bad_shape, "extent " + std::to_string(d) + " of shape " + to_string() +
                                          " is negative");
-      zero = zero || extent_[d] == 0;
-    }
-    // 1/8 of the range is left so that bytes and paddings cannot overflow either.
-    for (int d = 0; d < rank && !zero; ++d)
-      if (__builtin_mul_overflow(n, extent_[d], &n) || n > PTRDIFF_MAX / 64)
+    // 1/64 of the range is left so that bytes and paddings cannot overflow either. A zero counts as
+    // one: strides are products too, of shapes without elements as well.
+    for (int d = 0; d < rank; ++d)
+      if (__builtin_mul_overflow(n, extent_[d] == 0 ? 1 : extent_[d], &n) || n > PTRDIFF_MAX / 64)
         throw error(errc::bad_shape, "the product of the extents of " + to_string() + " overflows");
   }
 

@@ -83,6 +83,10 @@ public:
 
   tensor() : tensor(Shape{}) {}
   explicit tensor(Shape const& s) : mapping_(s), storage_(mapping_.required_size()) {}
+  /// All extents, or only those that are dynamic.
+  template <std::convertible_to<index_t>... Ns>
+    requires(sizeof...(Ns) > 0 && std::constructible_from<Shape, Ns...>)
+  explicit tensor(Ns... ns) : tensor(Shape(ns...)) {}
   explicit tensor(mapping_type const& m) : mapping_(m), storage_(m.required_size()) {}
 
   /// Writes the value of an expression into the elements; the shape stays as it is.

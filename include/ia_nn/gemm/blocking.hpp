@@ -51,6 +51,7 @@ struct blocking {
   int height = 1;          ///< rows of a tile
   index_t mc = 1;          ///< rows of a block, a multiple of height
   index_t nc = 1;          ///< panels of a block
+  index_t scratch_rows = 1; ///< rows that a worker's scratch memory holds, at least mc
   index_t kc = 1;          ///< groups of a block
   task_grid grid;
 
@@ -74,8 +75,10 @@ inline blocking choose_blocking(index_t m, index_t panels, index_t groups, index
     b.nc = min_of(panels, 16);
   }
   index_t const row_bytes = max_of(1, b.kc * group_bytes_a);
-  b.mc = max_of(b.height, cache.l2 / 2 / row_bytes / b.height * b.height);
-  b.mc = min_of(b.mc, max_of(b.height, 512 / b.height * b.height));
+  index_t const fitting = min_of(512, cache.l2 / 2 / row_bytes);
+  b.mc = min_of(max_of(b.height, fitting / b.height * b.height), round_up(max_of(m, 1), b.height));
+  // Never less for more rows, whatever the heights: plans for fewer rows share the workspace.
+  b.scratch_rows = min_of(max_of(32, fitting), m + 32);
   b.grid = divide(ceil_div(m, b.height), panels, workers);
   return b;
 }

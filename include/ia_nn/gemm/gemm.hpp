@@ -68,6 +68,7 @@ public:
     if ((options.a_zero_point || options.b_zero_point) && !std::same_as<accumulator, s32>)
       throw error(errc::bad_parameter, "gemm: zero points need 8-bit integer operands");
     blocking_ = uses_few() ? plan_for<few_kernel>() : plan_for<main_kernel>();
+    worker_bytes_ = needed_bytes();
   }
   gemm(index_t m, index_t n, index_t k, int workers = 1, gemm_options const& options = {})
       : gemm(shape_type(m, n, k), workers, options) {}
@@ -77,8 +78,21 @@ public:
   constexpr index_t k() const noexcept { return mnk_.template get<2>(); }
   int workers() const noexcept { return workers_; }
 
+  /// The plan for another number of rows, at most m(): for batches that vary from call to call. It
+  /// needs no more workspace than this one.
+  gemm with_rows(index_t rows) const noexcept
+    requires(M == dyn)
+  {
+    IA_NN_ASSERT(rows >= 0 && rows <= m());
+    gemm other = *this;
+    other.mnk_ = shape_type::unchecked(rows, n(), k());
+    other.blocking_ = other.uses_few() ? other.template plan_for<few_kernel>()
+                                       : other.template plan_for<main_kernel>();
+    return other;
+  }
+
   /// Bytes of workspace for `run`.
-  index_t workspace_bytes() const noexcept { return workers_ * worker_bytes(); }
+  index_t workspace_bytes() const noexcept { return workers_ * worker_bytes_; }
   /// Bytes of workspace for `run_unpacked`.
   index_t workspace_bytes_unpacked() const noexcept {
     return workspace_bytes() + detail::packed_extent<b_type, panel_type>(k(), n(), 0, parts).total;
@@ -135,7 +149,7 @@ public:
       t.first_row = item * m();
       t.rows = tile_block(static_cast<int>(part / grid.columns));
       t.panels = block_of(panel_type::panels(n()), grid.columns, static_cast<int>(part % grid.columns));
-      t.scratch = scratch.data + worker * worker_bytes();
+      t.scratch = scratch.data + worker * worker_bytes_;
       if (uses_few()) detail::run_region<I, few_kernel, parts>(t, blocking_, options_, epilogue);
       else detail::run_region<I, main_kernel, parts>(t, blocking_, options_, epilogue);
     };
@@ -215,23 +229,27 @@ private:
     return block_of(m(), blocking_.grid.rows, part, blocking_.height);
   }
 
-  template <class Kernel> detail::blocking plan_for() const noexcept {
+  template <class Kernel> detail::blocking plan_for() const noexcept { return plan_for<Kernel>(m()); }
+  template <class Kernel> detail::blocking plan_for(index_t rows) const noexcept {
     return detail::choose_blocking(
-        m(), panel_type::panels(n()), detail::group_count<Kernel>(k()),
+        rows, panel_type::panels(n()), detail::group_count<Kernel>(k()),
         Kernel::kr_a * static_cast<index_t>(sizeof(typename Kernel::packed_a)) * parts,
         Kernel::kr_a * panel_type::nr * static_cast<index_t>(sizeof(b_type)) * parts,
         Kernel::max_rows, Kernel::rows_step, Kernel::few_rows, workers_,
         parts == 1 && !std::same_as<Policy, grouped>);
   }
-  index_t worker_bytes() const noexcept {
-    return uses_few() ? detail::region_bytes<few_kernel, parts>(blocking_, k(), options_)
-                      : detail::region_bytes<main_kernel, parts>(blocking_, k(), options_);
+  index_t needed_bytes() const noexcept {
+    if (uses_few()) return detail::region_bytes<few_kernel, parts>(blocking_, k(), options_);
+    index_t const few = detail::region_bytes<few_kernel, parts>(
+        plan_for<few_kernel>(few_kernel::few_rows), k(), options_);
+    return max_of(few, detail::region_bytes<main_kernel, parts>(blocking_, k(), options_));
   }
 
   shape_type mnk_;
   int workers_;
   gemm_options options_;
   detail::blocking blocking_;
+  index_t worker_bytes_ = 0;
 };
 
 IA_NN_END

@@ -35,12 +35,12 @@ template <class Kernel> constexpr index_t group_count(index_t k) noexcept {
 template <class Kernel, int Parts> struct region_layout {
   index_t a_part, accumulators, sums, total;
   region_layout(blocking const& b, index_t k, gemm_options const& options) noexcept {
-    index_t const tiles = ceil_div(b.mc, b.height), groups = group_count<Kernel>(k);
-    a_part = tiles * b.height * min_of(b.kc, groups) * Kernel::kr_a; // elements
+    index_t const groups = group_count<Kernel>(k);
+    a_part = b.scratch_rows * min_of(b.kc, groups) * Kernel::kr_a; // elements
     accumulators = round_up(a_part * Parts * static_cast<index_t>(sizeof(typename Kernel::packed_a)), 64);
-    index_t const cells = b.cuts_k(groups) ? tiles * b.height * b.nc * Kernel::nr : 0;
+    index_t const cells = b.cuts_k(groups) ? b.scratch_rows * b.nc * Kernel::nr : 0;
     sums = accumulators + cells * 4;
-    total = round_up(sums + (options.b_zero_point ? b.mc * 4 : 0), 64);
+    total = round_up(sums + (options.b_zero_point ? b.scratch_rows * 4 : 0), 64);
   }
 };
 template <class Kernel, int Parts>

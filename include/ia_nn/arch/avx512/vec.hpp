@@ -217,7 +217,15 @@ template <> struct vec_impl<s32, isa::avx512> {
   friend IA_NN_INLINE vec_impl select(mask m, vec_impl a, vec_impl b) noexcept {
     return {_mm512_mask_blend_epi32(m, b.r, a.r)};
   }
-  friend IA_NN_INLINE s32 sum(vec_impl a) noexcept { return _mm512_reduce_add_epi32(a.r); }
+  // Not _mm512_reduce_add_epi32: GCC's ends with a sum of two int, which must not overflow.
+  friend IA_NN_INLINE s32 sum(vec_impl a) noexcept {
+    __m256i const eight =
+        _mm256_add_epi32(_mm512_castsi512_si256(a.r), _mm512_extracti64x4_epi64(a.r, 1));
+    __m128i const four =
+        _mm_add_epi32(_mm256_castsi256_si128(eight), _mm256_extracti128_si256(eight, 1));
+    __m128i const two = _mm_add_epi32(four, _mm_unpackhi_epi64(four, four));
+    return _mm_cvtsi128_si32(_mm_add_epi32(two, _mm_shuffle_epi32(two, 1)));
+  }
 };
 
 IA_NN_INLINE vec_impl<f32, isa::avx512> to_f32(vec_impl<s32, isa::avx512> a) noexcept {

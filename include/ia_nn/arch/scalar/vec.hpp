@@ -19,6 +19,12 @@ template <byte_element T> IA_NN_INLINE T saturate(f32 x) noexcept {
   return static_cast<T>(round_nearest_even(low < hi ? low : hi));
 }
 
+// Nearest even; out of range and NaN give INT_MIN, as cvtps2dq does.
+IA_NN_INLINE s32 nearest_s32(f32 x) noexcept {
+  bool const fits = x >= -2147483648.0F && x < 2147483648.0F;
+  return fits ? static_cast<s32>(round_nearest_even(x)) : INT32_MIN;
+}
+
 template <> struct vec_impl<f32, isa::scalar> {
   using value_type = f32;
   using mask = bool;
@@ -35,6 +41,7 @@ template <> struct vec_impl<f32, isa::scalar> {
   }
   template <class T> IA_NN_INLINE void store(T* p) const noexcept {
     if constexpr (byte_element<T>) *p = saturate<T>(r);
+    else if constexpr (std::same_as<T, s32>) *p = nearest_s32(r);
     else *p = static_cast<T>(r);
   }
   template <class T> IA_NN_INLINE void store(T* p, index_t n) const noexcept {
@@ -111,10 +118,8 @@ template <> struct vec_impl<s32, isa::scalar> {
 IA_NN_INLINE vec_impl<f32, isa::scalar> to_f32(vec_impl<s32, isa::scalar> a) noexcept {
   return {static_cast<f32>(a.r)};
 }
-// Out of range and NaN give INT_MIN, as cvtps2dq does.
 IA_NN_INLINE vec_impl<s32, isa::scalar> to_s32(vec_impl<f32, isa::scalar> a) noexcept {
-  bool const fits = a.r >= -2147483648.0F && a.r < 2147483648.0F;
-  return {fits ? static_cast<s32>(round_nearest_even(a.r)) : INT32_MIN};
+  return {nearest_s32(a.r)};
 }
 IA_NN_INLINE vec_impl<s32, isa::scalar> bits(vec_impl<f32, isa::scalar> a) noexcept {
   return {__builtin_bit_cast(s32, a.r)};

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Everything but what is opt-in: executors with threads (exec/), run-time dispatch (dispatch/) and
+// file readers (io/).
+#pragma once
+
+#include <ia_nn/arch/cpu.hpp>
+#include <ia_nn/core/fp_env.hpp>
+#include <ia_nn/core/tensor.hpp>
+#include <ia_nn/core/workspace.hpp>
+#include <ia_nn/gemm/gemm.hpp>
+#include <ia_nn/gemm/matmul.hpp>
+#include <ia_nn/gemm/stages.hpp>
+#include <ia_nn/ops/dense.hpp>
