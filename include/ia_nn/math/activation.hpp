@@ -36,9 +36,9 @@ inline constexpr f32 largest = 0x1.fffffep127F;
 /// log(1 + e^x) = max(x, 0) + log1p(e^-|x|); log1p(z) / z on [0, 1] by a polynomial of degree 9.
 template <f32_register V> IA_NN_INLINE V softplus(V x) noexcept {
   V const z = exp_nonpositive(negative_abs(x));
-  V const q = polynomial(z, 1.0F, -0x1.ffffbep-2F, 0x1.554c8p-2F, -0x1.ff0f88p-3F, 0x1.92f698p-3F,
-                         -0x1.397566p-3F, 0x1.b2536cp-4F, -0x1.d29cep-5F, 0x1.453f26p-6F,
-                         -0x1.a9338ep-9F);
+  V const q =
+      polynomial(z, 1.0F, -0x1.ffffbep-2F, 0x1.554c8p-2F, -0x1.ff0f88p-3F, 0x1.92f698p-3F,
+                 -0x1.397566p-3F, 0x1.b2536cp-4F, -0x1.d29cep-5F, 0x1.453f26p-6F, -0x1.a9338ep-9F);
   return fma(z, q, max(V::zero(), x));
 }
 
@@ -100,7 +100,7 @@ struct clip {
 };
 inline constexpr clip relu6{0.0F, 6.0F};
 
-/// x, or alpha (e^x - 1) for x < 0; within 2 ulp for alpha = 1
+/// x, or alpha (e^x - 1) for x < 0; within 1 ulp for alpha = 1
 struct elu {
   static constexpr char const* name = "elu";
   f32 alpha = 1.0F;
@@ -162,7 +162,7 @@ template <precision_policy Policy = precise> struct tanh {
   f32 operator()(f32 x) const noexcept { return detail::on_scalar(*this, x); }
 };
 
-/// log(1 + e^x); within 2 ulp
+/// log(1 + e^x); within 2.3 ulp
 struct softplus {
   static constexpr char const* name = "softplus";
   template <f32_register V> IA_NN_INLINE V operator()(V x) const noexcept {
@@ -175,8 +175,7 @@ struct softplus {
 struct softsign {
   static constexpr char const* name = "softsign";
   template <f32_register V> IA_NN_INLINE V operator()(V x) const noexcept {
-    V const finite =
-        max(V::broadcast(-detail::largest), min(V::broadcast(detail::largest), x));
+    V const finite = max(V::broadcast(-detail::largest), min(V::broadcast(detail::largest), x));
     return finite / (V::broadcast(1.0F) + detail::magnitude(finite));
   }
   f32 operator()(f32 x) const noexcept { return detail::on_scalar(*this, x); }
@@ -227,6 +226,7 @@ struct hard_swish {
 
 /// x tanh(log(1 + e^x)). With z = e^-|x| the hyperbolic tangent is n / (n + 2), n = z (z + 2), for
 /// x < 0, and (1 + 2z) / (1 + 2z + 2z^2) for x >= 0: one exponential, one division.
+/// Within 4.6 ulp.
 struct mish {
   static constexpr char const* name = "mish";
   template <f32_register V> IA_NN_INLINE V operator()(V x) const noexcept {

@@ -12,9 +12,9 @@ IA_NN_BEGIN
 
 namespace math {
 
-/// erf x. NaN passes through; never beyond +-1.
-template <precision_policy Policy = precise, f32_register V>
-IA_NN_INLINE V erf(V x) noexcept {
+/// erf x. NaN passes through; never beyond +-1. precise: 1.03 ulp over all f32; fast: relative
+/// error 2^-16.2.
+template <precision_policy Policy = precise, f32_register V> IA_NN_INLINE V erf(V x) noexcept {
   using namespace ia_nn::detail;
   if constexpr (std::same_as<Policy, precise>) {
     V const x2 = x * x;

@@ -26,9 +26,9 @@ template <f32_register V> IA_NN_INLINE V exp2_core(V r) noexcept {
 
 namespace math {
 
-/// e^x. NaN passes through, exp(-inf) = 0, overflow gives inf.
-template <precision_policy Policy = precise, f32_register V>
-IA_NN_INLINE V exp(V x) noexcept {
+/// e^x. NaN passes through, exp(-inf) = 0, overflow gives inf. precise: 0.9 ulp over all f32; fast:
+/// relative error 2^-17.6, results below 2^-125 may be 0.
+template <precision_policy Policy = precise, f32_register V> IA_NN_INLINE V exp(V x) noexcept {
   using namespace ia_nn::detail;
   if constexpr (std::same_as<Policy, precise>) {
     V const inside = max(V::broadcast(-104.0F), min(V::broadcast(89.0F), x));

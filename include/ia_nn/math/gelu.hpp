@@ -19,9 +19,9 @@ IA_NN_BEGIN
 
 namespace math {
 
-/// x/2 (1 + erf(x / sqrt 2)). NaN passes through, gelu(-inf) = 0.
-template <precision_policy Policy = precise, f32_register V>
-IA_NN_INLINE V gelu(V x) noexcept {
+/// x/2 (1 + erf(x / sqrt 2)). NaN passes through, gelu(-inf) = 0. precise: 6.9 ulp over all f32;
+/// fast: absolute error 2^-17.1.
+template <precision_policy Policy = precise, f32_register V> IA_NN_INLINE V gelu(V x) noexcept {
   using namespace ia_nn::detail;
   if constexpr (std::same_as<Policy, precise>) {
     V const t = min(V::broadcast(14.4F), abs(x));
@@ -52,7 +52,7 @@ IA_NN_INLINE V gelu(V x) noexcept {
 }
 
 /// x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))), computed as x sigmoid(2u). NaN passes through,
-/// gelu_tanh(-inf) = 0.
+/// gelu_tanh(-inf) = 0. precise: 1.8 ulp or an absolute error of 2^-22; fast: 2^-16.
 template <precision_policy Policy = precise, f32_register V>
 IA_NN_INLINE V gelu_tanh(V x) noexcept {
   // Below -11 the result rounds to 0; the clamp keeps -inf * 0 and x^3 out.

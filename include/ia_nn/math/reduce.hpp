@@ -99,8 +99,8 @@ template <f32_register V> IA_NN_INLINE V exp_nonpositive(V x) noexcept {
 
 /// e^x - 1 for x <= 0 (or NaN), relatively accurate near 0.
 template <f32_register V> IA_NN_INLINE V expm1_nonpositive(V x) noexcept {
-  V const shifted = fma(max(V::broadcast(-20.0F), x), V::broadcast(log2_e),
-                        V::broadcast(shifter + 127.0F));
+  V const shifted =
+      fma(max(V::broadcast(-20.0F), x), V::broadcast(log2_e), V::broadcast(shifter + 127.0F));
   V const minus_n = V::broadcast(shifter + 127.0F) - shifted;
   V const r = fma(minus_n, V::broadcast(ln2_low),
                   fma(minus_n, V::broadcast(ln2_high), max(V::broadcast(-20.0F), x)));
@@ -108,11 +108,11 @@ template <f32_register V> IA_NN_INLINE V expm1_nonpositive(V x) noexcept {
   return fma(pow2, expm1_core(r), pow2 - V::broadcast(1.0F));
 }
 
-// -1 / (K d), K = 3.71965, with a relative error of 2^-23: subtracting the bits of d from a constant
-// gives a reciprocal within 1.5 %, up to a factor that the constant chooses; each of two Newton
-// steps, with constants that spread its error evenly over both signs, squares that and quarters
-// it. Five operations; a division takes 16 cycles per zmm on Intel. -K goes into the coefficients
-// of the numerator or of d. |d| from 2^-100 to 2^125.
+// -1 / (K d), K = 3.71965, with a relative error of 2^-23: subtracting the bits of d from a
+// constant gives a reciprocal within 1.5 %, up to a factor that the constant chooses; each of two
+// Newton steps, with constants that spread its error evenly over both signs, squares that and
+// quarters it. Five operations; a division takes 16 cycles per zmm on Intel. -K goes into the
+// coefficients of the numerator or of d. |d| from 2^-100 to 2^125.
 template <f32_register V> IA_NN_INLINE V scaled_reciprocal(V d) noexcept {
   V const guess = bits(s32_broadcast<V>(-0x14a8000) - bits(d));
   V const once = guess * fma(d, guess, V::broadcast(1.44F));

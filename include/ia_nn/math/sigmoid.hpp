@@ -14,9 +14,9 @@ IA_NN_BEGIN
 
 namespace math {
 
-/// 1 / (1 + e^-x). NaN passes through. fast: constant 1.6e-38 for x <= -87.
-template <precision_policy Policy = precise, f32_register V>
-IA_NN_INLINE V sigmoid(V x) noexcept {
+/// 1 / (1 + e^-x). NaN passes through. precise: 2.41 ulp over all f32; fast: relative error
+/// 2^-17.7, constant 1.6e-38 for x <= -87.
+template <precision_policy Policy = precise, f32_register V> IA_NN_INLINE V sigmoid(V x) noexcept {
   using namespace ia_nn::detail;
   V const one = V::broadcast(1.0F);
   if constexpr (std::same_as<Policy, precise>) {
@@ -28,8 +28,8 @@ IA_NN_INLINE V sigmoid(V x) noexcept {
     V const shifted = fma(a, V::broadcast(-log2_e), V::broadcast(offset));
     V const r = fma(a, V::broadcast(-log2_e), V::broadcast(offset) - shifted);
     // 2^r / -K instead of exp2_core: the reciprocal then comes out as it should be.
-    V const power = polynomial(r, -0x1.134b60p-2F, -0x1.7d9ee2p-3F, -0x1.0882c0p-4F, -0x1.ed1f96p-7F,
-                               -0x1.58ba0cp-9F);
+    V const power = polynomial(r, -0x1.134b60p-2F, -0x1.7d9ee2p-3F, -0x1.0882c0p-4F,
+                               -0x1.ed1f96p-7F, -0x1.58ba0cp-9F);
     V const d = fma(power, bits(bits(shifted) << 23), V::broadcast(-0x1.134b60p-2F));
     return scaled_reciprocal(d);
   }

@@ -2,7 +2,8 @@
 //
 // Hyperbolic tangent.
 //
-//   precise: |x| < 0.55: x + x^3 P(x^2); beyond: 1 - 2z / (1 + z) with z = e^(-2|x|). A quotient for
+//   precise: |x| < 0.55: x + x^3 P(x^2); beyond: 1 - 2z / (1 + z) with z = e^(-2|x|). A quotient
+//   for
 //            all x, of e^(-2|x|) - 1, needs no polynomial, but its three roundings reach 2.4 ulp.
 //   fast:    x P(x^2) / Q(x^2), degrees 2 and 3, minimax on |x| <= 6.1, constant beyond; the
 //            division by `scaled_reciprocal`, so 15 operations in all
@@ -14,9 +15,9 @@ IA_NN_BEGIN
 
 namespace math {
 
-/// tanh x. NaN passes through; never beyond +-1.
-template <precision_policy Policy = precise, f32_register V>
-IA_NN_INLINE V tanh(V x) noexcept {
+/// tanh x. NaN passes through; never beyond +-1. precise: 1.5 ulp over all f32; fast: relative
+/// error 2^-15.7, reached where it is constant.
+template <precision_policy Policy = precise, f32_register V> IA_NN_INLINE V tanh(V x) noexcept {
   using namespace ia_nn::detail;
   if constexpr (std::same_as<Policy, precise>) {
     V const x2 = x * x;
