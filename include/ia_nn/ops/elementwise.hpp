@@ -48,16 +48,19 @@ template <class V, class T, class E> struct elementwise_kernel {
         for (int u = 0; u < unroll; ++u) v[u].store(y + i + u * lanes);
       }
     }
-    for (; i + lanes <= n; i += lanes) e.template value<V, 0>(unit_lanes<leaves>{p, i}).store(y + i);
+    for (; i + lanes <= n; i += lanes)
+      e.template value<V, 0>(unit_lanes<leaves>{p, i}).store(y + i);
     if (i < n) tail(e, p, y, i, n - i);
   }
   static void step_run(E e, pointers p, T* y, index_t n) noexcept {
     constexpr int lanes = V::size;
     index_t i = 0;
-    for (; i + lanes <= n; i += lanes) e.template value<V, 0>(step_lanes<leaves>{p, i}).store(y + i);
+    for (; i + lanes <= n; i += lanes)
+      e.template value<V, 0>(step_lanes<leaves>{p, i}).store(y + i);
     if (i < n) tail(e, p, y, i, n - i);
   }
-  static IA_NN_NOINLINE void tail(E const& e, pointers const& p, T* y, index_t i, index_t n) noexcept {
+  static IA_NN_NOINLINE void tail(E const& e, pointers const& p, T* y, index_t i,
+                                  index_t n) noexcept {
     e.template value<V, 0>(tail_lanes<leaves>{p, i, n}).store(y + i, n);
   }
 
@@ -145,8 +148,8 @@ template <class T, class Shape, class Layout>
   throw_no_broadcast(operand, from, "the destination's " + y.extents().to_string());
 }
 
-/// Fills operand `at` of a nest with the strides of a view that stretches to `extent`. Returns false
-/// if it does not.
+/// Fills operand `at` of a nest with the strides of a view that stretches to `extent`. Returns
+/// false if it does not.
 template <class View, int Count>
 bool add_operand(loop_nest<Count>& nest, int at, View const& v, index_t const* extent, int rank) {
   using T = typename View::value_type;
@@ -252,8 +255,8 @@ constexpr auto with(E const& e) noexcept {
 ///
 /// y may be an operand as a whole (y = y + 1); any other overlap is an error. Zero extents: nothing
 /// happens. The result has the same bits for any executor.
-/// Errors: errc::bad_shape, errc::bad_pointer, errc::overlap, errc::unsupported_isa; then no element
-/// has been written.
+/// Errors: errc::bad_shape, errc::bad_pointer, errc::overlap, errc::unsupported_isa; then no
+/// element has been written.
 template <isa::tag I = isa::native, class Y, class E, executor Executor>
   requires(detail::is_tensor<std::remove_cvref_t<Y>> &&
            (expression_operands<E> || detail::number<E>) && !requires { E::is_reduction; })
@@ -282,15 +285,23 @@ void assign(tensor_view<T, Shape, Layout> const& y, E const& e) {
 
 template <class Y, class E>
   requires detail::is_tensor<std::remove_cvref_t<Y>>
-void operator+=(Y&& y, E const& e) { eval(y, y + e); }
+void operator+=(Y&& y, E const& e) {
+  eval(y, y + e);
+}
 template <class Y, class E>
   requires detail::is_tensor<std::remove_cvref_t<Y>>
-void operator-=(Y&& y, E const& e) { eval(y, y - e); }
+void operator-=(Y&& y, E const& e) {
+  eval(y, y - e);
+}
 template <class Y, class E>
   requires detail::is_tensor<std::remove_cvref_t<Y>>
-void operator*=(Y&& y, E const& e) { eval(y, y * e); }
+void operator*=(Y&& y, E const& e) {
+  eval(y, y * e);
+}
 template <class Y, class E>
   requires detail::is_tensor<std::remove_cvref_t<Y>>
-void operator/=(Y&& y, E const& e) { eval(y, y / e); }
+void operator/=(Y&& y, E const& e) {
+  eval(y, y / e);
+}
 
 IA_NN_END

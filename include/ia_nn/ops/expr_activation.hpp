@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The functions of math/activation.hpp on expressions: `y = relu(a * b + c)`, `sigmoid<fast>(x)`.
-// A function with parameters is written as what it is, `map(activation::elu{0.5F}, x)`, or by one of
-// the short forms at the end.
+// A function with parameters is written as what it is, `map(activation::elu{0.5F}, x)`, or by one
+// of the short forms at the end.
 #pragma once
 
 #include <ia_nn/math/activation.hpp>

@@ -24,7 +24,9 @@ template <class T, class S, class L> inline constexpr bool is_tensor<tensor<T, S
 template <class T, class S, class L> inline constexpr bool is_tensor<tensor_view<T, S, L>> = true;
 
 template <class T, class S, class L>
-constexpr tensor_view<T, S, L> view_of(tensor_view<T, S, L> const& v) noexcept { return v; }
+constexpr tensor_view<T, S, L> view_of(tensor_view<T, S, L> const& v) noexcept {
+  return v;
+}
 template <class T, class S, class L> tensor_view<T, S, L> view_of(tensor<T, S, L>& t) noexcept {
   return t.view();
 }
@@ -44,8 +46,8 @@ concept number = std::is_arithmetic_v<X> || std::same_as<X, bf16>;
 /// others may be numbers.
 template <class... Xs>
 concept expression_operands =
-    ((detail::tensor_or_node<std::remove_cvref_t<Xs>> ||
-      detail::number<std::remove_cvref_t<Xs>>)&&...) &&
+    ((detail::tensor_or_node<std::remove_cvref_t<Xs>> || detail::number<std::remove_cvref_t<Xs>>) &&
+     ...) &&
     (detail::tensor_or_node<std::remove_cvref_t<Xs>> || ...);
 
 /// The node that stands for a tensor, a view, a number or a node.
@@ -61,16 +63,17 @@ template <detail::number X> constexpr scalar_node as_node(X x) noexcept {
   return {static_cast<f32>(x)};
 }
 template <expression E> constexpr E const& as_node(E const& e) noexcept {
-  static_assert(!requires { E::is_reduction; },
-                "ia_nn: a reduction along axes cannot stand inside an expression, it would need "
-                "memory; assign it to a tensor first");
-  static_assert(!requires { typename E::isa_type; },
-                "ia_nn: with<isa> belongs around the whole expression, not inside it");
+  static_assert(
+      !requires { E::is_reduction; },
+      "ia_nn: a reduction along axes cannot stand inside an expression, it would need "
+      "memory; assign it to a tensor first");
+  static_assert(
+      !requires { typename E::isa_type; },
+      "ia_nn: with<isa> belongs around the whole expression, not inside it");
   return e;
 }
 
-template <class X>
-using node_t = std::remove_cvref_t<decltype(as_node(std::declval<X const&>()))>;
+template <class X> using node_t = std::remove_cvref_t<decltype(as_node(std::declval<X const&>()))>;
 
 /// f(a, ...) element by element: f takes and returns registers of f32.
 template <class F, class... Xs>
@@ -80,6 +83,8 @@ constexpr auto map(F const& f, Xs const&... xs) noexcept {
 }
 
 namespace detail {
+
+namespace element_function {
 
 struct divide {
   static constexpr int weight = 4;
@@ -113,6 +118,8 @@ struct nearest_integer {
   template <class V> IA_NN_INLINE V operator()(V a) const noexcept { return round(a); }
 };
 
+} // namespace element_function
+
 template <template <class...> class Node, class... Xs>
 constexpr auto make_node(Xs const&... xs) noexcept {
   return Node<node_t<Xs>...>{{pack(as_node(xs)...)}};
@@ -124,7 +131,8 @@ constexpr auto make_compare(A const& a, B const& b) noexcept {
 
 } // namespace detail
 
-// ---- arithmetic ----------------------------------------------------------------------------------
+// ---- arithmetic
+// ----------------------------------------------------------------------------------
 
 /// The tensor itself as an expression: `y = +a` copies and converts.
 template <class A>
@@ -135,7 +143,7 @@ constexpr auto operator+(A const& a) noexcept {
 template <class A>
   requires expression_operands<A>
 constexpr auto operator-(A const& a) noexcept {
-  return map(detail::negate{}, a);
+  return map(detail::element_function::negate{}, a);
 }
 template <class A, class B>
   requires expression_operands<A, B>
@@ -155,32 +163,33 @@ constexpr auto operator*(A const& a, B const& b) noexcept {
 template <class A, class B>
   requires expression_operands<A, B>
 constexpr auto operator/(A const& a, B const& b) noexcept {
-  return map(detail::divide{}, a, b);
+  return map(detail::element_function::divide{}, a, b);
 }
 
 template <class A, class B>
   requires expression_operands<A, B>
 constexpr auto min(A const& a, B const& b) noexcept {
-  return map(detail::minimum{}, a, b);
+  return map(detail::element_function::minimum{}, a, b);
 }
 template <class A, class B>
   requires expression_operands<A, B>
 constexpr auto max(A const& a, B const& b) noexcept {
-  return map(detail::maximum{}, a, b);
+  return map(detail::element_function::maximum{}, a, b);
 }
 /// a * b + c with one rounding.
 template <class A, class B, class C>
   requires expression_operands<A, B, C>
 constexpr auto fma(A const& a, B const& b, C const& c) noexcept {
-  return map(detail::multiply_add{}, a, b, c);
+  return map(detail::element_function::multiply_add{}, a, b, c);
 }
 template <class A>
   requires expression_operands<A>
 constexpr auto round(A const& a) noexcept {
-  return map(detail::nearest_integer{}, a);
+  return map(detail::element_function::nearest_integer{}, a);
 }
 
-// ---- conditions ----------------------------------------------------------------------------------
+// ---- conditions
+// ----------------------------------------------------------------------------------
 
 template <class A, class B>
   requires expression_operands<A, B>

@@ -87,7 +87,8 @@ public:
           for (int i = 0; i < V::size; ++i) copy[i] = *reinterpret_cast<T const*>(base[k]);
       } else {
         unsigned char const* from = base[k] + first * stride_[k];
-        for (index_t i = 0; i < n; ++i, from += stride_[k]) copy[i] = *reinterpret_cast<T const*>(from);
+        for (index_t i = 0; i < n; ++i, from += stride_[k])
+          copy[i] = *reinterpret_cast<T const*>(from);
       }
       pointers.data[k] = copy;
     });

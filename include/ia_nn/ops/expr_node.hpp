@@ -7,8 +7,8 @@
 //   leaves                          the number of leaves below it; they are numbered left to right
 //   computed                        how many of them are computed elsewhere (see below)
 //   weight                          rough cost of one value, in vector instructions
-//   each_leaf<First>(f)             calls f(constant<index>, leaf) for each leaf, numbered from First
-//   value<V, First>(context)        one register of its values
+//   each_leaf<First>(f)             calls f(constant<index>, leaf) for each leaf, numbered from
+//   First value<V, First>(context)        one register of its values
 //
 // and knows neither addresses nor loops: a leaf asks the context, `context.leaf<V, Index>(leaf)`.
 // So the same tree runs in a flat loop, in a nest with broadcasts, or on the accumulators of a
@@ -33,7 +33,9 @@ template <class T, class Shape, class Layout> struct tensor_leaf {
 
   tensor_view<T const, Shape, Layout> view;
 
-  template <int First, class F> constexpr void each_leaf(F&& f) const { f(constant<First>{}, *this); }
+  template <int First, class F> constexpr void each_leaf(F&& f) const {
+    f(constant<First>{}, *this);
+  }
   template <class V, int First, class Context>
   IA_NN_INLINE V value(Context const& context) const noexcept {
     return context.template leaf<V, First>(*this);
@@ -49,7 +51,9 @@ template <class Shape> struct computed_leaf {
   using shape_type = Shape;
   static constexpr int leaves = 1, computed = 1, weight = 1;
 
-  template <int First, class F> constexpr void each_leaf(F&& f) const { f(constant<First>{}, *this); }
+  template <int First, class F> constexpr void each_leaf(F&& f) const {
+    f(constant<First>{}, *this);
+  }
   template <class V, int First, class Context>
   IA_NN_INLINE V value(Context const& context) const noexcept {
     return context.template computed<V, First>();
@@ -65,8 +69,7 @@ struct scalar_node {
   f32 number = 0;
 
   template <int First, class F> constexpr void each_leaf(F&&) const {}
-  template <class V, int First, class Context>
-  IA_NN_INLINE V value(Context const&) const noexcept {
+  template <class V, int First, class Context> IA_NN_INLINE V value(Context const&) const noexcept {
     return V::broadcast(number);
   }
 };
@@ -196,7 +199,8 @@ template <class L, class R> struct difference_node : detail::inner_node<L, R> {
   }
 };
 
-// ---- conditions ----------------------------------------------------------------------------------
+// ---- conditions
+// ----------------------------------------------------------------------------------
 
 namespace detail {
 
@@ -240,8 +244,7 @@ struct compare_node : detail::condition_node<compare_node<Relation, L, R>, L, R>
   }
 };
 
-template <class L, class R>
-struct and_node : detail::condition_node<and_node<L, R>, L, R> {
+template <class L, class R> struct and_node : detail::condition_node<and_node<L, R>, L, R> {
   template <class V, int First, class Context>
   IA_NN_INLINE V choose(Context const& context, V x, V y) const noexcept {
     V const inner = detail::choose<V, First + L::leaves>(this->args.tail.head, context, x, y);
@@ -271,8 +274,7 @@ template <class C, class X, class Y> struct select_node : detail::inner_node<C, 
   template <class V, int First, class Context>
   IA_NN_INLINE V value(Context const& context) const noexcept {
     V const x = this->args.tail.head.template value<V, First + C::leaves>(context);
-    V const y =
-        this->args.tail.tail.head.template value<V, First + C::leaves + X::leaves>(context);
+    V const y = this->args.tail.tail.head.template value<V, First + C::leaves + X::leaves>(context);
     return detail::choose<V, First>(this->args.head, context, x, y);
   }
 };

@@ -65,8 +65,8 @@ template <int Count> struct loop_nest {
 
 constexpr index_t magnitude_of(index_t a) noexcept { return a < 0 ? -a : a; }
 
-/// Sorts loops [from, to) by the strides of one operand, the largest outermost, without the loops of
-/// extent 1, and merges what can be merged. Returns the new end of the range.
+/// Sorts loops [from, to) by the strides of one operand, the largest outermost, without the loops
+/// of extent 1, and merges what can be merged. Returns the new end of the range.
 template <int Count>
 constexpr int collapse(loop_nest<Count>& nest, int from, int to, int reference) noexcept {
   for (int d = to - 1; d >= from; --d)
@@ -80,7 +80,8 @@ constexpr int collapse(loop_nest<Count>& nest, int from, int to, int reference) 
   return to;
 }
 
-// ---- overlap -------------------------------------------------------------------------------------
+// ---- overlap
+// -------------------------------------------------------------------------------------
 
 /// Decides whether steps * counts can sum to a distance, each count within its range.
 class sum_search {
@@ -134,14 +135,15 @@ private:
 
 enum class sharing { none, same, some };
 
-/// How operand `b` shares memory with operand `a` (the destination): not at all, element for element
-/// (as in y = y + 1), or otherwise. Exact for operands of one stride pattern and for anything whose
-/// ranges lie apart; a search that grows long says `some`.
+/// How operand `b` shares memory with operand `a` (the destination): not at all, element for
+/// element (as in y = y + 1), or otherwise. Exact for operands of one stride pattern and for
+/// anything whose ranges lie apart; a search that grows long says `some`.
 template <int Count>
 IA_NN_NOINLINE sharing shared_memory(loop_nest<Count> const& nest, int a, int b) noexcept {
   auto const &x = nest.operands[a], &y = nest.operands[b];
   bool same = x.data == y.data && x.element == y.element;
-  for (int d = 0; d < nest.rank; ++d) same = same && (x.stride[d] == y.stride[d] || nest.extent[d] == 1);
+  for (int d = 0; d < nest.rank; ++d)
+    same = same && (x.stride[d] == y.stride[d] || nest.extent[d] == 1);
   if (same) return sharing::same;
   sum_search search; // bytes of x minus bytes of y, seen from their first elements
   search.add(1, -(y.element - 1), x.element - 1);
@@ -153,8 +155,8 @@ IA_NN_NOINLINE sharing shared_memory(loop_nest<Count> const& nest, int a, int b)
       search.add(-y.stride[d], 0, last);
     }
   }
-  auto const distance = reinterpret_cast<std::uintptr_t>(y.data) -
-                        reinterpret_cast<std::uintptr_t>(x.data);
+  auto const distance =
+      reinterpret_cast<std::uintptr_t>(y.data) - reinterpret_cast<std::uintptr_t>(x.data);
   return search.reaches(static_cast<index_t>(distance)) ? sharing::some : sharing::none;
 }
 
@@ -178,9 +180,9 @@ template <int Count> byte_range range_of(loop_nest<Count> const& nest, int k) no
 }
 [[noreturn]] IA_NN_NOINLINE inline void throw_null(int operand) {
   throw error(errc::bad_pointer,
-              operand == 0 ? std::string("expression: the destination's data is null")
-                           : "expression: the data of operand " + std::to_string(operand) +
-                                 " is null");
+              operand == 0
+                  ? std::string("expression: the destination's data is null")
+                  : "expression: the data of operand " + std::to_string(operand) + " is null");
 }
 
 /// Checks a nest without zero extents whose operand 0 is the destination. Only `in_place` may an
@@ -202,7 +204,8 @@ template <int Count> void check_memory(loop_nest<Count> const& nest, bool in_pla
 inline void check_destination(index_t const* extent, index_t const* stride, int rank) {
   index_t span = 1;
   for (index_t done = 0; done < rank; ++done) {
-    index_t lowest = PTRDIFF_MAX, steps = 0; // the smallest stride that does not lie inside the span
+    index_t lowest = PTRDIFF_MAX,
+            steps = 0; // the smallest stride that does not lie inside the span
     int taken = 0;
     for (int d = 0; d < rank; ++d) {
       if (extent[d] == 1) continue;

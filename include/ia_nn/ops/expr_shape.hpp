@@ -22,7 +22,8 @@ template <class Shape> constexpr index_t aligned_static_extent(int d, int rank) 
   return own < 0 ? 1 : Shape::static_extent(own);
 }
 
-// Two extents that meet: 1 yields, a run-time extent may turn out to be 1 and yields to a known one.
+// Two extents that meet: 1 yields, a run-time extent may turn out to be 1 and yields to a known
+// one.
 constexpr index_t broadcast_extent(index_t a, index_t b) noexcept {
   if (a == 1) return b;
   if (b == 1) return a;
@@ -41,8 +42,7 @@ template <class A, class B> constexpr bool shapes_meet() noexcept {
 }
 
 template <class A, class B, class Sequence> struct broadcast_of;
-template <class A, class B, int... D>
-struct broadcast_of<A, B, std::integer_sequence<int, D...>> {
+template <class A, class B, int... D> struct broadcast_of<A, B, std::integer_sequence<int, D...>> {
   static constexpr int rank = sizeof...(D);
   using type = shape<broadcast_extent(aligned_static_extent<A>(D, rank),
                                       aligned_static_extent<B>(D, rank))...>;
@@ -51,7 +51,9 @@ template <class A, class B>
 using broadcast_t = typename broadcast_of<
     A, B, std::make_integer_sequence<int, (A::rank > B::rank ? A::rank : B::rank)>>::type;
 
-template <class... Shapes> struct broadcast_all { using type = shape<>; };
+template <class... Shapes> struct broadcast_all {
+  using type = shape<>;
+};
 template <class First, class... Rest> struct broadcast_all<First, Rest...> {
   using rest = typename broadcast_all<Rest...>::type;
   static_assert(shapes_meet<First, rest>(),

@@ -7,9 +7,9 @@
 //                                    negative, from the end
 //
 // Whether the reduced dimensions stay with extent 1 or fall away is said by the destination: it has
-// either as many dimensions as the expression or fewer by the number of axes. Arithmetic is f32 with
-// f64 totals where a reduction is long (reduce_kernel.hpp says in which order); a NaN gives NaN.
-// Over zero elements: sum 0, mean NaN, max -infinity, min +infinity.
+// either as many dimensions as the expression or fewer by the number of axes. Arithmetic is f32
+// with f64 totals where a reduction is long (reduce_kernel.hpp says in which order); a NaN gives
+// NaN. Over zero elements: sum 0, mean NaN, max -infinity, min +infinity.
 #pragma once
 
 #include <ia_nn/ops/elementwise.hpp>
@@ -49,12 +49,15 @@ template <class Op, class E, class Axes> struct reduction_node {
   using inner_shape = typename E::shape_type;
   static constexpr bool is_reduction = true;
   static constexpr int rank = inner_shape::rank;
-  static_assert(rank <= max_expression_rank, "ia_nn: expressions take tensors of up to 8 dimensions");
+  static_assert(rank <= max_expression_rank,
+                "ia_nn: expressions take tensors of up to 8 dimensions");
   static constexpr detail::axis_set set = detail::axes_of(Axes{}, rank);
-  static_assert(set.valid,
-                "ia_nn: an axis of the reduction does not exist in the expression or is named twice");
-  static_assert(E::computed == 0,
-                "ia_nn: a matrix product cannot be reduced in registers; assign it to a tensor first");
+  static_assert(
+      set.valid,
+      "ia_nn: an axis of the reduction does not exist in the expression or is named twice");
+  static_assert(
+      E::computed == 0,
+      "ia_nn: a matrix product cannot be reduced in registers; assign it to a tensor first");
 
   E inner;
 };
@@ -79,7 +82,8 @@ template <class E> void extents_of(E const& e, index_t* extent) {
 }
 
 /// Kept loops first, then the reduced ones, each in the order of memory, and the loop for the lanes
-/// last. `kept` counts the loops before the reduced ones; `across`: the last loop is a kept one too.
+/// last. `kept` counts the loops before the reduced ones; `across`: the last loop is a kept one
+/// too.
 template <int Count> struct reduce_plan {
   loop_nest<Count> nest;
   int kept = 0;
@@ -117,8 +121,9 @@ template <isa::tag I, class Op, class E, class Executor>
 f32 reduce_all(E const& e, Executor& executor) {
   static_assert(E::shape_type::rank <= max_expression_rank,
                 "ia_nn: expressions take tensors of up to 8 dimensions");
-  static_assert(E::computed == 0,
-                "ia_nn: a matrix product cannot be reduced in registers; assign it to a tensor first");
+  static_assert(
+      E::computed == 0,
+      "ia_nn: a matrix product cannot be reduced in registers; assign it to a tensor first");
   using kernel = reduce_kernel<vec<f32, I>, Op, E>;
   constexpr int rank = E::shape_type::rank, leaves = E::leaves;
   isa::require<typename vec_tag<I>::type>();
@@ -163,9 +168,10 @@ void reduce_along(tensor_view<T, Shape, Layout> const& y, reduction_node<Op, E, 
   constexpr int rank = node::rank, leaves = E::leaves;
   constexpr bool keeps = Shape::rank == rank;
   using position = odometer<leaves + 1>;
-  static_assert(keeps || Shape::rank == rank - node::set.count,
-                "ia_nn: the destination of a reduction has as many dimensions as the expression, or "
-                "fewer by the number of axes");
+  static_assert(
+      keeps || Shape::rank == rank - node::set.count,
+      "ia_nn: the destination of a reduction has as many dimensions as the expression, or "
+      "fewer by the number of axes");
   using kernel = reduce_kernel<vec<f32, I>, Op, E>;
   isa::require<typename vec_tag<I>::type>();
   index_t extent[at_least_one(rank)];
@@ -216,8 +222,7 @@ void reduce_along(tensor_view<T, Shape, Layout> const& y, reduction_node<Op, E, 
   nest = all;
   for (int i = 0; i < rank; ++i) {
     nest.extent[i] = all.extent[order[i]];
-    for (int k = 0; k <= leaves; ++k)
-      nest.operands[k].stride[i] = all.operands[k].stride[order[i]];
+    for (int k = 0; k <= leaves; ++k) nest.operands[k].stride[i] = all.operands[k].stride[order[i]];
   }
   arrange(plan, kept);
 
@@ -228,23 +233,24 @@ void reduce_along(tensor_view<T, Shape, Layout> const& y, reduction_node<Op, E, 
   index_t const blocks = plan.across ? ceil_div(lanes, kernel::block) : 1;
   index_t const tasks = results / lanes * blocks;
   index_t const work = count * (plan.across ? kernel::block : 1);
-  parallel_blocks(executor, tasks, ceil_div(elements_per_task, work),
-                  [&](index_t begin, index_t end, int) {
-    position row(nest, 0, from, base, begin / blocks);
-    auto runs = kernel::runs_of(nest);
-    for (index_t part = begin % blocks; begin < end; ++begin) {
-      if (plan.across) {
-        index_t const first = part * kernel::block;
-        kernel::template across<T>(r.inner, nest, runs, from, row.at, first,
-                                   min_of(kernel::block, lanes - first), count);
-      } else {
-        double const total = kernel::range(r.inner, nest, runs, from, row.at, 0, count);
-        f32 const value = static_cast<f32>(Op::finish(total, static_cast<double>(count)));
-        vec<f32, isa::scalar>{value}.store(reinterpret_cast<T*>(const_cast<unsigned char*>(row.at[0])));
-      }
-      if (++part == blocks) part = 0, row.next();
-    }
-  });
+  parallel_blocks(
+      executor, tasks, ceil_div(elements_per_task, work), [&](index_t begin, index_t end, int) {
+        position row(nest, 0, from, base, begin / blocks);
+        auto runs = kernel::runs_of(nest);
+        for (index_t part = begin % blocks; begin < end; ++begin) {
+          if (plan.across) {
+            index_t const first = part * kernel::block;
+            kernel::template across<T>(r.inner, nest, runs, from, row.at, first,
+                                       min_of(kernel::block, lanes - first), count);
+          } else {
+            double const total = kernel::range(r.inner, nest, runs, from, row.at, 0, count);
+            f32 const value = static_cast<f32>(Op::finish(total, static_cast<double>(count)));
+            vec<f32, isa::scalar>{value}.store(
+                reinterpret_cast<T*>(const_cast<unsigned char*>(row.at[0])));
+          }
+          if (++part == blocks) part = 0, row.next();
+        }
+      });
 }
 
 template <class Op, isa::tag I, class E> f32 reduce_here(E const& e) {

@@ -11,7 +11,8 @@
 // Order of summation: it depends on shapes, strides and the number of lanes, never on threads.
 // Along: register totals go to an f64 total every `flush_elements` elements, and the parts of a
 // reduction over everything are added in their order. Across: f32 accumulators go to a second level
-// every `flush_rows` rows. So the error grows with the square root of the size at worst, not with it.
+// every `flush_rows` rows. So the error grows with the square root of the size at worst, not with
+// it.
 #pragma once
 
 #include <ia_nn/ops/expr_lanes.hpp>
@@ -131,8 +132,8 @@ template <class V, class Op, class E> struct reduce_kernel {
     for (int u = 0; u < width; ++u) total[u] = acc[u];
   }
   // The last lanes: those behind the end may hold any value of the expression and are left out.
-  static IA_NN_INLINE void accumulate_tail(E const& e, pointers const& p, V (&acc)[width], index_t i,
-                              index_t n) noexcept {
+  static IA_NN_INLINE void accumulate_tail(E const& e, pointers const& p, V (&acc)[width],
+                                           index_t i, index_t n) noexcept {
     f32 number[V::size];
     for (int l = 0; l < V::size; ++l) number[l] = static_cast<f32>(l);
     auto const inside = V::load(number) < V::broadcast(static_cast<f32>(n));
@@ -162,7 +163,8 @@ template <class V, class Op, class E> struct reduce_kernel {
                                      unsigned char const* const* base, index_t begin,
                                      index_t end) noexcept {
     index_t const n = nest.inner();
-    if (runs.all_unit() && begin == 0 && end == n && n <= flush_elements) return one_run(e, base, n);
+    if (runs.all_unit() && begin == 0 && end == n && n <= flush_elements)
+      return one_run(e, base, n);
     index_t const piece = runs.any_gather() ? gather_chunk : flush_elements;
     odometer<leaves + 1> row(nest, first, nest.rank - 1, base, begin == 0 ? 0 : begin / n);
     double total = static_cast<double>(Op::identity);
@@ -231,8 +233,7 @@ template <class V, class Op, class E> struct reduce_kernel {
   }
 
 private:
-  template <class Lanes>
-  static IA_NN_INLINE void rows(E e, pointers p, V (&acc)[width]) noexcept {
+  template <class Lanes> static IA_NN_INLINE void rows(E e, pointers p, V (&acc)[width]) noexcept {
     IA_NN_UNROLL
     for (int u = 0; u < width; ++u) acc[u] = step(e, Lanes{p, u * V::size}, acc[u]);
   }
