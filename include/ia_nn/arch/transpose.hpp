@@ -41,23 +41,32 @@ IA_NN_BEGIN
 
 namespace detail {
 
-/// to[g * height + r] = word g of row r, xor flip, for r < rows <= height and g < words.
+/// to[g * height + r] = word g of row r, xor flip, for r < rows = height and g < words.
+///
+/// Blocks of 8 x 8, a cache line of words at a time: rows a multiple of 4096 bytes apart share few
+/// cache sets, and a half-used line would be gone when its other half is wanted. Eight rows are
+/// stored at once: the last block of rows overlaps the one before, and with fewer than eight rows
+/// what a store writes too much is overwritten by the next group. Masked stores are slow on AMD.
 template <isa::tag I>
 void transpose_words(std::uint32_t* to, index_t height, std::byte const* from, index_t row_bytes,
-                     index_t rows, index_t words, std::uint32_t flip) noexcept {
+                     index_t words, std::uint32_t flip) noexcept {
   index_t g = 0;
   if constexpr (isa::has<I, isa::avx2>) {
     using block = word_transpose<isa::avx2>;
-    for (; g + 8 <= words; g += 8) {
-      index_t r = 0;
-      for (; r + 8 <= rows; r += 8)
-        block::eight(to + g * height + r, height, from + r * row_bytes + g * 4, row_bytes, flip);
-      if (r < rows)
-        block::fewer(to + g * height + r, height, from + r * row_bytes + g * 4, row_bytes, rows - r,
-                     flip);
+    if (height >= 8) {
+      for (; g + 16 <= words; g += 16)
+        for (index_t r = 0; r < height; r += 8) {
+          index_t const first = r + 8 <= height ? r : height - 8;
+          for (index_t h = g; h < g + 16; h += 8)
+            block::eight(to + h * height + first, height, from + first * row_bytes + h * 4, row_bytes,
+                         flip);
+        }
+    } else if (height >= 4) { // at most four words too many: one group
+      for (; g + 8 < words; g += 8)
+        block::fewer(to + g * height, height, from + g * 4, row_bytes, flip);
     }
   }
-  transpose_words_plain(to, height, from, row_bytes, rows, g, words, flip);
+  transpose_words_plain(to, height, from, row_bytes, height, g, words, flip);
 }
 
 } // namespace detail

@@ -48,6 +48,8 @@ public:
   using weights_view = typename weights::view_type;
   using accumulator = typename main_kernel::acc;
   using shape_type = shape<M, N, K>;
+  /// bf16 terms that packed weights must be split into: packed_matrix's `parts`.
+  static constexpr int terms = select::parts;
 
   /// For at most `workers` concurrent workers.
   explicit gemm(shape_type const& mnk, int workers = 1, gemm_options const& options = {})
@@ -218,7 +220,7 @@ public:
 private:
   using b_type = typename main_kernel::b_type;
   using panel_type = typename main_kernel::panel_type;
-  static constexpr int parts = select::parts;
+  static constexpr int parts = terms;
 
   bool uses_few() const noexcept { return m() <= few_kernel::few_rows; }
   index_t c_bytes(index_t ldc) const noexcept {

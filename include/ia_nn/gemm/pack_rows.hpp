@@ -72,7 +72,7 @@ void pack_rows(To* to, a_source<From> a, index_t height, index_t rows, index_t k
     index_t const whole = min_of(k / Kr, groups);
     if (a.k_stride == 1 && rows == height) {
       transpose_words<I>(reinterpret_cast<std::uint32_t*>(to), height, bytes_of(a.data),
-                         a.row_stride * static_cast<index_t>(sizeof(From)), rows, whole, flip);
+                         a.row_stride * static_cast<index_t>(sizeof(From)), whole, flip);
       if (whole < groups)
         pack_rows_any<Kr>(to + whole * height * Kr, a.at(0, whole * Kr), height, rows,
                           k - whole * Kr, groups - whole);

@@ -111,19 +111,23 @@ private:
   acc* between() const noexcept { return reinterpret_cast<acc*>(t_.scratch + layout_.accumulators); }
   s32* sums() const noexcept { return reinterpret_cast<s32*>(t_.scratch + layout_.sums); }
 
-  // The kernel reads the caller's rows where they have the form of packed ones.
-  bool reads_rows() const noexcept {
+  // The kernel reads the caller's rows where they have the form of packed ones, or where packing
+  // would not pay.
+  bool reads_rows(index_t rows, int height) const noexcept {
     if constexpr (!std::same_as<packed_a, a_type>) return false;
     else
-      return t_.a.k_stride == 1 && t_.k % Kernel::kr_a == 0 && (Kernel::is_amx || b_.height == 1);
+      return t_.a.k_stride == 1 && rows == height &&
+             Kernel::reads_rows(height, Kernel::panel_type::panels(t_.b.n), t_.k,
+                                t_.a.row_stride * static_cast<index_t>(sizeof(a_type)));
   }
 
   void pack(index_t first_group, index_t count) noexcept {
-    if (reads_rows()) return;
     index_t const k0 = first_group * Kernel::kr_a;
     for (index_t r = 0; r < rows_; r += b_.height) {
       int const h = height_of<Kernel>(rows_ - r, b_.height);
-      index_t const rows = min_of(h, rows_ - r), k = min_of(t_.k - k0, count * Kernel::kr_a);
+      index_t const rows = min_of(h, rows_ - r);
+      if (reads_rows(rows, h)) continue;
+      index_t const k = min_of(t_.k - k0, count * Kernel::kr_a);
       packed_a* const to = packed() + r * count * Kernel::kr_a;
       if constexpr (Parts > 1)
         pack_rows_split<Kernel::kr_a>(to, layout_.a_part, Parts, t_.a.at(row_ + r, k0), h, rows, k,
@@ -135,7 +139,8 @@ private:
   void panels(block range, index_t first_group, index_t count) noexcept {
     typename Kernel::context state;
     bool const first = first_group == 0, last = first_group + count == groups_;
-    int const at_once = Kernel::panels_at_once(b_.height);
+    // Accumulators between blocks of k are kept by panel: tiles of several do not fit there.
+    int const at_once = b_.cuts_k(groups_) ? 1 : Kernel::panels_at_once(b_.height);
     int step = 1;
     for (index_t p = range.begin; p < range.end; p += step) {
       step = range.end - p >= at_once ? at_once : 1;
@@ -151,6 +156,7 @@ private:
         call.b = t_.b.data + p * t_.b.stride() + first_group * Kernel::kr_a * nr;
         call.panel_stride = t_.b.stride();
         call.b_part = t_.b.part_stride();
+        call.half = step == 1 && t_.b.n - p * nr <= nr / 2 && h == Kernel::max_rows;
         if (t_.b.group) {
           call.group = t_.b.group;
           call.scale_stride = ceil_div(t_.k, t_.b.group) * nr;
@@ -166,7 +172,8 @@ private:
   void place_a(typename Kernel::call& call, index_t r, index_t first_group, index_t count,
                int h) const noexcept {
     if constexpr (std::same_as<packed_a, a_type>)
-      if (reads_rows()) {
+      if (reads_rows(min_of(h, rows_ - r), h)) {
+        call.a_rows = true;
         call.a = t_.a.at(row_ + r, first_group * Kernel::kr_a).data;
         call.a_ld = t_.a.row_stride;
         call.a_step = Kernel::kr_a;

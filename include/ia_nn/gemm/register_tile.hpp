@@ -12,7 +12,8 @@
 //       ...
 //     a[13][g] ->  acc[13][0]    acc[13][1]
 //
-// A comes packed ([g][Mr][kr], one stream; pack_rows.hpp), B in panels (panel.hpp): one for matrices;
+// A comes packed ([g][Mr][kr], one stream; pack_rows.hpp) or, where B is too narrow to pay for the
+// packing, as rows of the caller's matrix. B comes in panels (panel.hpp): one for matrices;
 // a matrix of fewer than 4 rows takes several panels side by side, because two accumulators would
 // leave the multipliers waiting for each other. Weights in groups of k with a scale each are
 // multiplied by it when loaded; the scale registers are reloaded between groups.
@@ -37,6 +38,22 @@ template <class A, int Kr> struct packed_rows {
   A const* p;
   template <int Mr> IA_NN_INLINE A const* at(int r) const noexcept { return p + r * Kr; }
   template <int Mr> IA_NN_INLINE void next() noexcept { p += Mr * Kr; }
+};
+
+/// Rows of the caller's matrix, ld elements apart. Three rows share a base, so that few registers
+/// address them all: [base + {0, 1, 2} * ld].
+template <class A, int Kr, int Mr> struct strided_rows {
+  static constexpr int bases = (Mr + 2) / 3;
+  A const* p[bases];
+  index_t ld;
+
+  IA_NN_INLINE strided_rows(A const* first, index_t stride) noexcept : ld(stride) {
+    IA_NN_UNROLL for (int i = 0; i < bases; ++i) p[i] = first + 3 * i * stride;
+  }
+  template <int> IA_NN_INLINE A const* at(int r) const noexcept { return p[r / 3] + (r % 3) * ld; }
+  template <int> IA_NN_INLINE void next() noexcept {
+    IA_NN_UNROLL for (int i = 0; i < bases; ++i) p[i] += Kr;
+  }
 };
 
 /// Scales of weights in groups of k: [k / group][Nr] for each panel. Unused otherwise.
@@ -93,7 +110,7 @@ IA_NN_INLINE void register_tile(index_t groups, Operand a, B const* IA_NN_RESTRI
       if constexpr (Mr >= n_acc) { // fewer registers of B: hold them, stream A
         decltype(load_b(0)) bv[n_acc];
         IA_NN_UNROLL for (int v = 0; v < n_acc; ++v) bv[v] = load_b(v);
-        IA_NN_UNROLL for (int i = 0; i < Nr * kr; i += line) __builtin_prefetch(ahead + i, 0, 2);
+        IA_NN_UNROLL for (int i = 0; i < Nr * kr; i += line) __builtin_prefetch(ahead + i, 0, 3);
         IA_NN_UNROLL for (int r = 0; r < Mr; ++r) {
           auto const av = Dot::load_a(a.template at<Mr>(r));
           IA_NN_UNROLL for (int v = 0; v < n_acc; ++v) Dot::mac(acc[r][v], av, bv[v]);
