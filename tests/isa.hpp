@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Runs a test body once for each instruction set that was compiled and can be executed here, says
+// which those are, and fails where there is none: a test that ran nothing proves nothing.
+#pragma once
+
+#include "catch.hpp"
+#include "emulator/emulator.hpp"
+
+#include <ia_nn/arch/cpu.hpp>
+#include <ia_nn/arch/vec.hpp>
+
+#include <cstdio>
+#include <string>
+
+namespace ia_nn_test {
+
+/// All tags, best first.
+using all_isas = ia_nn::type_list<ia_nn::isa::amx, ia_nn::isa::avx512_bf16, ia_nn::isa::avx512_vnni,
+                                  ia_nn::isa::avx512, ia_nn::isa::avx2_vnni, ia_nn::isa::avx2,
+                                  ia_nn::isa::scalar>;
+
+template <class T, class List> inline constexpr bool contains = false;
+template <class T, class... Ts>
+inline constexpr bool contains<T, ia_nn::type_list<Ts...>> = (std::same_as<T, Ts> || ...);
+
+namespace detail {
+template <class List> struct with_own_vec;
+template <class... Ts> struct with_own_vec<ia_nn::type_list<Ts...>> {
+  using type = ia_nn::prepend_if_t<
+      contains<ia_nn::isa::avx512, ia_nn::type_list<Ts...>>, ia_nn::isa::avx512,
+      ia_nn::prepend_if_t<contains<ia_nn::isa::avx2, ia_nn::type_list<Ts...>>, ia_nn::isa::avx2,
+                          ia_nn::type_list<ia_nn::isa::scalar>>>;
+};
+} // namespace detail
+
+/// The compiled tags whose registers differ: for tests of `vec` and of what is built on it alone.
+using vector_isas = detail::with_own_vec<ia_nn::isa::compiled>::type;
+
+/// True if I can be executed, by the CPU or, for AMX and AVX-VNNI, by the emulator. For these two
+/// it also arms the emulator for the current test case, where the CPU lacks them.
+template <ia_nn::isa::tag I> bool runnable() {
+  if (ia_nn::isa::available<I>()) return true;
+  if constexpr (std::same_as<I, ia_nn::isa::amx>)
+    return ia_nn::isa::available<ia_nn::isa::avx512_bf16>() && emulator::install();
+  else if constexpr (std::same_as<I, ia_nn::isa::avx2_vnni>)
+    return ia_nn::isa::available<ia_nn::isa::avx2>() && emulator::install();
+  else return false;
+}
+
+/// "avx512", "amx (emulated)", ...
+template <ia_nn::isa::tag I> std::string label() {
+  bool const emulated = !ia_nn::isa::available<I>() && runnable<I>();
+  return std::string(ia_nn::isa::name<I>()) + (emulated ? " (emulated)" : "");
+}
+
+/// Prints one line per process: what runs, what this machine lacks, what was not compiled.
+inline void announce_isas() {
+  static bool const once = [] {
+    std::string run, lacking, absent;
+    ia_nn::for_each_type(all_isas{}, [&](auto tag) {
+      using I = decltype(tag);
+      if constexpr (!contains<I, ia_nn::isa::compiled>)
+        absent += std::string(" ") + ia_nn::isa::name<I>();
+      else if (runnable<I>()) run += " " + label<I>();
+      else lacking += std::string(" ") + ia_nn::isa::name<I>();
+    });
+    std::printf("isa: run:%s | not available here:%s | not compiled:%s\n", run.c_str(),
+                lacking.empty() ? " none" : lacking.c_str(),
+                absent.empty() ? " none" : absent.c_str());
+    std::fflush(stdout);
+    return true;
+  }();
+  static_cast<void>(once);
+}
+
+/// Calls f(tag) for each tag of List that can be executed here; fails the test if there is none.
+template <class List = ia_nn::isa::compiled, class F> void for_each_isa(F&& f) {
+  announce_isas();
+  int ran = 0;
+  ia_nn::for_each_type(List{}, [&](auto tag) {
+    using I = decltype(tag);
+    if (!runnable<I>()) return;
+    INFO("isa " << label<I>());
+    ++ran;
+    f(tag);
+  });
+  if (ran == 0) FAIL("none of the instruction sets of this test can be executed here");
+}
+
+} // namespace ia_nn_test
