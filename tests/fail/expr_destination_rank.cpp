@@ -1,0 +1,12 @@
+// expect: ia_nn: the expression has more dimensions than the tensor it is assigned to
+#include <ia_nn/ops/expr.hpp>
+
+int main() {
+  ia_nn::tensor<ia_nn::f32, ia_nn::shape<1, 3>> a;
+#if defined(IA_NN_SHOULD_FAIL)
+  ia_nn::tensor<ia_nn::f32, ia_nn::shape<3>> y;
+#else
+  ia_nn::tensor<ia_nn::f32, ia_nn::shape<1, 3>> y;
+#endif
+  y = a * 2;
+}
