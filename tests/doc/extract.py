@@ -1,0 +1,145 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Turns the C++ code blocks of Markdown documents into translation units.
+
+usage: extract.py --root DIR --out DIR DOCUMENT...
+       extract.py --self-test
+
+    ```cpp run      a complete program: compiled and executed
+    ```cpp          some lines: compiled inside a function, after #include <ia_nn/ia_nn.hpp>;
+                    #include lines and blocks that start with 'namespace' or 'template' stay outside
+    ```cpp ignore   a listing of signatures: not compiled, so it may not hold code that does
+                    something (return, loops, branches, printing)
+
+All plain blocks of one document become one translation unit. Prints one line per generated file,
+"snippets,<name>,<file>" or "run,<name>,<file>". C++ under any other info string is an error: code
+that silently goes unchecked is what this script is there to prevent.
+"""
+import os
+import re
+import sys
+
+FENCE = re.compile(r"^(?P<indent> {0,3})(?P<fence>`{3,})\s*(?P<info>[^`]*?)\s*$")
+DOES_SOMETHING = re.compile(r"\breturn\b|\bfor\s*\(|\bwhile\s*\(|\bif\s*\(|std::cout|printf\s*\(")
+OUTSIDE = re.compile(r"^\s*(?:#include|namespace\b|template\b|using namespace\b)")
+
+
+class Mistake(Exception):
+    pass
+
+
+def blocks(text, name):
+    """Yields (info, first line number, lines) of every fenced block."""
+    opened = None
+    for number, line in enumerate(text.splitlines(), 1):
+        match = FENCE.match(line)
+        if opened is None:
+            if match:
+                opened = (match["fence"], match["info"], number + 1, [], len(match["indent"]))
+        elif match and match["info"] == "" and len(match["fence"]) >= len(opened[0]):
+            yield opened[1], opened[2], opened[3]
+            opened = None
+        else:
+            indent = opened[4]
+            opened[3].append(line[indent:] if line[:indent].isspace() else line)
+    if opened:
+        raise Mistake(f"{name}:{opened[2] - 1}: the code block is never closed")
+
+
+def convert(text, name):
+    """Returns (snippet source or None, [program source])."""
+    includes, bodies, programs = [], [], []
+    for info, first, lines in blocks(text, name):
+        words = info.split()
+        language = words[0].lower() if words else ""
+        if language in ("c++", "cxx", "cc", "hpp"):
+            raise Mistake(f"{name}:{first - 1}: write ```cpp instead of ```{info}")
+        if language != "cpp":
+            continue
+        kind = " ".join(words[1:])
+        here = f'#line {first} "{name}"\n'
+        code = "\n".join(lines) + "\n"
+        if kind == "run":
+            programs.append(here + code)
+        elif kind == "ignore":
+            if DOES_SOMETHING.search(re.sub(r"//.*", "", code)):
+                raise Mistake(f"{name}:{first}: a block marked 'cpp ignore' does something; only "
+                              "listings of signatures may go uncompiled")
+        elif kind == "":
+            kept = []
+            for offset, line in enumerate(lines):
+                if line.lstrip().startswith("#include"):
+                    includes.append(f'#line {first + offset} "{name}"\n{line}\n')
+                    line = ""
+                kept.append(line)
+            code = "\n".join(kept) + "\n"
+            meaningful = next((l for l in kept if l.strip() and not l.lstrip().startswith("//")), "")
+            if OUTSIDE.match(meaningful):
+                bodies.append(f"namespace line_{first} {{\n{here}{code}}}\n")
+            else:
+                bodies.append(f"[[maybe_unused]] static void line_{first}() {{\n{here}{code}}}\n")
+        else:
+            raise Mistake(f"{name}:{first - 1}: unknown info string '{info}'")
+    snippets = None
+    if bodies:
+        snippets = "#include <ia_nn/ia_nn.hpp>\n" + "".join(includes) + "".join(bodies)
+    return snippets, programs
+
+
+def write_if_changed(path, text):
+    """An unchanged snippet is not compiled again."""
+    if os.path.exists(path):
+        with open(path, encoding="utf-8") as f:
+            if f.read() == text:
+                return
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(text)
+
+
+def self_test():
+    document = ("text\n```cpp\n#include <vector>\nint a = 1;\n```\n```cpp run\nint main() {}\n```\n"
+                "```sh\nls\n```\n```cpp ignore\nvoid f(int);\n```\n"
+                "```cpp\ntemplate <class T> T g(T);\n```\n")
+    snippets, programs = convert(document, "doc.md")
+    assert programs == ['#line 7 "doc.md"\nint main() {}\n'], programs
+    assert snippets.index("#include <vector>") < snippets.index("line_3()"), snippets
+    assert '#line 3 "doc.md"\n\nint a = 1;\n}' in snippets, snippets
+    assert "namespace line_16 {" in snippets and "void f" not in snippets, snippets
+    for bad in ("```cpp ignore\nreturn 1;\n```\n", "```c++\n```\n", "```cpp sometimes\n```\n",
+                "```cpp\nint a;\n"):
+        try:
+            convert(bad, "bad.md")
+        except Mistake:
+            continue
+        raise AssertionError("accepted: " + bad)
+    print("extract.py: self-test passed")
+
+
+def main():
+    args = sys.argv[1:]
+    if args == ["--self-test"]:
+        self_test()
+        return
+    if len(args) < 4 or args[0] != "--root" or args[2] != "--out":
+        sys.exit(__doc__)
+    root, out = args[1], args[3]
+    os.makedirs(out, exist_ok=True)
+    for path in args[4:]:
+        relative = os.path.relpath(path, root)
+        stem = re.sub(r"\W", "_", os.path.splitext(relative)[0]).lower()
+        with open(path, encoding="utf-8") as f:
+            snippets, programs = convert(f.read(), relative)
+        if snippets:
+            write_if_changed(os.path.join(out, stem + ".cpp"), snippets)
+            print(f"snippets,{stem},{stem}.cpp")
+        for number, program in enumerate(programs, 1):
+            name = f"{stem}_run{number}"
+            write_if_changed(os.path.join(out, name + ".cpp"), program)
+            print(f"run,{name},{name}.cpp")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except Mistake as mistake:
+        sys.exit(f"ia_nn: {mistake}")
