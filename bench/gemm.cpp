@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The suite `gemm`: matrix products against other libraries. Built once per instruction set.
+#include "harness.hpp"
+
+#include "gemm_shapes.hpp"
+#include "ours_gemm.hpp"
+#include "peers/gemm_peers.hpp"
+
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <random>
+#include <stdexcept>
+#include <type_traits>
+
+namespace {
+
+using namespace ia_nn;
+
+using own_isa = isa::IA_NN_BENCH_ISA; // the build says for which instruction set this file is
+constexpr char const* own_isa_name = isa::name<own_isa>();
+
+constexpr double largest_bytes = 1.5e9;
+
+template <class T> class matrix { // aligned to a page, as large buffers of a program are
+public:
+  explicit matrix(std::size_t size) : size_(size) {
+    std::size_t const bytes = (size * sizeof(T) + 4095) / 4096 * 4096;
+    data_.reset(static_cast<T*>(std::aligned_alloc(4096, bytes)));
+    if (data_ == nullptr) throw std::runtime_error("no memory for the operands");
+    std::memset(static_cast<void*>(data_.get()), 0, bytes);
+  }
+  T* data() const { return data_.get(); }
+  std::size_t size() const { return size_; }
+  T& operator[](std::size_t i) const { return data_[i]; }
+
+private:
+  struct release {
+    void operator()(T* p) const { std::free(static_cast<void*>(p)); }
+  };
+  std::size_t size_;
+  std::unique_ptr<T[], release> data_;
+};
+
+// Values that every peer handles exactly or alike. Floats: [-0.5, 0.5). Integers: below VNNI some
+// add two products in 16 bits with saturation, or halve the weights to avoid that; activations of
+// 7 bits and even weights of 7 bits come through both unharmed.
+template <class T> void fill(matrix<T> const& x, bool weights, unsigned seed) {
+  std::minstd_rand random(seed);
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    auto const r = static_cast<int>((random() >> 8) & 127U); // 0 .. 127
+    if constexpr (std::is_same_v<T, u8>) x[i] = static_cast<u8>(r);
+    else if constexpr (std::is_same_v<T, s8>)
+      x[i] = static_cast<s8>(weights ? ((r - 64) & ~1) : r - 64);
+    else x[i] = T(static_cast<f32>(random() & 0xffffU) / 65536.0F - 0.5F);
+  }
+}
+
+template <class A, class C> constexpr double tolerance() {
+  if constexpr (std::is_same_v<C, s32>) return 0;
+  else return std::is_same_v<A, bf16> ? 1e-2 : 1e-4;
+}
+
+// Largest difference over the largest value.
+template <class C> double distance(matrix<C> const& x, matrix<C> const& y) {
+  double difference = 0, value = 0;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    double const a = static_cast<double>(x[i]), b = static_cast<double>(y[i]);
+    double const d = std::abs(a - b);
+    if (!(d <= difference)) difference = d; // a NaN stays
+    value = std::max(value, std::abs(b));
+  }
+  return value > 0 ? difference / value : difference;
+}
+
+template <class A, class B, class C> struct operands {
+  bench::gemm_shape shape;
+  matrix<A> a;
+  matrix<B> b;
+
+  explicit operands(bench::gemm_shape const& s)
+      : shape(s), a(static_cast<std::size_t>(s.m * s.k)), b(static_cast<std::size_t>(s.k * s.n)) {
+    fill(a, false, 1);
+    fill(b, true, 2);
+  }
+
+  // Some elements in double, rows and columns spread over the whole: exact for 8-bit integers.
+  void check(std::string const& who, matrix<C> const& c) const {
+    double scale = 0, worst = 0;
+    std::minstd_rand random(3);
+    for (int probe = 0; probe < 100; ++probe) {
+      auto const i = static_cast<long>(random()) % shape.m, j = static_cast<long>(random()) % shape.n;
+      double sum = 0;
+      for (long l = 0; l < shape.k; ++l)
+        sum += static_cast<double>(static_cast<f32>(a[static_cast<std::size_t>(i * shape.k + l)])) *
+               static_cast<double>(static_cast<f32>(b[static_cast<std::size_t>(l * shape.n + j)]));
+      double const d = std::abs(static_cast<double>(c[static_cast<std::size_t>(i * shape.n + j)]) - sum);
+      if (!(d <= worst)) worst = d;
+      scale = std::max(scale, std::abs(sum));
+    }
+    refuse(who, "the definition", scale > 0 ? worst / scale : worst);
+  }
+
+  void compare(std::string const& who, matrix<C> const& c, std::string const& with,
+               matrix<C> const& d) const {
+    refuse(who, with, distance(c, d));
+  }
+
+private:
+  void refuse(std::string const& who, std::string const& with, double error) const {
+    if (error <= tolerance<A, C>()) return;
+    throw std::runtime_error("gemm " + std::string(name_of<A>()) + " " + shape.name + " on " +
+                             own_isa_name + ": " + who + " differs from " + with + " by " +
+                             std::to_string(error) + " of the largest value");
+  }
+};
+
+template <class A, class B, class C, class Kind>
+std::vector<bench::contender> contenders(std::vector<bench::gemm_peer> const& peers,
+                                         bench::product type, bench::gemm_shape const& shape,
+                                         int threads) {
+  auto const x = std::make_shared<operands<A, B, C> const>(shape);
+  auto const result = [&] {
+    return std::make_shared<matrix<C> const>(static_cast<std::size_t>(shape.m * shape.n));
+  };
+  std::vector<bench::contender> list;
+  std::vector<std::shared_ptr<matrix<C> const>> results;
+
+  if constexpr (bench::offered<own_isa, A, B, C, Kind>) {
+    auto const c = result();
+    auto const ours = std::make_shared<bench::ours_gemm<own_isa, A, B, C, Kind>>(
+        shape.m, shape.n, shape.k, x->a.data(), x->b.data(), c->data(), threads);
+    list.push_back({"ours", [x, c, ours] { (*ours)(); }});
+    results.push_back(c);
+  }
+  for (bench::gemm_peer const& p : peers) {
+    if (!p.missing.empty()) continue;
+    auto const c = result();
+    auto call = p.make({type, shape.m, shape.n, shape.k, x->a.data(), x->b.data()}, c->data());
+    if (!call) continue;
+    list.push_back({p.name, [x, c, call = std::move(call)] { call(); }});
+    results.push_back(c);
+  }
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    std::memset(static_cast<void*>(results[i]->data()), 0x7f, results[i]->size() * sizeof(C));
+    list[i].call();
+    x->check(list[i].name, *results[i]);
+    if (i > 0) x->compare(list[i].name, *results[i], list[0].name, *results[0]);
+  }
+  return list;
+}
+
+bench::peak limit_of(bench::product type) {
+  using enum bench::peak;
+  constexpr bool wide = isa::has<own_isa, isa::avx512>;
+  constexpr bool tiles = isa::has<own_isa, isa::amx>;
+  switch (type) {
+  case bench::product::f32: return wide ? fma_zmm : fma_ymm;
+  case bench::product::bf16: // widened to f32 where there is no instruction for it
+    if (tiles) return amx_bf16;
+    if (isa::has<own_isa, isa::avx512_bf16>) return bf16_zmm;
+    return wide ? fma_zmm : fma_ymm;
+  case bench::product::u8s8:
+  case bench::product::s8s8:
+    if (tiles) return amx_int8;
+    if (isa::has<own_isa, isa::avx512_vnni>) return vnni_zmm;
+    if (isa::has<own_isa, isa::avx2_vnni>) return vnni_ymm;
+    return wide ? madd_zmm : madd_ymm;
+  }
+  return none;
+}
+
+// A type belongs to the instruction sets that change how fast it can be.
+bool belongs(bench::product type) {
+  using std::is_same_v;
+  constexpr bool base = is_same_v<own_isa, isa::avx2> || is_same_v<own_isa, isa::avx512>;
+  constexpr bool tiles = is_same_v<own_isa, isa::amx>;
+  switch (type) {
+  case bench::product::f32: return base;
+  case bench::product::bf16: return base || tiles || is_same_v<own_isa, isa::avx512_bf16>;
+  case bench::product::u8s8:
+  case bench::product::s8s8: return !is_same_v<own_isa, isa::avx512_bf16>;
+  }
+  return false;
+}
+
+template <class A, class B, class C, class Kind = bench::prepacked>
+void add(std::vector<bench::group>& groups, bench::context& c, std::string const& type_name,
+         bench::product type, std::vector<bench::gemm_peer> const& peers,
+         std::vector<bench::gemm_shape> const& shapes) {
+  if (!belongs(type)) return;
+  bench::group g{type_name, Kind::word, limit_of(type), {}};
+  double const peak = bench::measure(g.limit, c.threads) * 1e9;
+  for (bench::gemm_shape const& s : shapes) {
+    double const m = static_cast<double>(s.m), n = static_cast<double>(s.n),
+                 k = static_cast<double>(s.k);
+    double const bytes = m * k * sizeof(A) + k * n * sizeof(B) + m * n * sizeof(C);
+    double const operations = 2 * m * n * k, seconds = peak > 0 ? 1.5 * operations / peak : 0;
+    std::string const name = c.group_name(g.type, g.word) + "/" + s.name;
+    if (bytes > largest_bytes) {
+      c.out.skipped.push_back(name + ": operands larger than 1.5 GB");
+    } else if (seconds > c.opt.max_call) {
+      c.out.skipped.push_back(name + ": a call would take about " + std::to_string(seconds) + " s");
+    } else {
+      int const threads = c.threads;
+      g.cases.push_back({s.name, operations, static_cast<std::size_t>(bytes), [=] {
+                           return contenders<A, B, C, Kind>(peers, type, s, threads);
+                         }});
+    }
+  }
+  groups.push_back(std::move(g));
+}
+
+std::vector<bench::group> groups(bench::context& c) {
+  auto const shapes = c.opt.shapes.empty() ? bench::builtin_gemm_shapes()
+                                           : bench::read_gemm_shapes(c.opt.shapes);
+  auto const peers = bench::gemm_peers(c.threads);
+  for (bench::gemm_peer const& p : peers) {
+    if (p.missing.empty()) c.out.peers[p.name] = p.version;
+    else c.out.missing[p.name] = p.missing;
+  }
+  std::vector<bench::group> list;
+  add<f32, f32, f32>(list, c, "f32", bench::product::f32, peers, shapes);
+  add<bf16, bf16, f32>(list, c, "bf16", bench::product::bf16, peers, shapes);
+  add<u8, s8, s32>(list, c, "u8s8", bench::product::u8s8, peers, shapes);
+  add<s8, s8, s32>(list, c, "s8s8", bench::product::s8s8, peers, shapes);
+  return list;
+}
+
+} // namespace
+
+int main(int argc, char** argv) { return bench::run(argc, argv, "gemm", own_isa_name, groups); }

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// oneDNN: matmul and inner product, weights reordered beforehand to the layout it asks for; the
+// faster of both. The cap on its instruction set comes from the environment of the process
+// (`worker_environment`).
+#include "gemm_peers.hpp"
+
+#include <dnnl.hpp>
+
+#include <memory>
+#include <optional>
+#include <unordered_map>
+
+namespace bench {
+namespace {
+
+using dnnl::memory;
+using type = memory::data_type;
+using tag = memory::format_tag;
+
+dnnl::engine const& engine() {
+  static dnnl::engine const e(dnnl::engine::kind::cpu, 0);
+  return e;
+}
+
+// Version 2 describes an operation in an object of its own, version 3 does not.
+#if DNNL_VERSION_MAJOR >= 3
+dnnl::matmul::primitive_desc matmul(memory::desc const& src, memory::desc const& weights,
+                                    memory::desc const& dst) {
+  return {engine(), src, weights, dst};
+}
+dnnl::inner_product_forward::primitive_desc inner_product(memory::desc const& src,
+                                                          memory::desc const& weights,
+                                                          memory::desc const& dst) {
+  return {engine(), dnnl::prop_kind::forward_inference, src, weights, dst};
+}
+#else
+dnnl::matmul::primitive_desc matmul(memory::desc const& src, memory::desc const& weights,
+                                    memory::desc const& dst) {
+  return {{src, weights, dst}, engine()};
+}
+dnnl::inner_product_forward::primitive_desc inner_product(memory::desc const& src,
+                                                          memory::desc const& weights,
+                                                          memory::desc const& dst) {
+  return {{dnnl::prop_kind::forward_inference, src, weights, dst}, engine()};
+}
+#endif
+
+struct types {
+  type src, weights, dst;
+};
+
+types types_of(product p) {
+  switch (p) {
+  case product::bf16: return {type::bf16, type::bf16, type::f32};
+  case product::u8s8: return {type::u8, type::s8, type::s32};
+  case product::s8s8: return {type::s8, type::s8, type::s32};
+  case product::f32: break;
+  }
+  return {type::f32, type::f32, type::f32};
+}
+
+// A primitive with its weights reordered; empty if oneDNN has only its reference loops for it.
+template <class Primitive, class Descriptor>
+std::function<void()> bind(Descriptor const& d, memory::desc const& plain, gemm_problem const& p,
+                           void* c) {
+  if (std::string(d.impl_info_str()).rfind("ref", 0) == 0) return {};
+  dnnl::stream stream(engine());
+  memory weights(d.weights_desc(), engine());
+  memory from(plain, engine(), const_cast<void*>(p.b));
+  dnnl::reorder(from, weights).execute(stream, from, weights);
+  stream.wait();
+  std::unordered_map<int, memory> const arguments{
+      {DNNL_ARG_SRC, memory(d.src_desc(), engine(), const_cast<void*>(p.a))},
+      {DNNL_ARG_WEIGHTS, weights},
+      {DNNL_ARG_DST, memory(d.dst_desc(), engine(), c)}};
+  return [primitive = Primitive(d), stream, arguments]() mutable {
+    primitive.execute(stream, arguments);
+    stream.wait();
+  };
+}
+
+std::function<void()> attempt(std::function<std::function<void()>()> const& way) {
+  try {
+    return way();
+  } catch (dnnl::error const&) {
+    return {}; // not implemented for these types and this instruction set
+  }
+}
+
+std::function<void()> make(gemm_problem const& p, void* c) {
+  types const t = types_of(p.type);
+  memory::desc const src({p.m, p.k}, t.src, tag::ab), dst({p.m, p.n}, t.dst, tag::ab);
+  auto const as_matmul = attempt([&] {
+    return bind<dnnl::matmul>(matmul(src, {{p.k, p.n}, t.weights, tag::any}, dst),
+                              memory::desc({p.k, p.n}, t.weights, tag::ab), p, c);
+  });
+  auto const as_layer = attempt([&] { // its weights are n x k
+    return bind<dnnl::inner_product_forward>(
+        inner_product(src, {{p.n, p.k}, t.weights, tag::any}, dst),
+        memory::desc({p.n, p.k}, t.weights, tag::ba), p, c);
+  });
+  return fastest({as_matmul, as_layer});
+}
+
+std::string instruction_set() {
+  switch (dnnl::get_effective_cpu_isa()) {
+  case dnnl::cpu_isa::sse41: return "sse41";
+  case dnnl::cpu_isa::avx: return "avx";
+  case dnnl::cpu_isa::avx2: return "avx2";
+  case dnnl::cpu_isa::avx2_vnni: return "avx2_vnni";
+  case dnnl::cpu_isa::avx512_core: return "avx512_core";
+  case dnnl::cpu_isa::avx512_core_vnni: return "avx512_core_vnni";
+  case dnnl::cpu_isa::avx512_core_bf16: return "avx512_core_bf16";
+  case dnnl::cpu_isa::avx512_core_amx: return "avx512_core_amx";
+  default: return "another instruction set";
+  }
+}
+
+} // namespace
+
+gemm_peer onednn_gemm() {
+  dnnl_version_t const* const v = dnnl_version();
+  std::string const number =
+      std::to_string(v->major) + "." + std::to_string(v->minor) + "." + std::to_string(v->patch);
+  return {"onednn", number + " as " + instruction_set(), {}, make};
+}
+
+} // namespace bench

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a run found: one row per case and peer, printed as a table and written as JSON.
+#pragma once
+
+#include "options.hpp"
+
+#include <limits>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace bench {
+
+inline constexpr double unknown = std::numeric_limits<double>::quiet_NaN(); // null in JSON
+
+/// Ratios are peer time / our time: above 1 we are faster.
+struct row {
+  std::string suite, group, case_name, type, isa;
+  int threads = 0;
+  double ours_ms = unknown; ///< median
+  std::string peer;         ///< "best": the fastest, chosen by median for `ratio`, by minimum for
+                            ///< `ratio_min`; "none": the case has no peer
+  double peer_ms = unknown; ///< median
+  double ratio = unknown, ratio_min = unknown;
+  double peak_pct = unknown; ///< of the group's peak, from the median of ours
+};
+
+struct group_peak { // what a group was measured under
+  std::string name, unit, probe;
+  double before = unknown, after = unknown, probe_before = unknown, probe_after = unknown;
+  int measured = 0;    ///< how often the group was measured until its peak held still
+  bool steady = false;
+};
+
+struct report {
+  std::vector<row> rows;
+  std::map<std::string, group_peak> groups;
+  std::map<std::string, std::string> peers;   ///< name: version and what it chose to run on
+  std::map<std::string, std::string> missing; ///< name: why it is not there
+  std::vector<std::string> skipped, notes;
+  std::map<std::string, std::map<std::string, double>> peaks; ///< name (unit): "1t" ...: figure
+
+  void note(std::string const& sentence); ///< kept once
+  void merge(report const& other);
+};
+
+struct geomean {
+  std::string group, peer;
+  double ratio = unknown;
+};
+std::vector<geomean> geomeans(report const& r);
+
+void print(report const& r); ///< table, geometric means and remarks to stdout
+void save(report const& r, std::string const& file, options const& o);
+report load(std::string const& file); ///< what a worker saved
+
+} // namespace bench
