@@ -5,10 +5,14 @@
 #pragma once
 
 #include <ia_nn/arch/cpu.hpp>
+#include <ia_nn/core/executor.hpp>
 #include <ia_nn/core/fp_env.hpp>
 #include <ia_nn/core/tensor.hpp>
 #include <ia_nn/core/workspace.hpp>
 #include <ia_nn/gemm/gemm.hpp>
 #include <ia_nn/gemm/matmul.hpp>
 #include <ia_nn/gemm/stages.hpp>
+#include <ia_nn/math/activation.hpp>
 #include <ia_nn/ops/dense.hpp>
+#include <ia_nn/ops/expr.hpp>
+#include <ia_nn/ops/matmul_expr.hpp>

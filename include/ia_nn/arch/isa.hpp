@@ -95,6 +95,9 @@ using native = front_t<prepend_if_t<
                          prepend_if_t<detail::avx2_flags && detail::avx2_vnni_flags, avx2_vnni,
                                       prepend_if_t<detail::avx2_flags, avx2, type_list<scalar>>>>>>>>;
 
+/// True if this translation unit can instantiate kernels for I.
+template <tag I> inline constexpr bool is_compiled = contains<I, compiled>;
+
 } // namespace isa
 
 IA_NN_END

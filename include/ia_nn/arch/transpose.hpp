@@ -52,7 +52,7 @@ void transpose_words(std::uint32_t* to, index_t height, std::byte const* from, i
                      index_t words, std::uint32_t flip) noexcept {
   index_t g = 0;
   if constexpr (isa::has<I, isa::avx2>) {
-    using block = word_transpose<isa::avx2>;
+    using block = word_transpose<std::conditional_t<isa::has<I, isa::avx2>, isa::avx2, I>>;
     if (height >= 8) {
       for (; g + 16 <= words; g += 16)
         for (index_t r = 0; r < height; r += 8) {

@@ -22,6 +22,10 @@ template <class T, class... Ts> struct prepend<T, type_list<Ts...>> {
 };
 } // namespace detail
 
+template <class T, class List> inline constexpr bool contains = false;
+template <class T, class... Ts>
+inline constexpr bool contains<T, type_list<Ts...>> = (std::same_as<T, Ts> || ...);
+
 template <class List> using front_t = typename detail::front<List>::type;
 
 /// The list with T put before it if Condition holds.

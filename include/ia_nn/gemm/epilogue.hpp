@@ -18,6 +18,7 @@ IA_NN_BEGIN
 /// The lanes of one register: row `row`, columns column .. column + lanes - 1 of C. Whole is true if
 /// all lanes exist.
 template <bool Whole> struct tile_position {
+  static constexpr bool whole = Whole;
   index_t row, column, lanes;
 
   /// p[column] for every lane: biases, scales per column.

@@ -32,6 +32,9 @@ IA_NN_BEGIN
 template <isa::tag I, element A, element B, element C, class Policy = standard, index_t M = dyn,
           index_t N = dyn, index_t K = dyn>
 class gemm {
+  static_assert(isa::is_compiled<I>,
+                "ia_nn: gemm: this translation unit is not compiled for that instruction set; add its "
+                "-m flags or -march=native, or choose one of isa::compiled");
   static_assert(detail::product_exists<A, B, Policy>,
                 "ia_nn: gemm: no kernel multiplies these types; A and B must be f32 and f32, f32 and "
                 "bf16 or s8 weights, bf16 and bf16, or u8 or s8 and s8");
@@ -128,7 +131,8 @@ public:
   }
 
   /// `batch` products; A, packed B and C of the next one lie a_stride, b_stride and c_stride elements
-  /// behind. b_stride 0 shares the weights. The epilogue sees rows numbered through the batch: row
+  /// behind. b_stride 0 shares the weights; weights that `store` wrote one behind the other have
+  /// b_stride = stored_bytes() / element size, and `b` views the first. The epilogue sees rows numbered through the batch: row
   /// i * m + r for row r of product i.
   template <class Epilogue = chain<>, executor E = sequential>
   void run_batch(index_t batch, detail::a_source<A> a, index_t a_stride, weights_view const& b,
@@ -144,7 +148,11 @@ public:
       detail::gemm_task<A, B, C, b_type, panel_type> t{};
       t.a = a.offset(item * a_stride);
       t.b = b;
+      // Sums and scales lie behind the data, in the same distance for every matrix of the batch.
+      index_t const b_bytes = item * b_stride * static_cast<index_t>(sizeof(b_type));
       t.b.data += item * b_stride;
+      if (b.sums) t.b.sums += b_bytes / static_cast<index_t>(sizeof(s32));
+      if (b.scales) t.b.scales += b_bytes / static_cast<index_t>(sizeof(f32));
       t.c = c + item * c_stride;
       t.ldc = ldc;
       t.k = k();
