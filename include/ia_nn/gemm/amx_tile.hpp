@@ -18,6 +18,9 @@
 // A comes as rows of 64 bytes of k: `a_ld` bytes from row to row and `a_step` from one 64 to the
 // next, which describes the caller's matrix (k a multiple of 64 bytes) and packed rows alike.
 //
+// The operand that is not used again soon is loaded as a stream, so that L1 keeps the other: B panels
+// serve all tiles of A beside each other, unless there is one tile only.
+//
 // Segments are pairs (a term of A, a term of B) whose products add up in the same accumulators.
 #pragma once
 
@@ -80,9 +83,13 @@ IA_NN_INLINE std::byte const* bytes(void const* p) noexcept {
   return static_cast<std::byte const*>(p);
 }
 
+/// The operand that passes through without staying in L1.
+enum class amx_stream { none, a, b };
+
 /// Up to 32 rows by 32 columns: 2 x 2 tiles.
-template <class A, class B, class Acc>
+template <amx_stream Stream, class A, class B, class Acc>
 IA_NN_NOINLINE void amx_tile_2x2(amx_operands<A, B, Acc> const& o) noexcept {
+  constexpr bool stream_a = Stream == amx_stream::a, stream_b = Stream == amx_stream::b;
   amx_begin<0>(o.init, o.init_ld, 0, 0);
   amx_begin<1>(o.init, o.init_ld, 0, 16);
   amx_begin<2>(o.init, o.init_ld, 16, 0);
@@ -95,12 +102,12 @@ IA_NN_NOINLINE void amx_tile_2x2(amx_operands<A, B, Acc> const& o) noexcept {
     std::byte const* ahead = o.ahead ? bytes(o.ahead) + pairs[s].b * o.b_part : nullptr;
     index_t const a_ld = o.a_ld, a_step = o.a_step;
     for (index_t i = 0; i < o.steps; ++i) {
-      amx::load<4>(a0, a_ld);
-      amx::load<6>(b, 128);
+      amx::load<4, stream_a>(a0, a_ld);
+      amx::load<6, stream_b>(b, 128);
       amx::dot<A, B, 0, 4, 6>();
-      amx::load<7>(b + 64, 128);
+      amx::load<7, stream_b>(b + 64, 128);
       amx::dot<A, B, 1, 4, 7>();
-      amx::load<5>(a1, a_ld);
+      amx::load<5, stream_a>(a1, a_ld);
       amx::dot<A, B, 2, 5, 6>();
       amx::dot<A, B, 3, 5, 7>();
       if (ahead) {
@@ -119,8 +126,9 @@ IA_NN_NOINLINE void amx_tile_2x2(amx_operands<A, B, Acc> const& o) noexcept {
 }
 
 /// Up to 16 rows by 64 columns (two panels): 1 x 4 tiles; or by 32 columns: 1 x 2.
-template <int Nt, class A, class B, class Acc>
+template <int Nt, amx_stream Stream, class A, class B, class Acc>
 IA_NN_NOINLINE void amx_tile_1xn(amx_operands<A, B, Acc> const& o) noexcept {
+  constexpr bool stream_b = Stream == amx_stream::b;
   amx_begin<0>(o.init, o.init_ld, 0, 0);
   amx_begin<1>(o.init, o.init_ld, 0, 16);
   if constexpr (Nt == 4) {
@@ -135,14 +143,14 @@ IA_NN_NOINLINE void amx_tile_1xn(amx_operands<A, B, Acc> const& o) noexcept {
     index_t const a_ld = o.a_ld, a_step = o.a_step, next_panel = o.panel_stride;
     for (index_t i = 0; i < o.steps; ++i) {
       amx::load<4>(a, a_ld);
-      amx::load<5>(b, 128);
+      amx::load<5, stream_b>(b, 128);
       amx::dot<A, B, 0, 4, 5>();
-      amx::load<6>(b + 64, 128);
+      amx::load<6, stream_b>(b + 64, 128);
       amx::dot<A, B, 1, 4, 6>();
       if constexpr (Nt == 4) {
-        amx::load<7>(b + next_panel, 128);
+        amx::load<7, stream_b>(b + next_panel, 128);
         amx::dot<A, B, 2, 4, 7>();
-        amx::load<5>(b + next_panel + 64, 128);
+        amx::load<5, stream_b>(b + next_panel + 64, 128);
         amx::dot<A, B, 3, 4, 5>();
       }
       if (ahead) {

@@ -53,6 +53,7 @@ struct blocking {
   index_t nc = 1;          ///< panels of a block
   index_t scratch_rows = 1; ///< rows that a worker's scratch memory holds, at least mc
   index_t kc = 1;          ///< groups of a block
+  index_t l1 = 0;          ///< bytes of the first cache
   task_grid grid;
 
   bool cuts_k(index_t groups) const noexcept { return kc < groups; }
@@ -66,6 +67,7 @@ inline blocking choose_blocking(index_t m, index_t panels, index_t groups, index
   cpu::caches const cache = cpu::cache_sizes();
   blocking b;
   b.height = tile_height(m, max_rows, step, few);
+  b.l1 = cache.l1;
   b.kc = groups;
   b.nc = panels;
   // A panel of B is read again for every tile of A: it must stay in L2 beside A.

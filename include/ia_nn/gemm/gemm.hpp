@@ -132,8 +132,8 @@ public:
 
   /// `batch` products; A, packed B and C of the next one lie a_stride, b_stride and c_stride elements
   /// behind. b_stride 0 shares the weights; weights that `store` wrote one behind the other have
-  /// b_stride = stored_bytes() / element size, and `b` views the first. The epilogue sees rows numbered through the batch: row
-  /// i * m + r for row r of product i.
+  /// b_stride = stored_bytes() / element size, and `b` views the first. The epilogue sees rows
+  /// numbered through the batch: row i * m + r for row r of product i.
   template <class Epilogue = chain<>, executor E = sequential>
   void run_batch(index_t batch, detail::a_source<A> a, index_t a_stride, weights_view const& b,
                  index_t b_stride, C* c, index_t ldc, index_t c_stride, Epilogue const& epilogue,

@@ -163,6 +163,8 @@ private:
           call.scales = t_.b.scales + p * call.scale_stride;
         }
         call.fetch_next = r == 0 && p + step < t_.panels.end;
+        call.reuses_b = rows_ > b_.height;
+        call.l1 = b_.l1;
         call.parts = Parts;
         tile(state, call, r, p, range.begin, has_start ? start : nullptr, first, last);
       }

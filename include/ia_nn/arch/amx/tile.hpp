@@ -32,10 +32,12 @@ template <int N> IA_NN_INLINE void zero() noexcept {
   static_assert(N >= 0 && N < 8);
   __asm__ volatile("tilezero %%tmm%c0" ::"i"(N));
 }
-/// Rows `stride` bytes apart; stride 0 repeats one row.
-template <int N> IA_NN_INLINE void load(void const* p, index_t stride) noexcept {
+/// Rows `stride` bytes apart; stride 0 repeats one row. Streaming asks not to keep them in L1.
+template <int N, bool Streaming = false> IA_NN_INLINE void load(void const* p, index_t stride) noexcept {
   static_assert(N >= 0 && N < 8);
-  __asm__ volatile("tileloadd (%0,%1,1), %%tmm%c2" ::"r"(p), "r"(stride), "i"(N) : "memory");
+  if constexpr (Streaming)
+    __asm__ volatile("tileloaddt1 (%0,%1,1), %%tmm%c2" ::"r"(p), "r"(stride), "i"(N) : "memory");
+  else __asm__ volatile("tileloadd (%0,%1,1), %%tmm%c2" ::"r"(p), "r"(stride), "i"(N) : "memory");
 }
 template <int N> IA_NN_INLINE void store(void* p, index_t stride) noexcept {
   static_assert(N >= 0 && N < 8);
