@@ -7,7 +7,8 @@
 //   chain{scale_columns{s}, [](auto v) { return v * v; }}
 //   chain{[=](auto v, auto at) { return v + at.template matrix<decltype(v)>(r, ld); }}
 //
-// A stage takes (v) or (v, at); v is a vec<f32, I>, or a vec<s32, I> until some stage converts it.
+// A stage takes (v) or (v, at); v is a vec<f32, I>, or a vec<s32, I> until some stage
+// converts it; stages that know f32 only get integers converted.
 // `at` says which row and columns the lanes are and loads operands for them, tails included.
 #pragma once
 
@@ -34,13 +35,20 @@ template <bool Whole> struct tile_position {
 
 namespace detail {
 
+template <vector_register V> IA_NN_INLINE auto as_f32(V v) noexcept {
+  if constexpr (std::same_as<typename V::value_type, f32>) return v;
+  else return to_f32(v);
+}
+
 template <class S, class V, class At> IA_NN_INLINE auto apply_stage(S const& s, V v, At at) noexcept {
   if constexpr (requires { s(v, at); }) return s(v, at);
+  else if constexpr (requires { s(v); }) return s(v);
   else {
-    static_assert(requires { s(v); },
+    static_assert(std::same_as<typename V::value_type, s32> &&
+                      (requires { s(as_f32(v)); } || requires { s(as_f32(v), at); }),
                   "ia_nn: an epilogue stage must be callable with a register, or with a register "
                   "and its tile_position");
-    return s(v);
+    return apply_stage(s, as_f32(v), at);
   }
 }
 

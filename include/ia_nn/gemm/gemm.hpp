@@ -221,7 +221,8 @@ public:
                                      " elements apart, hold " + std::to_string(n()) +
                                      " and overlap each other");
     index_t const a_last = (m() - 1) * a.row_stride + (k() - 1) * a.k_stride + 1;
-    if (overlaps(c, c_bytes(ldc), a.data, a_last * static_cast<index_t>(sizeof(A))))
+    if (!interleaved(a, c, ldc) && overlaps(c, c_bytes(ldc), a.data,
+                                              a_last * static_cast<index_t>(sizeof(A))))
       throw error(errc::overlap, "gemm: the destination overlaps the source");
   }
 
@@ -233,6 +234,15 @@ private:
   bool uses_few() const noexcept { return m() <= few_kernel::few_rows; }
   index_t c_bytes(index_t ldc) const noexcept {
     return ((m() - 1) * ldc + n()) * static_cast<index_t>(sizeof(C));
+  }
+  // Columns of one matrix may be source and destination: rows then lie between rows.
+  bool interleaved(detail::a_source<A> a, C const* c, index_t ldc) const noexcept {
+    constexpr index_t ea = sizeof(A), ec = sizeof(C);
+    index_t const period = ldc * ec;
+    if (a.k_stride != 1 || a.row_stride * ea != period || period <= 0) return false;
+    index_t const distance = reinterpret_cast<std::intptr_t>(c) - reinterpret_cast<std::intptr_t>(a.data);
+    index_t const behind = (distance % period + period) % period; // from a row of A to the next of C
+    return behind >= k() * ea && behind + n() * ec <= period;
   }
   // Rows of share `part` of the grid: whole tiles.
   block tile_block(int part) const noexcept {

@@ -39,6 +39,22 @@ template <class C> void require_rows(C const& c) {
     throw error(errc::bad_parameter, "matmul: columns of the destination must be contiguous");
 }
 
+// The checks of every product of a batch. A destination must not reach into any source, because the
+// other products read it later; pairs are compared only where the batches share a range of memory.
+template <class Plan, class A, class C>
+void check_batch(Plan const& plan, A const& a, C const& c, index_t batch) {
+  constexpr int r = A::rank;
+  auto const source = source_of(a);
+  bool const apart = !overlaps(c.data(), c.required_bytes(), a.data(), a.required_bytes());
+  for (index_t i = 0; i < batch; ++i)
+    for (index_t j = 0; j < batch; ++j) {
+      auto const from = source.offset(r == 3 ? j * a.stride(0) : 0);
+      plan.check_operands({from.data, from.row_stride, from.k_stride},
+                          c.data() + (r == 3 ? i * c.stride(0) : 0), c.stride(r - 2));
+      if (apart) return;
+    }
+}
+
 } // namespace detail
 
 /// c = epilogue(a * b).
@@ -82,6 +98,7 @@ void matmul(A const& a_in, B const& b_in, C&& c_in, Epilogue const& epilogue = {
     plan_type const plan(c.extent(r - 2), c.extent(r - 1), a.extent(r - 1), e.concurrency(), options);
     workspace scratch(plan.workspace_bytes());
     auto source = detail::source_of(a);
+    detail::check_batch(plan, a, c, batch);
     plan.check({source.data, source.row_stride, source.k_stride}, b, c.data(), c.stride(r - 2), scratch);
     plan.run_batch(batch, {source.data, source.row_stride, source.k_stride}, r == 3 ? a.stride(0) : 0,
                    b, 0, c.data(), c.stride(r - 2), r == 3 ? c.stride(0) : 0, epilogue, scratch, e);
@@ -105,12 +122,12 @@ void matmul(A const& a_in, B const& b_in, C&& c_in, Epilogue const& epilogue = {
     auto const source = detail::source_of(a);
     auto const bs = detail::source_of(b);
     if (!b.data()) throw error(errc::bad_pointer, "matmul: b is null");
+    detail::check_batch(plan, a, c, batch);
+    if (overlaps(c.data(), c.required_bytes(), b.data(), b.required_bytes()))
+      throw error(errc::overlap, "matmul: the destination overlaps b");
     for (index_t i = 0; i < batch; ++i) {
       auto* const to = c.data() + (r == 3 ? i * c.stride(0) : 0);
       auto const from = source.offset(r == 3 ? i * a.stride(0) : 0);
-      plan.check_operands({from.data, from.row_stride, from.k_stride}, to, c.stride(r - 2));
-      if (i == 0 && overlaps(c.data(), c.required_bytes(), b.data(), b.required_bytes()))
-        throw error(errc::overlap, "matmul: the destination overlaps b");
       plan.run_unpacked({from.data, from.row_stride, from.k_stride},
                         bs.data + (rb == 3 ? i * b.stride(0) : 0), bs.row_stride, bs.k_stride, to,
                         c.stride(r - 2), epilogue, scratch, e);

@@ -55,7 +55,8 @@ template <isa::tag I, element A, element B, bool Grouped = false> struct vector_
   // Scales of a group occupy as many registers as one group of B.
   static constexpr int max_rows =
       tiling_type::rows - (Grouped && isa::has<I, isa::avx2> && tiling_type::rows > 4 ? 2 : 0);
-  static constexpr int rows_step = 2, few_rows = 3;
+  // Tall tiles come in every second height, to compile fewer of them; a row too many costs them little.
+  static constexpr int rows_step = max_rows > 6 ? 2 : 1, few_rows = 3;
 
   struct context {};
 

@@ -14,18 +14,25 @@ struct packed_header {
   char magic[8]; // "ia_nnpk1"
   std::uint32_t type, nr, kr, parts;
   std::int64_t k, n, group, payload_bytes;
-  std::uint64_t checksum; // of the payload, FNV-1a by 64-bit words
+  std::uint64_t checksum; // of the fields above and the payload
 };
 static_assert(sizeof(packed_header) == 64);
 
-inline std::uint64_t checksum(std::byte const* p, index_t bytes) noexcept {
-  std::uint64_t h = 0xcbf29ce484222325U;
+// FNV-1a by 64-bit words, and a shift that carries high bits to low ones: without it, two flipped
+// signs would cancel each other.
+inline std::uint64_t checksum(std::byte const* p, index_t bytes, std::uint64_t h) noexcept {
   for (index_t i = 0; i + 8 <= bytes; i += 8) { // payloads are padded to 64 bytes
     std::uint64_t w;
     __builtin_memcpy(&w, p + i, 8);
     h = (h ^ w) * 0x100000001b3U;
+    h ^= h >> 32;
   }
   return h;
+}
+inline std::uint64_t checksum(packed_header const& h, std::byte const* payload) noexcept {
+  std::byte fields[sizeof h - 8];
+  __builtin_memcpy(fields, &h, sizeof fields);
+  return checksum(payload, h.payload_bytes, checksum(fields, sizeof fields, 0xcbf29ce484222325U));
 }
 
 template <element T> constexpr std::uint32_t type_code() noexcept {
@@ -131,7 +138,8 @@ public:
                             view_.n,
                             view_.group,
                             storage_.size(),
-                            detail::checksum(storage_.data(), storage_.size())};
+                            0};
+    h.checksum = detail::checksum(h, storage_.data());
     __builtin_memcpy(to, &h, sizeof h);
     __builtin_memcpy(to + sizeof h, storage_.data(), static_cast<std::size_t>(storage_.size()));
   }
@@ -156,7 +164,7 @@ public:
       bad("name impossible extents");
     detail::packed_extent<T, Panel> const e(h.k, h.n, h.group, static_cast<int>(h.parts));
     if (h.payload_bytes != e.total || size - 64 < e.total) bad("are truncated");
-    if (detail::checksum(from + 64, e.total) != h.checksum) bad("are damaged: the checksum differs");
+    if (detail::checksum(h, from + 64) != h.checksum) bad("are damaged: the checksum differs");
     view_type v;
     v.k = h.k, v.n = h.n, v.group = h.group, v.parts = static_cast<int>(h.parts);
     attach(v, from + 64, e);

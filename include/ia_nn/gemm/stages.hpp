@@ -7,13 +7,6 @@
 
 IA_NN_BEGIN
 
-namespace detail {
-template <vector_register V> IA_NN_INLINE auto as_f32(V v) noexcept {
-  if constexpr (std::same_as<typename V::value_type, f32>) return v;
-  else return to_f32(v);
-}
-} // namespace detail
-
 /// v + bias[column]. An s32 bias on s32 accumulators adds exactly; any other bias adds in f32.
 template <element T> struct add_bias {
   T const* bias;

@@ -38,6 +38,7 @@ public:
 
   /// Packs weights (k, n) of any strides.
   template <class W, class Bias>
+    requires(!detail::is_packed<W>)
   dense(W const& w, Bias const& bias, dense_options const& o)
       : dense(pack(detail::view_of(w)), check_bias(w, bias), o) {}
 
