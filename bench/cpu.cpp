@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cpu.hpp"
 
-#include <cpuid.h>
-#include <dirent.h>
-#include <sched.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
 #include <algorithm>
+#include <cpuid.h>
 #include <cstdlib>
+#include <dirent.h>
 #include <fstream>
+#include <sched.h>
 #include <set>
 #include <sstream>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 namespace bench {
 namespace {
@@ -50,8 +49,8 @@ cpu_features detect() {
   leaf const seven = cpuid(7), more = cpuid(7, 1);
   f.avx2 = ymm && bit(one.c, 12) && bit(seven.b, 5);
   f.avx2_vnni = f.avx2 && bit(more.a, 4);
-  f.avx512 = f.avx2 && zmm && bit(seven.b, 16) && bit(seven.b, 17) && bit(seven.b, 30) &&
-             bit(seven.b, 31);
+  f.avx512 =
+      f.avx2 && zmm && bit(seven.b, 16) && bit(seven.b, 17) && bit(seven.b, 30) && bit(seven.b, 31);
   f.avx512_vnni = f.avx512 && bit(seven.c, 11);
   f.avx512_bf16 = f.avx512_vnni && bit(more.a, 5);
   f.amx = f.avx512_bf16 && tiles && bit(seven.d, 22) && bit(seven.d, 24) && bit(seven.d, 25) &&
@@ -133,8 +132,8 @@ std::vector<std::string> cpu_flags() {
   std::istringstream words(cpuinfo("flags"));
   std::vector<std::string> flags;
   for (std::string word; words >> word;)
-    if (word.rfind("avx", 0) == 0 || word.rfind("amx", 0) == 0 || word == "fma" ||
-        word == "f16c" || word == "hypervisor")
+    if (word.rfind("avx", 0) == 0 || word.rfind("amx", 0) == 0 || word == "fma" || word == "f16c" ||
+        word == "hypervisor")
       flags.push_back(word);
   return flags;
 }
@@ -157,8 +156,6 @@ void pin(int thread_id, std::size_t index) {
   auto const& cpus = allowed_cpus();
   set_affinity(thread_id, {cpus[index % cpus.size()]});
 }
-
-void unpin() { set_affinity(0, allowed_cpus()); }
 
 void pin_new_threads(int threads) {
   static std::set<int> seen;

@@ -12,12 +12,12 @@ namespace bench {
 
 /// Instruction sets the suites are measured on, in the spelling of `--isa` and of group names.
 struct cpu_features {
-  bool avx2 = false;         ///< AVX2 and FMA
-  bool avx2_vnni = false;    ///< vpdpbusd on ymm in the VEX encoding
-  bool avx512 = false;       ///< F, BW, DQ, VL
+  bool avx2 = false;      ///< AVX2 and FMA
+  bool avx2_vnni = false; ///< vpdpbusd on ymm in the VEX encoding
+  bool avx512 = false;    ///< F, BW, DQ, VL
   bool avx512_vnni = false;
   bool avx512_bf16 = false;
-  bool amx = false;          ///< tiles, int8 and bf16, and the kernel grants the tile state
+  bool amx = false; ///< tiles, int8 and bf16, and the kernel grants the tile state
 };
 
 /// Detected once. Asking for `amx` requests permission for the tile state from the kernel.
@@ -41,9 +41,6 @@ std::vector<int> const& allowed_cpus();
 
 /// Binds a thread of this process (0: the caller) to the `index`-th allowed CPU, cyclically.
 void pin(int thread_id, std::size_t index);
-
-/// Undoes `pin` for the caller.
-void unpin();
 
 /// Binds every thread of the process that has not been seen before to its own CPU: the n-th new one
 /// to the n-th allowed CPU behind the caller's. Libraries create their workers on first use, and

@@ -6,20 +6,19 @@
 #include "cpu.hpp"
 #include "harness.hpp"
 
-#include <fcntl.h>
-#include <signal.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <exception>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdexcept>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 namespace bench {
 namespace {
@@ -57,40 +56,56 @@ void own_session(bool polite) {
   close(file);
 }
 
-// Runs `program` to its end; throws if it failed.
+// Runs `body` in a child process in its own session to its end; throws if it failed.
+template <class Body> void in_child(std::string const& what, bool polite, Body const& body) {
+  std::fflush(nullptr);
+  pid_t const parent = getpid();
+  pid_t const child = fork();
+  if (child < 0) throw std::runtime_error("a process for " + what + " cannot be started");
+  if (child == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL); // in a session of its own it would outlive an interrupt
+    if (getppid() != parent) _exit(1);
+    own_session(polite);
+    body();
+    _exit(0);
+  }
+  int status = 0;
+  while (waitpid(child, &status, 0) < 0 && errno == EINTR) {}
+  if (WIFSIGNALED(status))
+    throw std::runtime_error(what + " was ended by signal " + std::to_string(WTERMSIG(status)));
+  if (WEXITSTATUS(status) != 0)
+    throw std::runtime_error(what + " failed with status " + std::to_string(WEXITSTATUS(status)));
+}
+
 void start(std::string const& program, std::vector<std::string> arguments,
            std::vector<std::pair<std::string, std::string>> const& environment, bool polite) {
   std::vector<char*> argv{const_cast<char*>(program.c_str())};
   for (std::string& a : arguments) argv.push_back(a.data());
   argv.push_back(nullptr);
-  std::fflush(nullptr);
-  pid_t const parent = getpid();
-  pid_t const child = fork();
-  if (child < 0) throw std::runtime_error("a process for " + program + " cannot be started");
-  if (child == 0) {
-    prctl(PR_SET_PDEATHSIG, SIGKILL); // in a session of its own it would outlive an interrupt
-    if (getppid() != parent) _exit(1);
-    own_session(polite);
+  in_child(program, polite, [&] {
     for (auto const& [name, value] : environment) setenv(name.c_str(), value.c_str(), 0);
     execv(program.c_str(), argv.data());
     std::fprintf(stderr, "%s cannot be run: %s\n", program.c_str(), std::strerror(errno));
     _exit(127);
-  }
-  int status = 0;
-  while (waitpid(child, &status, 0) < 0 && errno == EINTR) {}
-  if (WIFSIGNALED(status))
-    throw std::runtime_error(program + " was ended by signal " + std::to_string(WTERMSIG(status)));
-  if (WEXITSTATUS(status) != 0)
-    throw std::runtime_error(program + " failed with status " +
-                             std::to_string(WEXITSTATUS(status)));
+  });
 }
 
-void measure_machine(options const& o, report& r) {
-  for (peak kind : all_peaks())
-    for (int threads : o.threads)
-      r.peaks[name_of(kind) + ", " + unit_of(kind)][std::to_string(threads) + "t"] =
-          measure(kind, threads);
-  unpin();
+void measure_machine(options const& o, report& all) {
+  scratch_file const file;
+  in_child("the measurement of the machine's peaks", o.polite, [&] {
+    report r;
+    for (peak kind : all_peaks())
+      for (int threads : o.threads)
+        r.peaks[name_of(kind) + ", " + unit_of(kind)][std::to_string(threads) + "t"] =
+            measure(kind, threads);
+    try {
+      save(r, file.path, o);
+    } catch (std::exception const& e) {
+      std::fprintf(stderr, "bench: %s\n", e.what());
+      _exit(1);
+    }
+  });
+  all.merge(load(file.path));
 }
 
 int drive(options const& o, std::string const& program_prefix,
@@ -168,8 +183,7 @@ int drive(int argc, char** argv, std::string const& name, std::vector<std::strin
   });
 }
 
-int run(int argc, char** argv, std::string const& name, std::string const& isa,
-        suite const& make) {
+int run(int argc, char** argv, std::string const& name, std::string const& isa, suite const& make) {
   return guarded([&] {
     allowed_cpus(); // before anything binds a thread
     options o = parse(argc, argv, name);

@@ -48,10 +48,11 @@ std::vector<gemm_shape> builtin_gemm_shapes() {
   return shapes;
 }
 
-std::vector<gemm_shape> read_gemm_shapes(std::string const& file) {
+std::vector<gemm_shape> read_gemm_shapes(std::string const& file, bool column_major) {
   std::ifstream in(file);
   std::string line;
-  if (!std::getline(in, line)) throw std::runtime_error("'" + file + "' cannot be read or is empty");
+  if (!std::getline(in, line))
+    throw std::runtime_error("'" + file + "' cannot be read or is empty");
   auto const header = fields(line);
   auto const column = [&](char const* name) {
     auto const at = std::find(header.begin(), header.end(), name);
@@ -82,7 +83,8 @@ std::vector<gemm_shape> read_gemm_shapes(std::string const& file) {
                                  "' is not an extent");
       return value;
     };
-    long const m = extent(at_m), n = extent(at_n), k = extent(at_k);
+    long const m = extent(column_major ? at_n : at_m), n = extent(column_major ? at_m : at_n),
+               k = extent(at_k);
     bool const twice = std::any_of(shapes.begin(), shapes.end(), [&](gemm_shape const& s) {
       return s.m == m && s.n == n && s.k == k;
     });

@@ -8,13 +8,12 @@
 
 #include <benchmark/benchmark.h>
 
-#include <dlfcn.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <ctime>
+#include <dlfcn.h>
 #include <regex>
 #include <stdexcept>
 #include <thread>
@@ -106,7 +105,8 @@ void check_idle(context& c) {
   constexpr double window = 4e-3;
   std::this_thread::sleep_for(std::chrono::duration<double>(window));
   if (cpu_seconds() - start > window / 4)
-    c.out.note("in " + c.isa + " " + std::to_string(c.threads) + "t some contender's threads keep "
+    c.out.note("in " + c.isa + " " + std::to_string(c.threads) +
+               "t some contender's threads keep "
                "running between calls: they disturb the others, the figures are no good");
 }
 
@@ -217,7 +217,7 @@ struct attempt {
 };
 
 attempt measure_group(context& c, std::string const& suite_name, group const& g) {
-  std::string const name = c.group_name(g.type, g.word);
+  std::string const name = c.group_name(g);
   attempt a;
   a.peaks.name = name_of(g.limit);
   a.peaks.unit = unit_of(g.limit);
@@ -262,17 +262,27 @@ attempt measure_group(context& c, std::string const& suite_name, group const& g)
 
 } // namespace
 
+std::string context::group_name(group const& g) const {
+  return g.type + " " + isa + " " + std::to_string(threads) + "t" +
+         (g.word.empty() ? "" : " " + g.word);
+}
+
+bool context::wanted(group const& g, std::string const& case_name) const {
+  return opt.filter.empty() ||
+         std::regex_search(group_name(g) + "/" + case_name, std::regex(opt.filter));
+}
+
+void context::skip(group const& g, std::string const& case_name, std::string const& why) {
+  if (wanted(g, case_name)) out.skipped.push_back(group_name(g) + "/" + case_name + ": " + why);
+}
+
 void measure_suite(context& c, std::string const& name, suite const& make) {
   std::vector<group> groups = make(c);
-  std::regex const wanted(c.opt.filter);
   for (group& g : groups) {
-    std::string const group_name = c.group_name(g.type, g.word);
-    if (!c.opt.filter.empty())
-      g.cases.erase(std::remove_if(g.cases.begin(), g.cases.end(),
-                                   [&](bench_case const& b) {
-                                     return !std::regex_search(group_name + "/" + b.name, wanted);
-                                   }),
-                    g.cases.end());
+    std::string const group_name = c.group_name(g);
+    g.cases.erase(std::remove_if(g.cases.begin(), g.cases.end(),
+                                 [&](bench_case const& b) { return !c.wanted(g, b.name); }),
+                  g.cases.end());
     if (g.cases.empty()) continue;
     attempt best;
     int count = 0;

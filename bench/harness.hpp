@@ -56,9 +56,10 @@ struct context { // what a suite may ask, and tell
   int threads;
   report& out;
 
-  std::string group_name(std::string const& type, std::string const& word = "") const {
-    return type + " " + isa + " " + std::to_string(threads) + "t" + (word.empty() ? "" : " " + word);
-  }
+  std::string group_name(group const& g) const; ///< "<type> <isa> <threads>t[ word]"
+  bool wanted(group const& g, std::string const& case_name) const; ///< does `--filter` ask for it?
+  /// Puts a case that cannot be measured on the list of those, with the reason.
+  void skip(group const& g, std::string const& case_name, std::string const& why);
 };
 
 using suite = std::function<std::vector<group>(context&)>;

@@ -21,7 +21,10 @@ options parse(int argc, char** argv, std::string const& suite) {
       ->check(CLI::IsMember({"avx2", "avx2_vnni", "avx512", "avx512_vnni", "avx512_bf16", "amx"}));
   app.add_option("--json", o.json, "write the report to this file");
   app.add_option("--shapes", o.shapes, "take the cases from this CSV")->check(CLI::ExistingFile);
-  app.add_option("--filter", o.filter, "only cases whose \"<group>/<case>\" matches this expression");
+  app.add_flag("--column-major", o.column_major,
+               "the CSV's products are column-major, as in BLAS: m and n change places");
+  app.add_option("--filter", o.filter,
+                 "only cases whose \"<group>/<case>\" matches this expression");
   app.add_option("--min-time", o.min_time, "seconds of samples per case")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
@@ -58,6 +61,7 @@ std::vector<std::string> worker_arguments(options const& o, std::string const& i
                              "--max-call", std::to_string(o.max_call)};
   if (!o.shapes.empty()) a.insert(a.end(), {"--shapes", o.shapes});
   if (!o.filter.empty()) a.insert(a.end(), {"--filter", o.filter});
+  if (o.column_major) a.emplace_back("--column-major");
   if (o.quick) a.emplace_back("--quick");
   if (o.cold) a.emplace_back("--cold");
   if (o.polite) a.emplace_back("--polite");

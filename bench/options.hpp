@@ -13,6 +13,7 @@ struct options {
   std::vector<std::string> isas; ///< default: every one that the machine has
   std::string json;              ///< where the report goes; empty: nowhere
   std::string shapes;            ///< CSV of shapes; empty: the built-in list
+  bool column_major = false;     ///< the CSV means C as BLAS does: C' = B' A' in row-major terms
   std::string filter;            ///< regular expression searched in "<group>/<case>"
   bool quick = false;            ///< few samples: for a look, not for a claim
   bool cold = false;             ///< rotate over copies of the operands beyond the last cache

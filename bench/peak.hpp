@@ -10,19 +10,19 @@
 namespace bench {
 
 enum class peak {
-  none,         ///< nothing comparable: no percentage is given
-  fma_ymm,      ///< f32 vfmadd231ps, 256 bits
-  fma_zmm,      ///< f32 vfmadd231ps, 512 bits
-  madd_ymm,     ///< s16 pairs, vpmaddwd + vpaddd: exact 8-bit products without VNNI
+  none,     ///< nothing comparable: no percentage is given
+  fma_ymm,  ///< f32 vfmadd231ps, 256 bits
+  fma_zmm,  ///< f32 vfmadd231ps, 512 bits
+  madd_ymm, ///< s16 pairs, vpmaddwd + vpaddd: exact 8-bit products without VNNI
   madd_zmm,
-  vnni_ymm,     ///< vpdpbusd in the VEX encoding
-  vnni_zmm,     ///< vpdpbusd, 512 bits
-  bf16_zmm,     ///< vdpbf16ps
-  amx_int8,     ///< tdpbusd on resident tiles
-  amx_bf16,     ///< tdpbf16ps on resident tiles
-  amx_int8_l2,  ///< a tile load from L2 for every tdpbusd
+  vnni_ymm,    ///< vpdpbusd in the VEX encoding
+  vnni_zmm,    ///< vpdpbusd, 512 bits
+  bf16_zmm,    ///< vdpbf16ps
+  amx_int8,    ///< tdpbusd on resident tiles
+  amx_bf16,    ///< tdpbf16ps on resident tiles
+  amx_int8_l2, ///< a tile load from L2 for every tdpbusd
   amx_bf16_l2,
-  stream_l1,    ///< reads, bytes instead of operations
+  stream_l1, ///< reads, bytes instead of operations
   stream_l2,
   stream_l3,
   stream_dram

@@ -4,11 +4,8 @@
 // Accumulators: 12 per vector loop (latency 4 times two issues needs 8), 4 per tile loop (latency
 // 52, one tile product per 16 cycles). Operands are zero: the clock is at its best, so a
 // percentage of these peaks is rather too low than too high.
-#include "peak.hpp"
-
 #include "cpu.hpp"
-
-#include <sys/mman.h>
+#include "peak.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -16,6 +13,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <sys/mman.h>
 #include <thread>
 
 namespace bench {
@@ -43,10 +41,8 @@ namespace {
 #define IA_NN_BENCH_CLEAR_YMM "vpxor %%ymm\\r,%%ymm\\r,%%ymm\\r"
 #define IA_NN_BENCH_CLEAR_ZMM "vpxord %%zmm\\r,%%zmm\\r,%%zmm\\r"
 
-IA_NN_BENCH_LOOP(fma_ymm, "avx2,fma", IA_NN_BENCH_CLEAR_YMM,
-                 "vfmadd231ps %%ymm14,%%ymm15,%%ymm\\r")
-IA_NN_BENCH_LOOP(fma_zmm, "avx512f", IA_NN_BENCH_CLEAR_ZMM,
-                 "vfmadd231ps %%zmm14,%%zmm15,%%zmm\\r")
+IA_NN_BENCH_LOOP(fma_ymm, "avx2,fma", IA_NN_BENCH_CLEAR_YMM, "vfmadd231ps %%ymm14,%%ymm15,%%ymm\\r")
+IA_NN_BENCH_LOOP(fma_zmm, "avx512f", IA_NN_BENCH_CLEAR_ZMM, "vfmadd231ps %%zmm14,%%zmm15,%%zmm\\r")
 IA_NN_BENCH_LOOP(madd_ymm, "avx2", IA_NN_BENCH_CLEAR_YMM,
                  "vpmaddwd %%ymm14,%%ymm15,%%ymm13\nvpaddd %%ymm13,%%ymm\\r,%%ymm\\r")
 IA_NN_BENCH_LOOP(madd_zmm, "avx512f,avx512bw", IA_NN_BENCH_CLEAR_ZMM,
@@ -68,8 +64,8 @@ static_assert(sizeof(tile_config) == 64);
 
 #define IA_NN_BENCH_TILES "amx-tile,amx-int8,amx-bf16"
 #define IA_NN_BENCH_TILE_BLOCK(product)                                                            \
-  product " %%tmm6,%%tmm4,%%tmm0\n" product " %%tmm7,%%tmm4,%%tmm1\n"                              \
-  product " %%tmm6,%%tmm5,%%tmm2\n" product " %%tmm7,%%tmm5,%%tmm3\n"
+  product " %%tmm6,%%tmm4,%%tmm0\n" product " %%tmm7,%%tmm4,%%tmm1\n" product                      \
+          " %%tmm6,%%tmm5,%%tmm2\n" product " %%tmm7,%%tmm5,%%tmm3\n"
 
 // The configuration is an operand of its full 64 bytes, so that all of it is stored before.
 #define IA_NN_BENCH_TILE_SETUP                                                                     \
@@ -82,8 +78,8 @@ static_assert(sizeof(tile_config) == 64);
                                                                  std::size_t) {                    \
     tile_config const config;                                                                      \
     __asm__ volatile(IA_NN_BENCH_TILE_SETUP "1:\n" IA_NN_BENCH_TILE_BLOCK(product) "dec %[n]\n"    \
-                                            "jnz 1b\n"                                             \
-                                            "tilerelease\n"                                        \
+                                                                                   "jnz 1b\n"      \
+                                                                                   "tilerelease\n" \
                      : [n] "+r"(n)                                                                 \
                      : [config] "m"(config)                                                        \
                      : "cc", "memory");                                                            \
@@ -97,20 +93,20 @@ static_assert(sizeof(tile_config) == 64);
     char const* p = data;                                                                          \
     char const* const end = data + bytes;                                                          \
     std::size_t const row = 64;                                                                    \
-    __asm__ volatile(IA_NN_BENCH_TILE_SETUP "2: mov %[data],%[p]\n"                                \
-                                            "1:\n"                                                 \
-                                            "tileloadd (%[p],%[row],1),%%tmm4\n"                   \
-                                            "tileloadd 1024(%[p],%[row],1),%%tmm5\n"               \
-                                            "tileloadd 2048(%[p],%[row],1),%%tmm6\n"               \
-                                            "tileloadd 3072(%[p],%[row],1),%%tmm7\n"               \
-                                            IA_NN_BENCH_TILE_BLOCK(product)                        \
-                                            "add $4096,%[p]\n"                                     \
-                                            "cmp %[end],%[p]\n"                                    \
-                                            "jb 1b\n"                                              \
-                                            "dec %[passes]\n"                                      \
-                                            "jnz 2b\n"                                             \
-                                            "tilerelease\n"                                        \
-                     : [passes] "+r"(passes), [p] "+&r"(p)                                          \
+    __asm__ volatile(IA_NN_BENCH_TILE_SETUP                                                        \
+                     "2: mov %[data],%[p]\n"                                                       \
+                     "1:\n"                                                                        \
+                     "tileloadd (%[p],%[row],1),%%tmm4\n"                                          \
+                     "tileloadd 1024(%[p],%[row],1),%%tmm5\n"                                      \
+                     "tileloadd 2048(%[p],%[row],1),%%tmm6\n"                                      \
+                     "tileloadd 3072(%[p],%[row],1),%%tmm7\n" IA_NN_BENCH_TILE_BLOCK(              \
+                         product) "add $4096,%[p]\n"                                               \
+                                  "cmp %[end],%[p]\n"                                              \
+                                  "jb 1b\n"                                                        \
+                                  "dec %[passes]\n"                                                \
+                                  "jnz 2b\n"                                                       \
+                                  "tilerelease\n"                                                  \
+                     : [passes] "+r"(passes), [p] "+&r"(p)                                         \
                      : [config] "m"(config), [data] "r"(data), [end] "r"(end), [row] "r"(row)      \
                      : "cc", "memory");                                                            \
   }
@@ -135,13 +131,12 @@ IA_NN_BENCH_TILE_FEED(amx_bf16_l2, "tdpbf16ps")
                      "dec %[passes]\n"                                                             \
                      "jnz 2b\n"                                                                    \
                      "vzeroupper\n"                                                                \
-                     : [passes] "+r"(passes), [p] "+&r"(p)                                          \
+                     : [passes] "+r"(passes), [p] "+&r"(p)                                         \
                      : [data] "r"(data), [end] "r"(end)                                            \
                      : "xmm0", "cc", "memory");                                                    \
   }
 
-IA_NN_BENCH_STREAM(stream_ymm, "avx2",
-                   "0,32,64,96,128,160,192,224,256,288,320,352,384,416,448,480",
+IA_NN_BENCH_STREAM(stream_ymm, "avx2", "0,32,64,96,128,160,192,224,256,288,320,352,384,416,448,480",
                    "vmovaps \\o(%[p]),%%ymm0")
 IA_NN_BENCH_STREAM(stream_zmm, "avx512f", "0,64,128,192,256,320,384,448",
                    "vmovaps \\o(%[p]),%%zmm0")
@@ -161,10 +156,14 @@ std::size_t stream_bytes(peak kind, int threads) {
   auto const team = static_cast<std::size_t>(threads);
   auto const steps = [](std::size_t bytes) { return std::max<std::size_t>(bytes & ~4095UL, 4096); };
   switch (kind) {
-  case peak::stream_l1: return steps(l1 / 2);
-  case peak::stream_l3: return steps(std::max(std::min(l3 / 2 / team, 4 * l2), 2 * l2));
-  case peak::stream_dram: return steps(std::clamp<std::size_t>(2 * l3, 128U << 20, 256U << 20) / team);
-  default: return steps(l2 / 2);
+  case peak::stream_l1:
+    return steps(l1 / 2);
+  case peak::stream_l3:
+    return steps(std::max(std::min(l3 / 2 / team, 4 * l2), 2 * l2));
+  case peak::stream_dram:
+    return steps(std::clamp<std::size_t>(2 * l3, 128U << 20, 256U << 20) / team);
+  default:
+    return steps(l2 / 2);
   }
 }
 
@@ -172,16 +171,26 @@ loop loop_of(peak kind, int threads) {
   // a full tile product: 16 rows, 16 columns, 64 (int8) or 32 (bf16) products each
   constexpr double tile_int8 = 4 * 16.0 * 16 * 64 * 2, tile_bf16 = tile_int8 / 2;
   switch (kind) {
-  case peak::none: return {};
-  case peak::fma_ymm: return {fma_ymm, vector_work(8), 0};
-  case peak::fma_zmm: return {fma_zmm, vector_work(16), 0};
-  case peak::madd_ymm: return {madd_ymm, vector_work(16), 0};
-  case peak::madd_zmm: return {madd_zmm, vector_work(32), 0};
-  case peak::vnni_ymm: return {vnni_ymm, vector_work(32), 0};
-  case peak::vnni_zmm: return {vnni_zmm, vector_work(64), 0};
-  case peak::bf16_zmm: return {bf16_zmm, vector_work(32), 0};
-  case peak::amx_int8: return {amx_int8, tile_int8, 0};
-  case peak::amx_bf16: return {amx_bf16, tile_bf16, 0};
+  case peak::none:
+    return {};
+  case peak::fma_ymm:
+    return {fma_ymm, vector_work(8), 0};
+  case peak::fma_zmm:
+    return {fma_zmm, vector_work(16), 0};
+  case peak::madd_ymm:
+    return {madd_ymm, vector_work(16), 0};
+  case peak::madd_zmm:
+    return {madd_zmm, vector_work(32), 0};
+  case peak::vnni_ymm:
+    return {vnni_ymm, vector_work(32), 0};
+  case peak::vnni_zmm:
+    return {vnni_zmm, vector_work(64), 0};
+  case peak::bf16_zmm:
+    return {bf16_zmm, vector_work(32), 0};
+  case peak::amx_int8:
+    return {amx_int8, tile_int8, 0};
+  case peak::amx_bf16:
+    return {amx_bf16, tile_bf16, 0};
   case peak::amx_int8_l2:
   case peak::amx_bf16_l2: {
     std::size_t const bytes = stream_bytes(kind, threads);
@@ -247,30 +256,45 @@ private:
 } // namespace
 
 std::vector<peak> all_peaks() {
-  return {peak::fma_ymm,     peak::fma_zmm,     peak::madd_ymm,  peak::madd_zmm,
-          peak::vnni_ymm,    peak::vnni_zmm,    peak::bf16_zmm,  peak::amx_int8,
-          peak::amx_bf16,    peak::amx_int8_l2, peak::amx_bf16_l2, peak::stream_l1,
-          peak::stream_l2,   peak::stream_l3,   peak::stream_dram};
+  return {peak::fma_ymm,     peak::fma_zmm,   peak::madd_ymm,  peak::madd_zmm,  peak::vnni_ymm,
+          peak::vnni_zmm,    peak::bf16_zmm,  peak::amx_int8,  peak::amx_bf16,  peak::amx_int8_l2,
+          peak::amx_bf16_l2, peak::stream_l1, peak::stream_l2, peak::stream_l3, peak::stream_dram};
 }
 
 std::string name_of(peak kind) {
   switch (kind) {
-  case peak::none: return "none";
-  case peak::fma_ymm: return "f32 fma ymm";
-  case peak::fma_zmm: return "f32 fma zmm";
-  case peak::madd_ymm: return "s16 madd ymm";
-  case peak::madd_zmm: return "s16 madd zmm";
-  case peak::vnni_ymm: return "int8 vnni ymm";
-  case peak::vnni_zmm: return "int8 vnni zmm";
-  case peak::bf16_zmm: return "bf16 dot zmm";
-  case peak::amx_int8: return "int8 amx";
-  case peak::amx_bf16: return "bf16 amx";
-  case peak::amx_int8_l2: return "int8 amx from L2";
-  case peak::amx_bf16_l2: return "bf16 amx from L2";
-  case peak::stream_l1: return "read L1";
-  case peak::stream_l2: return "read L2";
-  case peak::stream_l3: return "read L3";
-  case peak::stream_dram: return "read DRAM";
+  case peak::none:
+    return "none";
+  case peak::fma_ymm:
+    return "f32 fma ymm";
+  case peak::fma_zmm:
+    return "f32 fma zmm";
+  case peak::madd_ymm:
+    return "s16 madd ymm";
+  case peak::madd_zmm:
+    return "s16 madd zmm";
+  case peak::vnni_ymm:
+    return "int8 vnni ymm";
+  case peak::vnni_zmm:
+    return "int8 vnni zmm";
+  case peak::bf16_zmm:
+    return "bf16 dot zmm";
+  case peak::amx_int8:
+    return "int8 amx";
+  case peak::amx_bf16:
+    return "bf16 amx";
+  case peak::amx_int8_l2:
+    return "int8 amx from L2";
+  case peak::amx_bf16_l2:
+    return "bf16 amx from L2";
+  case peak::stream_l1:
+    return "read L1";
+  case peak::stream_l2:
+    return "read L2";
+  case peak::stream_l3:
+    return "read L3";
+  case peak::stream_dram:
+    return "read DRAM";
   }
   return {};
 }
@@ -280,17 +304,24 @@ std::string unit_of(peak kind) { return kind >= peak::stream_l1 ? "GB/s" : "Gop/
 bool available(peak kind) {
   cpu_features const& f = features();
   switch (kind) {
-  case peak::none: return false;
+  case peak::none:
+    return false;
   case peak::fma_zmm:
-  case peak::madd_zmm: return f.avx512;
-  case peak::vnni_ymm: return f.avx2_vnni;
-  case peak::vnni_zmm: return f.avx512_vnni;
-  case peak::bf16_zmm: return f.avx512_bf16;
+  case peak::madd_zmm:
+    return f.avx512;
+  case peak::vnni_ymm:
+    return f.avx2_vnni;
+  case peak::vnni_zmm:
+    return f.avx512_vnni;
+  case peak::bf16_zmm:
+    return f.avx512_bf16;
   case peak::amx_int8:
   case peak::amx_bf16:
   case peak::amx_int8_l2:
-  case peak::amx_bf16_l2: return f.amx;
-  default: return f.avx2;
+  case peak::amx_bf16_l2:
+    return f.amx;
+  default:
+    return f.avx2;
   }
 }
 

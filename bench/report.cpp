@@ -5,14 +5,13 @@
 
 #include <nlohmann/json.hpp>
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <ctime>
 #include <fstream>
 #include <stdexcept>
+#include <unistd.h>
 
 namespace bench {
 namespace {
@@ -47,9 +46,7 @@ std::string text(double x, char const* format = "%.2f") {
   return s;
 }
 
-std::string milliseconds(double x) {
-  return text(x, x < 0.1 ? "%.5f" : x < 10 ? "%.4f" : "%.2f");
-}
+std::string milliseconds(double x) { return text(x, x < 0.1 ? "%.5f" : x < 10 ? "%.4f" : "%.2f"); }
 
 std::vector<std::string> peer_names(report const& r) { // in order of appearance, "best" last
   std::vector<std::string> names;
@@ -128,7 +125,8 @@ void print(report const& r) {
     print_table(lines);
   }
   if (!r.rows.empty()) {
-    std::printf("\nmilliseconds are medians; x = peer time / our time by median, min = by minimum\n");
+    std::printf(
+        "\nmilliseconds are medians; x = peer time / our time by median, min = by minimum\n");
     std::vector<std::vector<std::string>> lines{{"case", "type", "isa", "thr", "ours ms"}};
     for (std::string const& name : names)
       lines[0].insert(lines[0].end(), {name + " ms", "x", "min"});
@@ -201,9 +199,11 @@ void save(report const& r, std::string const& file, options const& o) {
   machine["peers"] = r.peers;
   machine["missing"] = r.missing;
   machine["date"] = today();
-  machine["options"] = {{"threads", o.threads},   {"isa", o.isas},         {"shapes", o.shapes},
-                        {"filter", o.filter},     {"quick", o.quick},      {"cold", o.cold},
-                        {"min_time", o.min_time}, {"max_call", o.max_call}};
+  machine["options"] = {{"threads", o.threads},  {"isa", o.isas},
+                        {"shapes", o.shapes},    {"column_major", o.column_major},
+                        {"filter", o.filter},    {"quick", o.quick},
+                        {"cold", o.cold},        {"min_time", o.min_time},
+                        {"max_call", o.max_call}};
   machine["groups"] = json::object();
   for (auto const& [name, g] : r.groups)
     machine["groups"][name] = {{"peak", g.name},
@@ -251,6 +251,8 @@ report load(std::string const& file) {
   r.missing = machine.at("missing").get<std::map<std::string, std::string>>();
   r.skipped = machine.at("skipped").get<std::vector<std::string>>();
   r.notes = machine.at("notes").get<std::vector<std::string>>();
+  for (auto const& [name, figures] : machine.at("peaks").items())
+    for (auto const& [team, figure] : figures.items()) r.peaks[name][team] = number(figure);
   for (auto const& [name, g] : machine.at("groups").items())
     r.groups[name] = {g.at("peak"),
                       g.at("unit"),

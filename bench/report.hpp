@@ -29,7 +29,7 @@ struct row {
 struct group_peak { // what a group was measured under
   std::string name, unit, probe;
   double before = unknown, after = unknown, probe_before = unknown, probe_after = unknown;
-  int measured = 0;    ///< how often the group was measured until its peak held still
+  int measured = 0; ///< how often the group was measured until its peak held still
   bool steady = false;
 };
 

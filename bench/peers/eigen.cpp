@@ -19,27 +19,27 @@ std::function<void()> make(gemm_problem const& p, void* result) {
   Eigen::Map<row_major const> const a(static_cast<float const*>(p.a), p.m, p.k);
   Eigen::Map<row_major const> const b(static_cast<float const*>(p.b), p.k, p.n);
   Eigen::Map<row_major> c(static_cast<float*>(result), p.m, p.n);
-  auto const transposed = std::make_shared<column_major>(b);
+  // for one row: a vector, so that Eigen takes its matrix-vector loops; not used otherwise
+  Eigen::Map<Eigen::RowVectorXf const> const row(static_cast<float const*>(p.a), p.k);
+  Eigen::Map<Eigen::RowVectorXf> out(static_cast<float*>(result), p.n);
 
   std::vector<std::function<void()>> ways;
   ways.emplace_back([=]() mutable { c.noalias() = a * b; });
+  if (p.m == 1) ways.emplace_back([=]() mutable { out.noalias() = row * b; });
+  if (!p.beforehand) return fastest(std::move(ways));
+
+  auto const transposed = std::make_shared<column_major>(b);
   ways.emplace_back([=]() mutable { c.noalias() = a * *transposed; });
-  if (p.m == 1) {
-    Eigen::Map<Eigen::RowVectorXf const> const row(static_cast<float const*>(p.a), p.k);
-    Eigen::Map<Eigen::RowVectorXf> out(static_cast<float*>(result), p.n);
-    ways.emplace_back([=]() mutable { out.noalias() = row * b; });
-    ways.emplace_back([=]() mutable { out.noalias() = row * *transposed; });
-  }
+  if (p.m == 1) ways.emplace_back([=]() mutable { out.noalias() = row * *transposed; });
   return fastest(std::move(ways));
 }
 
 } // namespace
 
 gemm_peer eigen_gemm(int threads) {
-  std::string const version = std::to_string(EIGEN_WORLD_VERSION) + "." +
-                              std::to_string(EIGEN_MAJOR_VERSION) + "." +
-                              std::to_string(EIGEN_MINOR_VERSION) + " with " +
-                              Eigen::SimdInstructionSetsInUse();
+  std::string const version =
+      std::to_string(EIGEN_WORLD_VERSION) + "." + std::to_string(EIGEN_MAJOR_VERSION) + "." +
+      std::to_string(EIGEN_MINOR_VERSION) + " with " + Eigen::SimdInstructionSetsInUse();
   Eigen::setNbThreads(threads);
   if (Eigen::nbThreads() < threads)
     return {"eigen", version, "its threads need OpenMP, which the compiler does not offer", {}};

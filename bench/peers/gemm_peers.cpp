@@ -43,8 +43,8 @@ std::function<void()> fastest(std::vector<std::function<void()>> ways) {
       best[i] = std::min(best[i], took);
       spent += took;
     }
-  return std::move(ways[static_cast<std::size_t>(
-      std::min_element(best.begin(), best.end()) - best.begin())]);
+  return std::move(
+      ways[static_cast<std::size_t>(std::min_element(best.begin(), best.end()) - best.begin())]);
 }
 
 } // namespace bench

@@ -2,6 +2,7 @@
 //
 // Other libraries that multiply matrices. Each gets the weights beforehand, as ours does, and may
 // choose what suits it: layout of the weights, primitive, matrix-vector instead of matrix-matrix.
+// Where ours gets them with every call, so do they.
 #pragma once
 
 #include <functional>
@@ -15,8 +16,9 @@ enum class product { f32, bf16, u8s8, s8s8 }; ///< results: f32, f32, s32, s32
 struct gemm_problem {
   product type;
   long m, n, k;
-  void const* a; ///< m x k, row-major
-  void const* b; ///< k x n, row-major: the weights
+  void const* a;          ///< m x k, row-major
+  void const* b;          ///< k x n, row-major: the weights
+  bool beforehand = true; ///< the weights may be brought into any layout before the calls
 };
 
 struct gemm_peer {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// oneDNN: matmul and inner product, weights reordered beforehand to the layout it asks for; the
-// faster of both. The cap on its instruction set comes from the environment of the process
+// oneDNN: matmul and inner product, weights reordered beforehand to the layout it asks for or, if
+// they come with every call, as they are; the faster of both. The cap on its instruction set comes
+// from the environment of the process
 // (`worker_environment`).
 #include "gemm_peers.hpp"
 
@@ -29,9 +30,8 @@ dnnl::matmul::primitive_desc matmul(memory::desc const& src, memory::desc const&
                                     memory::desc const& dst) {
   return {engine(), src, weights, dst};
 }
-dnnl::inner_product_forward::primitive_desc inner_product(memory::desc const& src,
-                                                          memory::desc const& weights,
-                                                          memory::desc const& dst) {
+dnnl::inner_product_forward::primitive_desc
+inner_product(memory::desc const& src, memory::desc const& weights, memory::desc const& dst) {
   return {engine(), dnnl::prop_kind::forward_inference, src, weights, dst};
 }
 #else
@@ -39,9 +39,8 @@ dnnl::matmul::primitive_desc matmul(memory::desc const& src, memory::desc const&
                                     memory::desc const& dst) {
   return {{src, weights, dst}, engine()};
 }
-dnnl::inner_product_forward::primitive_desc inner_product(memory::desc const& src,
-                                                          memory::desc const& weights,
-                                                          memory::desc const& dst) {
+dnnl::inner_product_forward::primitive_desc
+inner_product(memory::desc const& src, memory::desc const& weights, memory::desc const& dst) {
   return {{dnnl::prop_kind::forward_inference, src, weights, dst}, engine()};
 }
 #endif
@@ -52,10 +51,14 @@ struct types {
 
 types types_of(product p) {
   switch (p) {
-  case product::bf16: return {type::bf16, type::bf16, type::f32};
-  case product::u8s8: return {type::u8, type::s8, type::s32};
-  case product::s8s8: return {type::s8, type::s8, type::s32};
-  case product::f32: break;
+  case product::bf16:
+    return {type::bf16, type::bf16, type::f32};
+  case product::u8s8:
+    return {type::u8, type::s8, type::s32};
+  case product::s8s8:
+    return {type::s8, type::s8, type::s32};
+  case product::f32:
+    break;
   }
   return {type::f32, type::f32, type::f32};
 }
@@ -91,29 +94,40 @@ std::function<void()> attempt(std::function<std::function<void()>()> const& way)
 std::function<void()> make(gemm_problem const& p, void* c) {
   types const t = types_of(p.type);
   memory::desc const src({p.m, p.k}, t.src, tag::ab), dst({p.m, p.n}, t.dst, tag::ab);
+  memory::desc const plain({p.k, p.n}, t.weights, tag::ab);
+  memory::desc const plain_layer({p.n, p.k}, t.weights, tag::ba); // its weights are n x k
+  memory::desc const any({p.k, p.n}, t.weights, tag::any),
+      any_layer({p.n, p.k}, t.weights, tag::any);
   auto const as_matmul = attempt([&] {
-    return bind<dnnl::matmul>(matmul(src, {{p.k, p.n}, t.weights, tag::any}, dst),
-                              memory::desc({p.k, p.n}, t.weights, tag::ab), p, c);
+    return bind<dnnl::matmul>(matmul(src, p.beforehand ? any : plain, dst), plain, p, c);
   });
-  auto const as_layer = attempt([&] { // its weights are n x k
+  auto const as_layer = attempt([&] {
     return bind<dnnl::inner_product_forward>(
-        inner_product(src, {{p.n, p.k}, t.weights, tag::any}, dst),
-        memory::desc({p.n, p.k}, t.weights, tag::ba), p, c);
+        inner_product(src, p.beforehand ? any_layer : plain_layer, dst), plain_layer, p, c);
   });
   return fastest({as_matmul, as_layer});
 }
 
 std::string instruction_set() {
   switch (dnnl::get_effective_cpu_isa()) {
-  case dnnl::cpu_isa::sse41: return "sse41";
-  case dnnl::cpu_isa::avx: return "avx";
-  case dnnl::cpu_isa::avx2: return "avx2";
-  case dnnl::cpu_isa::avx2_vnni: return "avx2_vnni";
-  case dnnl::cpu_isa::avx512_core: return "avx512_core";
-  case dnnl::cpu_isa::avx512_core_vnni: return "avx512_core_vnni";
-  case dnnl::cpu_isa::avx512_core_bf16: return "avx512_core_bf16";
-  case dnnl::cpu_isa::avx512_core_amx: return "avx512_core_amx";
-  default: return "another instruction set";
+  case dnnl::cpu_isa::sse41:
+    return "sse41";
+  case dnnl::cpu_isa::avx:
+    return "avx";
+  case dnnl::cpu_isa::avx2:
+    return "avx2";
+  case dnnl::cpu_isa::avx2_vnni:
+    return "avx2_vnni";
+  case dnnl::cpu_isa::avx512_core:
+    return "avx512_core";
+  case dnnl::cpu_isa::avx512_core_vnni:
+    return "avx512_core_vnni";
+  case dnnl::cpu_isa::avx512_core_bf16:
+    return "avx512_core_bf16";
+  case dnnl::cpu_isa::avx512_core_amx:
+    return "avx512_core_amx";
+  default:
+    return "another instruction set";
   }
 }
 
