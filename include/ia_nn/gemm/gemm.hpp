@@ -188,7 +188,7 @@ public:
       index_t const p = task % panels;
       int const part = static_cast<int>(task / panels);
       b_type* const to = data + part * view.part_stride() + p * view.stride();
-      detail::pack_panel<panel_type>(to, b + p * panel_type::nr * n_stride, k_stride, n_stride,
+      detail::pack_panel<panel_type, I>(to, b + p * panel_type::nr * n_stride, k_stride, n_stride,
                                         k(), min_of(panel_type::nr, n() - p * panel_type::nr), part);
       if constexpr (std::same_as<b_type, s8>)
         detail::sum_panel<panel_type>(sums + p * panel_type::nr, to, k());

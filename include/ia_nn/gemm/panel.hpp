@@ -14,6 +14,7 @@
 // on (type, Nr, Kr) only: packed weights may be stored and used on any ISA of that geometry.
 #pragma once
 
+#include <ia_nn/arch/transpose.hpp>
 #include <ia_nn/core/memory.hpp>
 #include <ia_nn/core/tensor.hpp>
 
@@ -52,14 +53,13 @@ template <element T, class Panel> struct packed_view {
 
 namespace detail {
 
-// One panel of B from any strided source of U. The value of term `part` of f32 split into bf16 is
-// what the terms before it left over.
+// Groups [first, last) of one panel of B from any strided source of U, element by element. The value
+// of term `part` of f32 split into bf16 is what the terms before it left over.
 template <class Panel, element T, class U>
-void pack_panel(T* to, U const* from, index_t k_stride, index_t n_stride, index_t k, index_t columns,
-                int part = 0) noexcept {
+void pack_groups(T* to, U const* from, index_t k_stride, index_t n_stride, index_t k, index_t columns,
+                 index_t first, index_t last, int part) noexcept {
   constexpr index_t nr = Panel::nr, kr = Panel::kr;
-  index_t const groups = Panel::template k_padded<T>(k) / kr;
-  for (index_t g = 0; g < groups; ++g)
+  for (index_t g = first; g < last; ++g)
     for (index_t j = 0; j < nr; ++j)
       for (index_t i = 0; i < kr; ++i) {
         index_t const kk = g * kr + i;
@@ -78,6 +78,33 @@ void pack_panel(T* to, U const* from, index_t k_stride, index_t n_stride, index_
         }
         to[(g * nr + j) * kr + i] = value;
       }
+}
+
+/// One panel. Whole panels of contiguous rows are copied or interleaved, those of contiguous columns
+/// (weights stored n x k) transposed; edges go element by element.
+template <class Panel, isa::tag I = isa::native, element T, class U>
+void pack_panel(T* to, U const* from, index_t k_stride, index_t n_stride, index_t k, index_t columns,
+                int part = 0) noexcept {
+  constexpr index_t nr = Panel::nr, kr = Panel::kr;
+  index_t const groups = Panel::template k_padded<T>(k) / kr, whole = k / kr;
+  index_t done = 0;
+  if constexpr (std::same_as<T, U>) {
+    if (columns == nr && n_stride == 1) {
+      for (; done < whole; ++done) {
+        T const* const row = from + done * kr * k_stride;
+        T* const group = to + done * nr * kr;
+        if constexpr (kr == 1) __builtin_memcpy(static_cast<void*>(group), row, nr * sizeof(T));
+        else
+          for (index_t j = 0; j < nr; ++j)
+            for (index_t i = 0; i < kr; ++i) group[j * kr + i] = row[i * k_stride + j];
+      }
+    } else if (columns == nr && k_stride == 1 && kr * sizeof(T) == 4) {
+      transpose_words<I>(reinterpret_cast<std::uint32_t*>(to), nr, bytes_of(from),
+                         n_stride * static_cast<index_t>(sizeof(T)), whole, 0);
+      done = whole;
+    }
+  }
+  pack_groups<Panel>(to, from, k_stride, n_stride, k, columns, done, groups, part);
 }
 
 template <class Panel>
