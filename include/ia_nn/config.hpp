@@ -37,6 +37,8 @@
 #define IA_NN_FLAGS avx512_vnni
 #elif defined(__AVX512BW__) && defined(__AVX512DQ__) && defined(__AVX512VL__)
 #define IA_NN_FLAGS avx512
+#elif defined(__AVX2__) && defined(__FMA__) && defined(__AVXVNNI__)
+#define IA_NN_FLAGS avx2_vnni
 #elif defined(__AVX2__) && defined(__FMA__)
 #define IA_NN_FLAGS avx2
 #else

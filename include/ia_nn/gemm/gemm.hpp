@@ -9,11 +9,13 @@
 //   plan.run(a.data(), k, weights, c.data(), n, chain{add_bias{b}, relu{}}, scratch);
 //
 // Bits: integers are exact (mod 2^32). f32 sums run over k in order in every tile, so the same plan
-// gives the same bits for any number of workers, and any two ISAs with fma give the same bits.
+// gives the same bits for any number of workers, and any two ISAs with fma give the same bits. (B of
+// up to 4 columns has an order of its own, the same everywhere: narrow.hpp.)
 #pragma once
 
 #include <ia_nn/core/executor.hpp>
 #include <ia_nn/core/workspace.hpp>
+#include <ia_nn/gemm/narrow.hpp>
 #include <ia_nn/gemm/region.hpp>
 
 IA_NN_BEGIN
@@ -160,6 +162,12 @@ public:
       t.rows = tile_block(static_cast<int>(part / grid.columns));
       t.panels = block_of(panel_type::panels(n()), grid.columns, static_cast<int>(part % grid.columns));
       t.scratch = scratch.data + worker * worker_bytes_;
+      if constexpr (may_be_narrow) {
+        if (is_narrow(a)) {
+          if (t.panels.begin == 0) detail::run_narrow<I>(t, options_.accumulate, epilogue);
+          return;
+        }
+      }
       if (uses_few()) detail::run_region<I, few_kernel, parts>(t, blocking_, options_, epilogue);
       else detail::run_region<I, main_kernel, parts>(t, blocking_, options_, epilogue);
     };
@@ -231,6 +239,12 @@ private:
   using panel_type = typename main_kernel::panel_type;
   static constexpr int parts = terms;
 
+  // Few columns: lanes along k (narrow.hpp). Terms of bf16 and integers stay with the tiles.
+  static constexpr bool may_be_narrow =
+      std::same_as<accumulator, f32> && parts == 1 && (N == dyn || N <= detail::narrow_columns);
+  bool is_narrow(detail::a_source<A> const& a) const noexcept {
+    return n() <= detail::narrow_columns && !uses_few() && a.k_stride == 1;
+  }
   bool uses_few() const noexcept { return m() <= few_kernel::few_rows; }
   index_t c_bytes(index_t ldc) const noexcept {
     return ((m() - 1) * ldc + n()) * static_cast<index_t>(sizeof(C));
@@ -262,7 +276,9 @@ private:
     if (uses_few()) return detail::region_bytes<few_kernel, parts>(blocking_, k(), options_);
     index_t const few = detail::region_bytes<few_kernel, parts>(
         plan_for<few_kernel>(few_kernel::few_rows), k(), options_);
-    return max_of(few, detail::region_bytes<main_kernel, parts>(blocking_, k(), options_));
+    index_t const narrow = n() <= detail::narrow_columns ? detail::narrow_bytes(k(), n()) : 0;
+    return max_of(max_of(few, round_up(narrow, 64)),
+                  detail::region_bytes<main_kernel, parts>(blocking_, k(), options_));
   }
 
   shape_type mnk_;
