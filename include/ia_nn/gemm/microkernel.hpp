@@ -80,13 +80,17 @@ template <isa::tag I, element A, element B, bool Grouped = false> struct vector_
     }
   }
 
-  /// Rows are read in place by tiles of full height while B is narrow: packing costs about as much
-  /// as half a panel. Rows a multiple of 4096 bytes apart fall into the same sets of L1, and pay from
-  /// two panels on. (Zen 4, m 1760, k 1760: n 32 from 76 to 97 %, n 256 from 92 to 95 % of the peak.)
+  /// Rows a multiple of 4096 bytes apart fall into the same sets of L1: tiles that read them in place
+  /// have so few that they fit its ways.
+  static constexpr int aliased_rows = max_rows < 6 ? max_rows : 6;
+  static constexpr int rows_height(index_t row_bytes) noexcept {
+    return row_bytes % 4096 == 0 ? aliased_rows : max_rows;
+  }
+  /// Rows are read in place while B is narrow: packing costs about as much as half a panel. (Zen 4,
+  /// m 1760, k 1760: n 32 from 76 to 97 %, n 256 from 92 to 95 % of the peak.)
   static constexpr bool reads_rows(int height, index_t panels, index_t k, index_t row_bytes) noexcept {
     if (k % kr != 0) return false;
-    return height == 1 ||
-           (height == max_rows && height > few_rows && panels <= (row_bytes % 4096 == 0 ? 1 : 16));
+    return height == 1 || (height == rows_height(row_bytes) && height > few_rows && panels <= 16);
   }
 
 private:
@@ -101,18 +105,23 @@ private:
       if (c.a_rows) return tile<H, 1, false, true>(c);
       tile<H, 1>(c);
     } else {
+      if constexpr (H == aliased_rows)
+        if (c.height == H && c.a_rows)
+          return c.half ? tile<H, 1, true, true>(c) : tile<H, 1, false, true>(c);
       if (c.height <= H) tile<H, 1>(c);
       else many<H + rows_step>(c);
     }
   }
   template <int H, int P, bool Half = false, bool Rows = false>
   IA_NN_NOINLINE static void tile(call const& c) noexcept {
-    // A tile of several panels uses B at once: fetch what the same panels hold 512 bytes
-    // on (more took 25 % off at m = 1, k = n = 1024 on Zen 4). One panel is used by many tiles: the first of them fetches the next panel, the others what lies ahead,
-    // because the panel comes from L2 again (on Zen 4 that took f32 from 89 to 95 % of the peak).
+    // A tile of several panels uses B at once: fetch what the same panels hold 512 bytes on (more
+    // took 25 % off at m = 1, k = n = 1024 on Zen 4). One panel is used by many tiles: the first of
+    // them fetches the next panel to L2 (m = 6, weights in memory: 0.39 instead of 0.53 ms with the
+    // hint for L1). The panel itself comes from L2 for the other tiles, and asking for it
+    // 4 KB ahead took large products from 89 to 95 %.
     B const* const ahead = P > 1          ? c.b + 512 / sizeof(B)
                            : c.fetch_next ? c.b + c.panel_stride
-                                          : c.b + 4096 / sizeof(B);
+                                          : c.b;
     constexpr int nv = Half ? tiling_type::vectors / 2 : tiling_type::vectors;
     using rows = std::conditional_t<Rows, strided_rows<packed_a, kr, H>, packed_rows<packed_a, kr>>;
     rows const a = [&] {
@@ -140,6 +149,7 @@ template <element A, element B> struct amx_kernel {
   static constexpr int max_rows = 32, rows_step = 1, few_rows = 0;
 
   static constexpr int panels_at_once(int height) noexcept { return height <= 16 ? 2 : 1; }
+  static constexpr int rows_height(index_t) noexcept { return max_rows; }
   static constexpr bool reads_rows(int, index_t, index_t k, index_t) noexcept {
     return k % kr_a == 0;
   }

@@ -85,7 +85,14 @@ template <isa::tag I, class Kernel, int Parts, class Task, class Epilogue> class
 
 public:
   region(Task const& t, blocking const& b, gemm_options const& o, Epilogue const& e) noexcept
-      : t_(t), b_(b), o_(o), epilogue_(e), layout_(b, t.k, o), groups_(group_count<Kernel>(t.k)) {}
+      : t_(t), b_(b), o_(o), epilogue_(e), layout_(b, t.k, o), groups_(group_count<Kernel>(t.k)) {
+    // Rows that alias in L1 are read in place by lower tiles.
+    int const low = Kernel::rows_height(t.a.row_stride * static_cast<index_t>(sizeof(a_type)));
+    if (b_.height == Kernel::max_rows && low < b_.height && reads_rows(low, low)) {
+      b_.height = low;
+      b_.mc = b_.mc / low * low;
+    }
+  }
 
   void run() noexcept {
     for (row_ = t_.rows.begin; row_ < t_.rows.end; row_ += b_.mc) {
@@ -156,7 +163,8 @@ private:
         call.b = t_.b.data + p * t_.b.stride() + first_group * Kernel::kr_a * nr;
         call.panel_stride = t_.b.stride();
         call.b_part = t_.b.part_stride();
-        call.half = step == 1 && t_.b.n - p * nr <= nr / 2 && h == Kernel::max_rows;
+        call.half = step == 1 && t_.b.n - p * nr <= nr / 2 &&
+                    (h == Kernel::max_rows || (call.a_rows && h > 3));
         if (t_.b.group) {
           call.group = t_.b.group;
           call.scale_stride = ceil_div(t_.k, t_.b.group) * nr;
@@ -305,7 +313,7 @@ private:
   }
 
   Task const& t_;
-  blocking const& b_;
+  blocking b_;
   gemm_options const& o_;
   Epilogue const& epilogue_;
   region_layout<Kernel, Parts> layout_;

@@ -72,7 +72,8 @@ template <class Acc> struct tile_init {
 
 /// One tile. `b` points to the first panel, the next one is panel_stride elements away; `out` takes
 /// Mr rows of Panels * Nv * width accumulators, ld_out apart. `ahead` walks along with b and is
-/// prefetched.
+/// prefetched: to L2 where tiles are tall (one panel is read by several of them, the next one comes
+/// meanwhile), to L1 where they are not.
 template <class Dot, int Mr, int Nv, int Panels, int Nr, bool Grouped, class Operand, class B>
 IA_NN_INLINE void register_tile(index_t groups, Operand a, B const* IA_NN_RESTRICT b,
                                 index_t panel_stride, B const* ahead, detail::grouped_scales scales,
@@ -110,7 +111,10 @@ IA_NN_INLINE void register_tile(index_t groups, Operand a, B const* IA_NN_RESTRI
       if constexpr (Mr >= n_acc) { // fewer registers of B: hold them, stream A
         decltype(load_b(0)) bv[n_acc];
         IA_NN_UNROLL for (int v = 0; v < n_acc; ++v) bv[v] = load_b(v);
-        IA_NN_UNROLL for (int i = 0; i < Nr * kr; i += line) __builtin_prefetch(ahead + i, 0, 3);
+        IA_NN_UNROLL for (int i = 0; i < Nr * kr; i += line) {
+          __builtin_prefetch(ahead + i, 0, 2);                // the next panel, to L2
+          __builtin_prefetch(b + 4096 / sizeof(B) + i, 0, 3); // this one, from L2 to L1
+        }
         IA_NN_UNROLL for (int r = 0; r < Mr; ++r) {
           auto const av = Dot::load_a(a.template at<Mr>(r));
           IA_NN_UNROLL for (int v = 0; v < n_acc; ++v) Dot::mac(acc[r][v], av, bv[v]);
