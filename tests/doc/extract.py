@@ -21,7 +21,7 @@ import sys
 
 FENCE = re.compile(r"^(?P<indent> {0,3})(?P<fence>`{3,})\s*(?P<info>[^`]*?)\s*$")
 DOES_SOMETHING = re.compile(r"\breturn\b|\bfor\s*\(|\bwhile\s*\(|\bif\s*\(|std::cout|printf\s*\(")
-OUTSIDE = re.compile(r"^\s*(?:#include|namespace\b|template\b|using namespace\b)")
+OUTSIDE = re.compile(r"^\s*(?:namespace|template)\b")
 
 
 class Mistake(Exception):
@@ -99,12 +99,13 @@ def write_if_changed(path, text):
 def self_test():
     document = ("text\n```cpp\n#include <vector>\nint a = 1;\n```\n```cpp run\nint main() {}\n```\n"
                 "```sh\nls\n```\n```cpp ignore\nvoid f(int);\n```\n"
-                "```cpp\ntemplate <class T> T g(T);\n```\n")
+                "```cpp\ntemplate <class T> T g(T);\n```\n"
+                "```cpp\nusing namespace ia_nn;\nf();\n```\n")
     snippets, programs = convert(document, "doc.md")
     assert programs == ['#line 7 "doc.md"\nint main() {}\n'], programs
     assert snippets.index("#include <vector>") < snippets.index("line_3()"), snippets
     assert '#line 3 "doc.md"\n\nint a = 1;\n}' in snippets, snippets
-    assert "namespace line_16 {" in snippets and "void f" not in snippets, snippets
+    assert "namespace line_16 {" in snippets and "void line_19()" in snippets and "void f" not in snippets, snippets
     for bad in ("```cpp ignore\nreturn 1;\n```\n", "```c++\n```\n", "```cpp sometimes\n```\n",
                 "```cpp\nint a;\n"):
         try:

@@ -34,7 +34,7 @@ template <> struct parent<isa::amx> { using type = isa::avx512_bf16; };
 template <class I, class B> struct f32_dot {
   using acc = vec<f32, I>;
   static constexpr int kr = 1, width = acc::size;
-  static constexpr int a_registers = 1, b_registers = 1, temporaries = 0;
+  static constexpr int a_registers = 1, b_registers = 1, temporaries = std::same_as<B, f32> ? 0 : 1;
   static IA_NN_INLINE acc load_b(B const* p) noexcept { return acc::load(p); }
   static IA_NN_INLINE acc load_a(f32 const* p) noexcept { return acc::broadcast(*p); }
   static IA_NN_INLINE void mac(acc& c, acc a, acc b) noexcept { c = fma(a, b, c); }
@@ -48,7 +48,7 @@ template <class I> struct bf16_dot {
     acc low, high;
   };
   static constexpr int kr = 2, width = acc::size;
-  static constexpr int a_registers = 2, b_registers = 2, temporaries = 0;
+  static constexpr int a_registers = 2, b_registers = 2, temporaries = 1;
   static IA_NN_INLINE pair load_b(bf16 const* p) noexcept {
     return split(word::load(reinterpret_cast<s32 const*>(p)));
   }

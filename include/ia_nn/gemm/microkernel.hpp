@@ -63,9 +63,10 @@ template <isa::tag I, element A, element B, bool Grouped = false> struct vector_
   // As many panels as the accumulators leave registers for, so that enough sums are in flight.
   static constexpr int panels_at_once(int height) noexcept {
     if (height > few_rows) return 1;
-    int p = 4;
-    while (p > 1 && height * tiling_type::vectors * p + height * dot_type::a_registers +
-                            dot_type::b_registers + dot_type::temporaries + (Grouped ? 1 : 0) >
+    // clang loads all of B ahead: pairs of bf16 halves would fill the 16 registers of AVX2.
+    int p = vector_registers<I> == 16 && std::same_as<A, bf16> ? 2 : 4;
+    while (p > 1 && (height + Grouped) * tiling_type::vectors * p + height * dot_type::a_registers +
+                            dot_type::b_registers + dot_type::temporaries >
                         vector_registers<I>)
       p /= 2;
     return p;
