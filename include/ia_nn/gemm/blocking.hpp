@@ -23,11 +23,12 @@ struct task_grid {
 };
 
 /// Height of the tiles of m rows: as equal as the step allows, so that 20 rows are 10 + 10 and not
-/// 14 + 6.
+/// 14 + 6. More than `few` rows never make a tile for few rows the rule: those take several panels.
 constexpr int tile_height(index_t m, int max_rows, int step, int few) noexcept {
   if (m <= few) return static_cast<int>(max_of(m, 1)); // a plan for no rows is a plan
   index_t const tiles = ceil_div(m, max_rows);
-  return static_cast<int>(min_of(max_rows, round_up(ceil_div(m, tiles), step)));
+  return static_cast<int>(
+      min_of(max_rows, max_of(few + 1, round_up(ceil_div(m, tiles), step))));
 }
 
 /// The grid of at most `workers` tasks whose largest task is smallest. At equal size more rows: the
