@@ -63,7 +63,8 @@ public:
     if (n() < 1 || k() < 1)
       throw error(errc::bad_shape, "gemm: (m, n, k) = " + mnk_.to_string() +
                                        ": n and k must be at least 1");
-    shape<dyn, dyn> const a_shape(m(), k()), b_shape(k() + 64, n() + 64), c_shape(m(), n());
+    // A and C first: they bound k and n, so that padding them cannot overflow.
+    shape<dyn, dyn> const a_shape(m(), k()), c_shape(m(), n()), b_shape(k() + 64, n() + 64);
     static_cast<void>(a_shape), static_cast<void>(b_shape), static_cast<void>(c_shape);
     if (workers < 1)
       throw error(errc::bad_parameter,

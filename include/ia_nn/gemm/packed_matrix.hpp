@@ -159,7 +159,8 @@ public:
     if (h.type != detail::type_code<T>()) bad("have another element type");
     if (h.nr != Panel::nr || h.kr != Panel::kr) bad("are packed for another register tile");
     index_t cells = 0;
-    if (h.k < 1 || h.n < 1 || h.group < 0 || h.group > h.k || h.parts < 1 || h.parts > 3 ||
+    if (h.k < 1 || h.n < 1 || h.k > PTRDIFF_MAX / 64 || h.n > PTRDIFF_MAX / 64 || h.group < 0 ||
+        h.group > h.k || h.parts < 1 || h.parts > 3 ||
         __builtin_mul_overflow(h.k + 64, h.n + Panel::nr, &cells) || cells > PTRDIFF_MAX / 64)
       bad("name impossible extents");
     detail::packed_extent<T, Panel> const e(h.k, h.n, h.group, static_cast<int>(h.parts));

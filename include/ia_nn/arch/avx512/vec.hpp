@@ -10,7 +10,6 @@
 #pragma GCC diagnostic ignored "-Wuninitialized" // GCC 12's own header (_mm512_undefined)
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #endif
-#include <xsimd/types/xsimd_avx512bw_register.hpp>
 #include <xsimd/types/xsimd_all_registers.hpp>
 
 IA_NN_BEGIN

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// `run` allocates nothing: operator new of the whole test executable counts. Not under sanitizers,
+// which bring an operator new of their own.
+#include "support.hpp"
+
+#include <ia_nn/exec/thread_pool.hpp>
+#include <ia_nn/math/activation.hpp>
+#include <ia_nn/ops/dense.hpp>
+
+#include <atomic>
+#include <cstdlib>
+#include <new>
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define GEMM_TEST_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define GEMM_TEST_SANITIZED 1
+#endif
+#endif
+
+#if !defined(GEMM_TEST_SANITIZED)
+
+namespace {
+std::atomic<long> allocations{0};
+
+void* counted(std::size_t size, std::size_t alignment) {
+  allocations.fetch_add(1, std::memory_order_relaxed);
+  size = (size + alignment - 1) / alignment * alignment;
+  return std::aligned_alloc(alignment, size == 0 ? alignment : size);
+}
+void* counted_or_throw(std::size_t size, std::size_t alignment) {
+  if (void* p = counted(size, alignment)) return p;
+  throw std::bad_alloc();
+}
+} // namespace
+
+// Not inlined: GCC would see free() meet new and take it for a mistake.
+IA_NN_NOINLINE void* operator new(std::size_t n) { return counted_or_throw(n, 16); }
+IA_NN_NOINLINE void* operator new[](std::size_t n) { return counted_or_throw(n, 16); }
+IA_NN_NOINLINE void* operator new(std::size_t n, std::align_val_t a) {
+  return counted_or_throw(n, static_cast<std::size_t>(a));
+}
+IA_NN_NOINLINE void* operator new(std::size_t n, std::align_val_t a, std::nothrow_t const&) noexcept {
+  return counted(n, static_cast<std::size_t>(a));
+}
+IA_NN_NOINLINE void operator delete(void* p) noexcept { std::free(p); }
+IA_NN_NOINLINE void operator delete[](void* p) noexcept { std::free(p); }
+IA_NN_NOINLINE void operator delete(void* p, std::size_t) noexcept { std::free(p); }
+IA_NN_NOINLINE void operator delete[](void* p, std::size_t) noexcept { std::free(p); }
+IA_NN_NOINLINE void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
+IA_NN_NOINLINE void operator delete(void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
+
+namespace ia_nn_test {
+
+TEST_CASE("run allocates nothing", "[gemm][allocation]") {
+  {
+    long const before = allocations;
+    auto* volatile kept = new std::vector<int>(10); // the counter counts
+    delete kept;
+    ia_nn::aligned_array<f32> const counted_too(10);
+    long const after = allocations;
+    REQUIRE(after == before + 3);
+  }
+
+  random r(110);
+  ia_nn::thread_pool pool(3);
+  for_each_isa<vector_isas>([&](auto tag) {
+    using I = decltype(tag);
+    using G = gemm<I, f32, f32, f32>;
+    product_case p;
+    p.m = 50, p.n = 70, p.k = 8300;
+    product<f32, f32, f32> const x(p, r);
+    G const plan(p.m, p.n, p.k, 3);
+    auto const w = x.template pack<G>();
+    exact_buffer<f32> c(p.m * p.n);
+    ia_nn::workspace scratch(plan.workspace_bytes()), more(plan.workspace_bytes_unpacked());
+    long start = allocations;
+    plan.run(x.a_source(), w, c.data(), p.n, chain{ia_nn::activation::relu{}}, scratch, pool);
+    plan.with_rows(2).run(x.a_source(), w, c.data(), p.n, chain<>{}, scratch);
+    plan.run_unpacked(x.a_source(), x.b_data(), p.n, 1, c.data(), p.n, chain<>{}, more, pool);
+    long count = allocations - start;
+    REQUIRE(count == 0);
+
+    ia_nn::tensor<f32, ia_nn::shape<ia_nn::dyn, ia_nn::dyn>> src(20, 30), weights(30, 40), dst(20, 40);
+    ia_nn::aligned_array<f32> const bias(40);
+    ia_nn::dense<I, f32, f32, f32> const layer(weights, bias, {20, 3});
+    ia_nn::workspace layer_scratch(layer.workspace_bytes());
+    start = allocations;
+    layer.run(src, dst, layer_scratch, pool, ia_nn::activation::relu{});
+    count = allocations - start;
+    REQUIRE(count == 0);
+  });
+}
+
+} // namespace ia_nn_test
+
+#endif

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// 8-bit integers: every bit, on every instruction set, with the extremes at which 16-bit sums would
+// saturate and 32-bit sums wrap.
+#include "support.hpp"
+
+namespace ia_nn_test {
+
+TEST_CASE("u8 * s8 -> s32 on all tile edges", "[gemm][int8]") {
+  sweep<u8, s8, s32>(30);
+  sweep_blocks<u8, s8, s32>(31);
+}
+
+TEST_CASE("s8 * s8 -> s32 on all tile edges", "[gemm][int8]") {
+  sweep<s8, s8, s32>(32);
+  sweep_blocks<s8, s8, s32>(33);
+}
+
+namespace {
+
+template <class A, class C> void store_as(std::uint64_t stream) {
+  random r(stream);
+  long index = 0;
+  for (index_t m : {1, 3, 6, 15, 33})
+    for (index_t n : {1, 16, 37, 70})
+      for (index_t k : {1, 3, 17, 64})
+        check_everywhere<A, s8, C, standard, kinds_of_kernels>(draw<A, s8, C, standard>(m, n, k, r), r, index++);
+}
+
+// One value for all of A, one for all of B.
+template <class A> void constant_operands(int a, int b) {
+  random r(40);
+  long index = 0;
+  for (index_t k : {4, 64, 1000})
+    for (index_t m : {1, 4, 17}) {
+      product_case p;
+      p.m = m, p.n = 35, p.k = k;
+      INFO(a << " * " << b << ", " << p.text());
+      product<A, s8, s32> x(p, r);
+      for (A& v : x.a()) v = static_cast<A>(a);
+      for (s8& v : x.b()) v = static_cast<s8>(b);
+      exact_buffer<s32> out(m * p.n);
+      bool const emulate = index++ % 4 == 0;
+      for_each_isa<swept_isas>([&](auto tag) {
+        using I = decltype(tag);
+        if (traps<I, A, standard>() && !emulate) return;
+        x.template run<I>(out);
+        s32 const want = static_cast<s32>(k) * a * b;
+        REQUIRE(std::count(out.begin(), out.end(), want) == out.size());
+      });
+    }
+}
+
+} // namespace
+
+TEST_CASE("8-bit products stored as other types", "[gemm][int8]") {
+  store_as<u8, f32>(34);
+  store_as<u8, bf16>(35);
+  store_as<u8, u8>(36);
+  store_as<s8, s8>(37);
+  store_as<s8, f32>(38);
+}
+
+TEST_CASE("8-bit extremes are exact", "[gemm][int8]") {
+  constant_operands<u8>(255, 127);
+  constant_operands<u8>(255, -128);
+  constant_operands<s8>(-128, -128);
+  constant_operands<s8>(-128, 127);
+  constant_operands<s8>(127, 127);
+}
+
+TEST_CASE("pairs of products beyond 16 bits are exact", "[gemm][int8]") {
+  // 211 * 71 + 171 * 107 = 33278: saturates in vpmaddubsw at 32767.
+  random r(41);
+  product_case p;
+  p.m = 5, p.n = 33, p.k = 66;
+  product<u8, s8, s32> x(p, r);
+  for (index_t i = 0; i < p.m; ++i)
+    for (index_t q = 0; q < p.k; ++q) x.a()[i * p.k + q] = q % 2 ? 171 : 211;
+  for (index_t q = 0; q < p.k; ++q)
+    for (index_t j = 0; j < p.n; ++j) x.b()[q * p.n + j] = q % 2 ? 107 : 71;
+  exact_buffer<s32> out(p.m * p.n);
+  for_each_isa<swept_isas>([&](auto tag) {
+    x.template run<decltype(tag)>(out);
+    REQUIRE(std::count(out.begin(), out.end(), 33 * 33278) == out.size());
+  });
+}
+
+TEST_CASE("random extremes with zero points", "[gemm][int8]") {
+  random r(42);
+  for (int round = 0; round < 60; ++round) {
+    index_t const m = r.between(1, 20), n = r.between(1, 70), k = r.between(1, 150);
+    auto p = draw<u8, s8, s32, standard>(m, n, k, r);
+    s32 const zero[] = {0, 1, 127, 128, 255, -128};
+    p.options.a_zero_point = zero[round % 6];
+    p.options.b_zero_point = zero[round / 6 % 6];
+    INFO(p.text());
+    auto const check = [&]<class A>(A) {
+      product<A, s8, s32> x(p, r);
+      r.fill_extremes(x.a().data(), x.a().size());
+      r.fill_extremes(x.b().data(), x.b().size());
+      matmul_reference const ref = x.reference();
+      exact_buffer<s32> out((m - 1) * x.ldc() + n);
+      for_each_isa<swept_isas>([&](auto tag) {
+        using I = decltype(tag);
+        if (traps<I, A, standard>() && round % (std::same_as<I, ia_nn::isa::amx> ? 2 : 12) != 0) return;
+        x.template run<I>(out);
+        REQUIRE(x.template verdict<I>(ref, out) == "");
+      });
+    };
+    check(u8{});
+    check(s8{});
+  }
+}
+
+TEST_CASE("sums wrap modulo 2^32", "[gemm][int8]") {
+  // Without and with a former C that is at the end of the range; zero points of any size.
+  random r(43);
+  for (index_t m : {2, 9}) {
+    product_case p;
+    p.m = m, p.n = 20, p.k = 70;
+    p.options = {true, 2000000000, -1999999999};
+    product<u8, s8, s32> x(p, r);
+    for (s32& v : x.c()) v = r.coin() ? INT32_MAX : INT32_MIN;
+    matmul_reference const ref = x.reference();
+    exact_buffer<s32> out(m * p.n);
+    for_each_isa<swept_isas>([&](auto tag) {
+      using I = decltype(tag);
+      x.template run<I>(out);
+      std::uint32_t wrong = 0;
+      for (index_t i = 0; i < m; ++i)
+        for (index_t j = 0; j < p.n; ++j) {
+          // In modular arithmetic: doubles do not hold products of zero points of this size.
+          std::uint32_t s = static_cast<std::uint32_t>(x.c()[i * p.n + j]);
+          for (index_t q = 0; q < p.k; ++q)
+            s += (x.a()[i * p.k + q] - static_cast<std::uint32_t>(p.options.a_zero_point)) *
+                 (static_cast<std::uint32_t>(x.b()[q * p.n + j]) -
+                  static_cast<std::uint32_t>(p.options.b_zero_point));
+          wrong += s != static_cast<std::uint32_t>(out[i * p.n + j]);
+        }
+      REQUIRE(wrong == 0);
+    });
+  }
+  product_case p;
+  p.m = 2, p.n = 3, p.k = 70000; // 70000 * 255 * 127 > 2^31
+  product<u8, s8, s32> x(p, r);
+  for (u8& v : x.a()) v = 255;
+  for (s8& v : x.b()) v = 127;
+  exact_buffer<s32> out(6);
+  for_each_isa<swept_isas>([&](auto tag) {
+    using I = decltype(tag);
+    if (traps<I, u8, standard>() && !std::same_as<I, ia_nn::isa::amx>) return;
+    x.template run<I>(out);
+    REQUIRE(std::count(out.begin(), out.end(), static_cast<s32>(70000U * 255 * 127)) == 6);
+  });
+}
+
+} // namespace ia_nn_test
