@@ -31,16 +31,19 @@ constexpr int tile_height(index_t m, int max_rows, int step, int few) noexcept {
       min_of(max_rows, max_of(few + 1, round_up(ceil_div(m, tiles), step))));
 }
 
-/// The grid of at most `workers` tasks whose largest task is smallest. At equal size more rows: the
-/// tasks then pack different A, and share B.
-constexpr task_grid divide(index_t tiles, index_t panels, int workers) noexcept {
+/// The grid of at most `workers` tasks whose largest task, in rows x panels, is smallest; grids within
+/// 2 % are equal. Of equal ones, columns divide a small A, which every worker then packs, so that B is
+/// read once in all; rows divide a large A.
+constexpr task_grid divide(index_t m, int height, index_t panels, int workers, bool small_a) noexcept {
+  index_t const tiles = max_of(1, ceil_div(m, height));
   task_grid best;
-  index_t best_cost = tiles * panels;
-  for (int r = workers; r >= 1; --r) {
-    int const c = static_cast<int>(min_of(workers / r, panels));
-    if (r > tiles || c < 1) continue;
-    index_t const cost = ceil_div(tiles, r) * ceil_div(panels, c);
-    if (cost < best_cost) {
+  index_t best_cost = tiles * height * panels;
+  for (int i = workers; i >= 1; --i) {
+    int const r = small_a ? static_cast<int>(min_of(workers / i, tiles)) : i;
+    int const c = small_a ? i : static_cast<int>(min_of(workers / i, panels));
+    if (r > tiles || c > panels || r < 1 || c < 1) continue;
+    index_t const cost = min_of(m, ceil_div(tiles, r) * height) * ceil_div(panels, c);
+    if (cost * 100 < best_cost * 98) {
       best_cost = cost;
       best = {r, c};
     }
@@ -82,7 +85,7 @@ inline blocking choose_blocking(index_t m, index_t panels, index_t groups, index
   b.mc = min_of(max_of(b.height, fitting / b.height * b.height), round_up(max_of(m, 1), b.height));
   // Never less for more rows, whatever the heights: plans for fewer rows share the workspace.
   b.scratch_rows = min_of(max_of(32, fitting), m + 32);
-  b.grid = divide(ceil_div(m, b.height), panels, workers);
+  b.grid = divide(m, b.height, panels, workers, m * groups * group_bytes_a <= cache.l2 / 2);
   return b;
 }
 
