@@ -68,12 +68,14 @@ struct matmul_reference {
       for (index_t j = 0; j < n; ++j) {
         double const* const column = columns_of_b.data() + j * k;
         double s = 0, absolute = 0;
-        std::int64_t whole = 0;
+        std::uint64_t whole = 0; // modulo 2^64: huge zero points are allowed to wrap
         for (index_t q = 0; q < k; ++q) {
           double const term = row[at(q)] * column[q];
           s += term;
           absolute += std::fabs(term);
-          if constexpr (integer) whole += static_cast<std::int64_t>(term);
+          if constexpr (integer)
+            whole += static_cast<std::uint64_t>(static_cast<std::int64_t>(row[at(q)])) *
+                     static_cast<std::uint64_t>(static_cast<std::int64_t>(column[q]));
         }
         sum[cell(i, j)] = s;
         norm[cell(i, j)] = absolute;

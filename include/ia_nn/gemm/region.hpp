@@ -198,7 +198,8 @@ private:
   // Zero point of A (and the shift of s8 to u8): every row of C starts from -zero * sum(b[:, n]).
   bool start_row(acc* start, index_t p, int step) const noexcept {
     if constexpr (integer) {
-      s32 const zero = o_.a_zero_point + Kernel::a_shift;
+      s32 const zero = static_cast<s32>(static_cast<std::uint32_t>(o_.a_zero_point) +
+                                        static_cast<std::uint32_t>(Kernel::a_shift)); // may wrap
       if (zero == 0) return false;
       using V = vec<s32, I>;
       for (index_t i = 0; i < step * nr; i += V::size)
