@@ -16,3 +16,5 @@
 #include <ia_nn/ops/dense.hpp>
 #include <ia_nn/ops/expr.hpp>
 #include <ia_nn/ops/matmul_expr.hpp>
+#include <ia_nn/rnn/rnn.hpp>
+#include <ia_nn/rnn/stream.hpp>

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Rows of inputs in the type of the product's operand: rounded, quantized or copied.
+#pragma once
+
+#include <ia_nn/rnn/operand.hpp>
+
+IA_NN_BEGIN
+
+namespace detail {
+
+/// n elements. To is f32, bf16, u8 or s8; From is To or f32.
+template <isa::tag I, class To, class From>
+void convert_row(To* to, From const* from, index_t n, quantizer const& q) noexcept {
+  if constexpr (std::same_as<To, From>) {
+    __builtin_memcpy(static_cast<void*>(to), from, static_cast<std::size_t>(n) * sizeof(To));
+  } else {
+    using V = vec<f32, I>;
+    index_t i = 0;
+    for (; i + V::size <= n; i += V::size) q.template apply<To>(V::load(from + i)).store(to + i);
+    if (i < n) q.template apply<To>(V::load(from + i, n - i)).store(to + i, n - i);
+  }
+}
+
+struct value_range {
+  f32 low = 0, high = 0; ///< always contain 0
+  void add(value_range const& o) noexcept {
+    low = o.low < low ? o.low : low;
+    high = o.high > high ? o.high : high;
+  }
+};
+
+/// Symmetric quantization of a range that was seen while running.
+template <byte_element A> affine symmetric(value_range const& r) noexcept {
+  f32 const largest = -r.low > r.high ? -r.low : r.high;
+  return {largest > 0 ? largest / 127.0F : 1.0F, middle_of<A>};
+}
+
+/// Extends `r` by n values; NaN is passed over.
+template <isa::tag I> void extend(value_range& r, f32 const* from, index_t n) noexcept {
+  using V = vec<f32, I>;
+  V low = V::zero(), high = V::zero();
+  index_t i = 0;
+  for (; i + V::size <= n; i += V::size) {
+    V const x = V::load(from + i);
+    low = min(x, low), high = max(x, high); // the second operand where x is NaN
+  }
+  if (i < n) {
+    V const x = V::load(from + i, n - i);
+    low = min(x, low), high = max(x, high);
+  }
+  r.add({lowest(low), highest(high)});
+}
+
+} // namespace detail
+
+IA_NN_END

@@ -1,0 +1,473 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// One direction of one layer over all times: the persistent recurrence.
+//
+//   for each chunk of steps                         (its input part stays in cache)
+//     convert x of the chunk                        rows divided among members; barrier
+//     input part = x W + b                          every member: its own units, all rows of the chunk
+//     for each step
+//       for each own block of units                 forward in even steps, backward in odd ones, so
+//         gates = h(t-1) U    register tiles        that the weights touched last are still in cache
+//         h(t) = cell.step    own rows of h, c      when the sweep begins
+//       barrier                                     h(t) is complete
+//
+// A member owns blocks of units for the whole sequence: their weights stay in its L2 where they fit,
+// their states are touched by nobody else, and the input part is computed by who consumes it. What
+// members share is h, in two buffers that take turns: one barrier a step. Cells with a second
+// product (reset-before GRU, projections, layer normalization) have a second barrier.
+//
+// Every sum runs over k in order inside one member: the same bits for any number of members.
+#pragma once
+
+#include <ia_nn/rnn/pass.hpp>
+#include <ia_nn/rnn/row_step.hpp>
+
+IA_NN_BEGIN
+
+namespace detail {
+
+template <class W, element X, element Y> class recurrence {
+  using M = any_member;
+  using I = typename W::isa_type;
+  using A = typename W::operand_type;
+  using matrix = typename W::matrix;
+  using traits = typename W::traits;
+  using main_kernel = typename matrix::main_kernel;
+  using few_kernel = typename matrix::few_kernel;
+  using acc = typename main_kernel::acc;
+  using V = vec<f32, I>;
+  using layout = pass_layout<W>;
+  static constexpr index_t nr = W::nr;
+  static constexpr int vectors = static_cast<int>(nr) / V::size;
+
+public:
+  recurrence(W const& w, pass_io<X, Y> const& io, std::byte* memory, layout const& l,
+             index_t chunk) noexcept
+      : w_(w), io_(io), l_(l), chunk_(chunk), states_(reinterpret_cast<f32*>(memory)) {
+    memory += l.states;
+    operands_ = memory, memory += l.operand;
+    other_ = memory, memory += l.other;
+    x_ = reinterpret_cast<A*>(memory), memory += l.x;
+    gates_x_ = reinterpret_cast<f32*>(memory), memory += l.gates_x;
+    gates_h_ = reinterpret_cast<f32*>(memory), memory += l.gates_h;
+    scratch_ = memory, memory += l.members * (l.region + l.cells);
+    ranges_ = reinterpret_cast<value_range*>(memory);
+  }
+
+  /// Every member of the team calls this. `buffers` of zeros are expected in operands.
+  void run(M const& m) const noexcept {
+    if (io_.rows.batch == 1) recur<few_kernel, true>(m);
+    else recur<main_kernel, false>(m);
+  }
+
+private:
+  template <class Kernel> using operand = operand_rows<A, Kernel, matrix::parts>;
+  using single_operand = operand_row<A, few_kernel, matrix::parts>;
+  /// What a member knows of its share and of the moment.
+  struct share {
+    int rank, size;
+    block own, own_output; ///< blocks of units, of outputs
+    affine x{}, h{};       ///< quantization of inputs, of h(t-1)
+    f32 largest = 0;       ///< |h(t)| of own units, where h is not bounded
+  };
+
+  template <class Kernel, bool Single> void recur(M const& m) const noexcept {
+    sequence_rows const& rows = io_.rows;
+    share s{m.rank(), m.size(), block_of(w_.blocks(), m.size(), m.rank()),
+            block_of(w_.output_blocks(), m.size(), m.rank())};
+    s.x = w_.quantization().input, s.h = w_.quantization().hidden;
+    index_t const half = l_.operand / 2;
+    auto const buffer = [&](std::byte* at) {
+      if constexpr (Single) return single_operand(at, w_.output());
+      else return operand<Kernel>(at, w_.output(), rows.batch);
+    };
+    decltype(buffer(nullptr)) h[2] = {buffer(operands_), buffer(operands_ + half)};
+    h[0].set_rows(rows.active(0, rows.batch));
+    clear_padding(s);
+    clear_operands(s);
+    begin(s);
+    m.barrier();
+    if (w_.follows_range()) settle_range(m, s, h[0]);
+    else put_initial(s, h[0]);
+    if (W::quantized && w_.quantization().dynamic) input_range(m, s);
+    else m.barrier();
+
+    index_t active = rows.active(0, rows.batch), now = 0;
+    for (index_t step = 0; step < rows.steps();) {
+      index_t const end = min_of(rows.steps(), step + chunk_);
+      input_part(m, s, step, end, active);
+      typename Kernel::context state;
+      index_t row = io_.rows.reverse && reads_in_place() ? (end - step - 1) * rows.batch : 0;
+      for (; step < end; ++step) {
+        index_t const next = rows.active(step + 1, active);
+        h[1 - now].set_rows(max_of(next, 1));
+        f32 const* const x = gates_x_ + row * w_.input_matrix().columns();
+        if constexpr (Single) single_step(m, s, step, x, h[now], h[1 - now]);
+        else batch_step<Kernel>(m, s, state, step, x, active, next, h[now], h[1 - now]);
+        if (w_.follows_range()) settle_range(m, s, h[1 - now]);
+        else m.barrier();
+        row += rows.reverse && reads_in_place() ? -rows.batch : active;
+        active = next;
+        now = 1 - now;
+      }
+    }
+    finish(s);
+  }
+
+  // ---- before and after -------------------------------------------------------------------------
+  f32* states_of(index_t row, index_t block) const noexcept {
+    return states_ + row * l_.padded + block * nr;
+  }
+
+  // Outputs behind the end of a sequence are zero.
+  void clear_padding(share const& s) const noexcept {
+    if (!io_.rows.lengths || !io_.dst || io_.add) return;
+    block const mine = block_of(io_.rows.batch, s.size, s.rank);
+    for (index_t n = mine.begin; n < mine.end; ++n)
+      for (index_t t = io_.rows.lengths[n]; t < io_.rows.time; ++t)
+        for (index_t i = 0; i < w_.output(); ++i)
+          io_.dst[t * io_.dst_t + n * io_.dst_n + i] = Y(0.0F);
+  }
+
+  // Rows and units that are never written are multiplied by zeros: they must be finite.
+  void clear_operands(share const& s) const noexcept {
+    block const mine = block_of(l_.operand + l_.other, s.size, s.rank, 64);
+    __builtin_memset(operands_ + mine.begin, 0, static_cast<std::size_t>(mine.size()));
+  }
+
+  template <class F> void for_states(share const& s, F&& f) const noexcept {
+    for (index_t row = 0; row < io_.rows.batch; ++row) {
+      index_t const n = io_.rows.sequence(row);
+      for (index_t b = s.own_output.begin; b < s.own_output.end; ++b)
+        f(states_of(row, b), io_.initial_hidden, io_.final_hidden, n * w_.output() + b * nr,
+          min_of(nr, w_.output() - b * nr));
+      for (int k = 0; k < W::cell_type::states; ++k)
+        for (index_t b = s.own.begin; b < s.own.end; ++b)
+          f(states_of(row, b) + (1 + k) * l_.slot, io_.initial_state, io_.final_state,
+            k * io_.state_stride + n * w_.hidden() + b * nr, min_of(nr, w_.hidden() - b * nr));
+    }
+  }
+  void begin(share const& s) const noexcept {
+    for_states(s, [](f32* state, f32 const* from, f32*, index_t at, index_t n) {
+      for (index_t i = 0; i < nr; ++i) state[i] = from && i < n ? from[at + i] : 0.0F;
+    });
+  }
+  void finish(share const& s) const noexcept {
+    for_states(s, [](f32* state, f32 const*, f32* to, index_t at, index_t n) {
+      if (to) __builtin_memcpy(to + at, state, static_cast<std::size_t>(n) * sizeof(f32));
+    });
+  }
+  // h(0) of own units as the first operand.
+  template <class Operand> void put_initial(share const& s, Operand const& to) const noexcept {
+    quantizer const q(W::quantized ? s.h : affine{1.0F, 0});
+    for (index_t row = 0; row < to.rows(); ++row)
+      for (index_t b = s.own_output.begin; b < s.own_output.end; ++b) {
+        V h[vectors];
+        for (int v = 0; v < vectors; ++v) h[v] = V::load(states_of(row, b) + v * V::size);
+        to.put(row, b * nr, min_of(nr, w_.output() - b * nr), h, q);
+      }
+  }
+
+  // The scale of h(t) from its largest value, where nothing else bounds it; then own units are
+  // quantized. Two barriers instead of one.
+  template <class Operand>
+  void settle_range(M const& m, share& s, Operand const& to) const noexcept {
+    if constexpr (W::quantized) {
+    value_range mine;
+    for (index_t row = 0; row < to.rows(); ++row)
+      for (index_t b = s.own_output.begin; b < s.own_output.end; ++b)
+        extend<I>(mine, states_of(row, b), nr);
+    s.h = symmetric<A>(combine(m, s, mine));
+    put_initial(s, to);
+    m.barrier();
+    }
+  }
+  value_range combine(M const& m, share const& s, value_range mine) const noexcept {
+    ranges_[s.rank] = mine;
+    m.barrier();
+    for (int i = 0; i < s.size; ++i) mine.add(ranges_[i]);
+    m.barrier(); // before anybody writes the next one
+    return mine;
+  }
+  void input_range(M const& m, share& s) const noexcept {
+    if constexpr (W::quantized && std::same_as<X, f32>) {
+      value_range mine;
+      for (index_t row = s.rank; row < io_.rows.batch; row += s.size)
+        for (index_t t = 0; t < io_.rows.length(row); ++t)
+          extend<I>(mine, io_.src + t * io_.src_t + io_.rows.sequence(row) * io_.src_n, w_.input());
+      s.x = symmetric<A>(combine(m, s, mine));
+    }
+  }
+
+  // ---- the input part ---------------------------------------------------------------------------
+  bool reads_in_place() const noexcept {
+    return std::same_as<X, A> && !io_.rows.lengths &&
+           (io_.rows.batch == 1 || io_.src_t == io_.rows.batch * io_.src_n);
+  }
+
+  void input_part(M const& m, share const& s, index_t step, index_t end, index_t active) const noexcept {
+    sequence_rows const& rows = io_.rows;
+    a_source<A> a{x_, l_.x_stride, 1};
+    index_t count = 0;
+    if (reads_in_place()) {
+      count = (end - step) * rows.batch;
+      if constexpr (std::same_as<X, A>) {
+        index_t const first = rows.reverse ? rows.time - end : step;
+        a = {io_.src + first * io_.src_t, rows.batch == 1 ? io_.src_t : io_.src_n, 1};
+      }
+    } else {
+      quantizer const q(W::quantized ? s.x : affine{1.0F, 0});
+      for (index_t t = step; t < end; ++t) {
+        active = rows.active(t, active);
+        for (index_t row = 0; row < active; ++row, ++count)
+          if (count % s.size == s.rank)
+            convert_row<I>(x_ + count * l_.x_stride,
+                           io_.src + rows.time_of(t, row) * io_.src_t + rows.sequence(row) * io_.src_n,
+                           w_.input(), q);
+      }
+      m.barrier();
+    }
+    if (s.own.empty()) return;
+    matrix const& in = w_.input_matrix();
+    gemm_options o;
+    if (W::quantized) o.a_zero_point = s.x.zero_point;
+    gemm_task<A, typename W::weight_type, f32, typename matrix::b_type, typename matrix::panel_type> t{};
+    t.a = a;
+    t.b = in.view();
+    t.c = gates_x_;
+    t.ldc = in.columns();
+    t.k = w_.input();
+    t.rows = {0, count};
+    t.panels = {s.own.begin * in.gates(), s.own.end * in.gates()};
+    t.scratch = scratch_ + s.rank * (l_.region + l_.cells);
+    chain const finish{input_stage{in.scale(), w_.bias(), W::quantized ? s.x.scale : 1.0F}};
+    if (count <= few_kernel::few_rows)
+      run_region<I, few_kernel, matrix::parts>(
+          t, layout::template blocks_of<few_kernel>(w_, count), o, finish);
+    else
+      run_region<I, main_kernel, matrix::parts>(
+          t, layout::template blocks_of<main_kernel>(w_, count), o, finish);
+  }
+
+  // ---- a step -----------------------------------------------------------------------------------
+  // New h of a block of a row: to the states, to the operand of the next step, to the destination.
+  template <class Operand>
+  IA_NN_INLINE void emit(share const& s, index_t step, index_t row, index_t b, V const (&h)[vectors],
+                         bool goes_on, Operand const& next) const noexcept {
+    index_t const unit = b * nr, n = min_of(nr, w_.output() - unit);
+    f32* const state = states_of(row, b);
+    IA_NN_UNROLL for (int v = 0; v < vectors; ++v) h[v].store(state + v * V::size);
+    if (goes_on && !w_.follows_range())
+      next.put(row, unit, n, h, quantizer(W::quantized ? s.h : affine{1.0F, 0}));
+    if (!io_.dst) return;
+    index_t const t = io_.rows.time_of(step, row), seq = io_.rows.sequence(row);
+    Y* const to = io_.dst + t * io_.dst_t + seq * io_.dst_n + unit;
+    X const* const plus = io_.residual ? io_.residual + t * io_.src_t + seq * io_.src_n + unit : nullptr;
+    IA_NN_UNROLL for (int v = 0; v < vectors; ++v) {
+      index_t const left = n - v * V::size;
+      if (left <= 0) break;
+      V y = h[v];
+      if (plus) y = y + V::load(plus + v * V::size, left);
+      if (io_.add) y = y + V::load(to + v * V::size, left);
+      if (left >= V::size) y.store(to + v * V::size);
+      else y.store(to + v * V::size, left);
+    }
+  }
+  f32 attention(index_t step, index_t row) const noexcept {
+    if constexpr (traits::attends)
+      return io_.attention[io_.rows.time_of(step, row) * io_.attention_t +
+                           io_.rows.sequence(row) * io_.attention_n];
+    else return 0;
+  }
+
+  // The gates of block b of `rows` rows from `row` on, to cells [row][gate][nr].
+  template <class Kernel>
+  void tiles(typename Kernel::context& state, matrix const& u, s32 const* start,
+             operand<Kernel> const& a, index_t b, index_t row, index_t rows, acc* cells) const noexcept {
+    int const gates = u.gates(), height = a.height();
+    auto const view = u.view();
+    index_t const ld = gates * nr;
+    int const together = Kernel::is_amx ? Kernel::panels_at_once(height) : 1;
+    for (int g = 0, step = 1; g < gates; g += step) {
+      step = g + together <= gates ? together : 1;
+      index_t const panel = b * gates + g;
+      for (index_t r = 0; r < rows; r += height) {
+        typename Kernel::call call{};
+        a.place(call, row + r, recurrent_height_at<Kernel>(a.rows() - row - r, height));
+        call.panels = step;
+        call.b = view.data + panel * view.stride();
+        call.panel_stride = view.stride();
+        call.b_part = view.part_stride();
+        call.fetch_next = row == 0 && r == 0;
+        call.reuses_b = rows > height;
+        call.l1 = 32768;
+        if constexpr (W::quantized) call.init = start + panel * nr;
+        call.out = cells + r * ld + g * nr;
+        call.out_ld = ld;
+        Kernel::run(state, call);
+      }
+    }
+  }
+
+  template <class Kernel, class Finish>
+  void product(share const& s, typename Kernel::context& state, matrix const& u, s32 const* start,
+               operand<Kernel> const& a, block own, index_t step, index_t active,
+               Finish&& finish) const noexcept {
+    acc* const cells = reinterpret_cast<acc*>(scratch_ + s.rank * (l_.region + l_.cells) + l_.region);
+    index_t const most = max_of(1, 96 / a.height()) * a.height();
+    sweep(own, step, [&](index_t b) {
+      for (index_t row = 0; row < active; row += most) {
+        index_t const rows = min_of(most, active - row);
+        tiles<Kernel>(state, u, start, a, b, row, rows, cells);
+        for (index_t r = 0; r < rows; ++r) finish(b, row + r, cells + r * u.gates() * nr);
+      }
+    });
+  }
+
+  IA_NN_INLINE lanes<W> lanes_at(index_t b, index_t row, f32 const* x, acc const* cells, matrix const& u,
+                                 f32 factor, f32 attention_weight, int v) const noexcept {
+    lanes<W> at;
+    index_t const offset = v * V::size;
+    at.parameters = w_.parameters() + b * nr + offset;
+    at.padded = w_.blocks() * nr;
+    at.states = states_of(row, b) + offset;
+    at.slot = l_.slot;
+    at.attention_weight = attention_weight;
+    at.x_part = x + b * traits::gates * nr + offset;
+    at.h_part = cells + offset;
+    at.h_scale = matrix::scaled ? u.scale() + b * u.gates() * nr + offset : nullptr;
+    at.h_bias = traits::any_recurrent_bias ? w_.recurrent_bias() + b * traits::gates * nr + offset
+                                           : nullptr;
+    at.factor = factor;
+    return at;
+  }
+
+  template <class Kernel>
+  void batch_step(M const& m, share const& s, typename Kernel::context& state, index_t step,
+                  f32 const* x, index_t active, index_t next_rows, operand<Kernel> const& h,
+                  operand<Kernel> const& next) const noexcept {
+    constexpr bool few = std::same_as<Kernel, few_kernel>;
+    index_t const columns = w_.input_matrix().columns();
+    f32 const factor = W::quantized ? s.h.scale : 1.0F;
+    quantizer const q(second_scale(s));
+    operand<Kernel> other(other_, w_.hidden(), io_.rows.batch);
+    other.set_rows(active);
+    auto const deliver = [&](index_t b, index_t row, V const(&v)[vectors]) IA_NN_LAMBDA {
+      if (w_.projects()) other.put(row, b * nr, min_of(nr, w_.hidden() - b * nr), v, q);
+      else emit(s, step, row, b, v, row < next_rows, next);
+    };
+    auto const cells_to = [&](matrix const& u, auto const& function) {
+      return [&, function](index_t b, index_t row, acc const* cells) {
+        f32 const a = attention(step, row);
+        V v[vectors];
+        IA_NN_UNROLL for (int i = 0; i < vectors; ++i) {
+          auto at = lanes_at(b, row, x + row * columns, cells, u, factor, a, i);
+          v[i] = function(at);
+        }
+        return deliver(b, row, v);
+      };
+    };
+    s32 const* const start = w_.recurrent_start(few);
+    if constexpr (traits::by_row) {
+      product<Kernel>(s, state, w_.recurrent(), start, h, s.own, step, active,
+                      [&](index_t b, index_t row, acc const* cells) {
+                        raw_sums(b, cells, factor, gates_h_ + row * columns);
+                      });
+      m.barrier();
+      for (index_t row = s.rank; row < active; row += s.size) {
+        whole_row(row, x + row * columns, gates_h_ + row * columns);
+        for (index_t b = 0; b < w_.blocks(); ++b) {
+          V v[vectors];
+          for (int i = 0; i < vectors; ++i) v[i] = V::load(states_of(row, b) + i * V::size);
+          deliver(b, row, v);
+        }
+      }
+    } else if constexpr (traits::late > 0) {
+      product<Kernel>(s, state, w_.recurrent(), start, h, s.own, step, active,
+                      [&](index_t b, index_t row, acc const* cells) {
+                        f32 const a = attention(step, row);
+                        V v[vectors];
+                        IA_NN_UNROLL for (int i = 0; i < vectors; ++i) {
+                          auto at = lanes_at(b, row, x + row * columns, cells, w_.recurrent(), factor,
+                                             a, i);
+                          v[i] = w_.cell().prepare(at);
+                        }
+                        other.put(row, b * nr, min_of(nr, w_.hidden() - b * nr), v, q);
+                      });
+      m.barrier();
+      product<Kernel>(s, state, w_.late(), w_.late_start(few), other, s.own, step, active,
+                      cells_to(w_.late(), [&](auto& at) IA_NN_LAMBDA { return w_.cell().step(at); }));
+    } else {
+      product<Kernel>(s, state, w_.recurrent(), start, h, s.own, step, active,
+                      cells_to(w_.recurrent(),
+                               [&](auto& at) IA_NN_LAMBDA { return w_.cell().step(at); }));
+    }
+    if (w_.projects()) {
+      m.barrier();
+      product<Kernel>(s, state, w_.projection(), w_.projection_start(few), other, s.own_output, step,
+                      active, [&](index_t b, index_t row, acc const* cells) {
+                        V v[vectors];
+                        for (int i = 0; i < vectors; ++i)
+                          v[i] = projected(b, cells, second_scale(s).scale, i);
+                        emit(s, step, row, b, v, row < next_rows, next);
+                      });
+    }
+  }
+  // Quantization of the operand of a second product: r * h like h, states before a projection by
+  // their own range.
+  affine second_scale(share const& s) const noexcept {
+    if (!W::quantized) return {1.0F, 0};
+    return w_.projects() ? w_.quantization().unprojected : s.h;
+  }
+  V projected(index_t b, acc const* cells, f32 factor, int i) const noexcept {
+    index_t const at = i * V::size;
+    return real_sum<W>(vec<acc, I>::load(cells + at),
+                       matrix::scaled ? w_.projection().scale() + b * nr + at : nullptr, factor);
+  }
+  // Recurrent sums of a block as f32, for cells that look at whole rows.
+  void raw_sums(index_t b, acc const* cells, f32 factor, f32* to) const noexcept {
+    for (index_t i = 0; i < traits::gates * nr; i += V::size) {
+      index_t const column = b * traits::gates * nr + i;
+      real_sum<W>(vec<acc, I>::load(cells + i),
+                  matrix::scaled ? w_.recurrent().scale() + column : nullptr, factor)
+          .store(to + column);
+    }
+  }
+  void whole_row(index_t row, f32 const* x, f32 const* h) const noexcept {
+    row_view<W> view{&w_, x, h, states_of(row, 0), l_.slot};
+    w_.cell().step_row(view);
+  }
+
+  // One sequence: gates stay in registers (row_step.hpp).
+  void single_step(M const& m, share const& s, index_t step, f32 const* x,
+                   single_operand const& h, single_operand const& next) const noexcept {
+    single_operand const other(other_, w_.hidden());
+    row_step_call<W> call{};
+    call.x_part = x;
+    call.h = h.data();
+    call.factor = W::quantized ? s.h.scale : 1.0F;
+    call.states = states_;
+    call.slot = l_.slot;
+    call.attention = attention(step, 0);
+    row_step(w_, m, call, gates_h_, other, second_scale(s), s.own, s.own_output, step, [&](index_t b, V const(&v)[vectors]) IA_NN_LAMBDA {
+               emit(s, step, 0, b, v, true, next);
+             });
+  }
+
+  W const& w_;
+  pass_io<X, Y> const& io_;
+  layout const& l_;
+  index_t chunk_;
+  f32* states_;
+  std::byte* operands_;
+  std::byte* other_;
+  A* x_;
+  f32* gates_x_;
+  f32* gates_h_;
+  std::byte* scratch_;
+  value_range* ranges_;
+};
+
+} // namespace detail
+
+IA_NN_END

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A recurrent network that runs along with a signal: one sample or a block of samples a call, its
+// state kept between calls. For audio, control and sensors: batch 1, no allocation, no threads.
+//
+//   rnn_stream voice(model);              // any number of streams share a model's weights
+//   voice.step(x, y);                     // (I) -> (R)
+//   rnn_stream other = voice;             // goes on from the same state
+#pragma once
+
+#include <ia_nn/rnn/rnn.hpp>
+
+IA_NN_BEGIN
+
+/// State of one signal through the model, which must outlive it. Forward layers only.
+/// Errors at construction: errc::bad_parameter (a backward direction, cells that attend).
+template <class Weights> class rnn_stream {
+  using A = typename Weights::operand_type;
+  using matrix = typename Weights::matrix;
+  using row = detail::operand_row<A, typename matrix::few_kernel, matrix::parts>;
+  using I = typename Weights::isa_type;
+  using V = vec<f32, I>;
+  static constexpr index_t nr = Weights::nr;
+  static constexpr int slots = Weights::traits::slots;
+  static_assert(!Weights::traits::attends, "ia_nn: rnn_stream: cells that attend run by sequence");
+
+public:
+  explicit rnn_stream(rnn<Weights> const& model) : model_(&model) {
+    if (model.options().direction != rnn_direction::forward)
+      throw error(errc::bad_parameter, model.weights(0).name() +
+                                           ": a stream goes forward, the model does not");
+    index_t bytes = 0;
+    for (index_t l = 0; l < model.layers_count(); ++l)
+      bytes = max_of(bytes, carve(model.weights(l), nullptr, 0).bytes);
+    layer_bytes_ = bytes;
+    memory_ = aligned_array<std::byte>(bytes * model.layers_count());
+    reset();
+  }
+  rnn_stream(rnn_stream const& other)
+      : model_(other.model_), layer_bytes_(other.layer_bytes_), parity_(other.parity_),
+        memory_(other.memory_.size()) {
+    __builtin_memcpy(memory_.data(), other.memory_.data(), static_cast<std::size_t>(memory_.size()));
+  }
+  rnn_stream& operator=(rnn_stream const& other) { return *this = rnn_stream(other); }
+  rnn_stream(rnn_stream&&) noexcept = default;
+  rnn_stream& operator=(rnn_stream&&) noexcept = default;
+
+  index_t input() const noexcept { return model_->input(); }
+  index_t output() const noexcept { return model_->output(); }
+
+  /// One sample: x (I) to y (R).
+  void step(f32 const* x, f32* y) noexcept {
+    denormal_scope const mode(model_->options().denormal);
+    advance(x, y);
+  }
+  /// `count` samples, (count, I) to (count, R).
+  void run(f32 const* x, f32* y, index_t count) noexcept {
+    denormal_scope const mode(model_->options().denormal);
+    index_t const in = input(), out = output();
+    for (index_t i = 0; i < count; ++i) advance(x + i * in, y + i * out);
+  }
+
+  /// h and the carried states become zero.
+  void reset() noexcept {
+    for (index_t l = 0; l < model_->layers_count(); ++l) {
+      part const p = layer(l);
+      __builtin_memset(p.states, 0, static_cast<std::size_t>(p.slot * slots * 4));
+      put_hidden(l, p);
+    }
+  }
+  /// Floats of a state: for each layer h (R), then the carried states (H each).
+  index_t state_size() const noexcept {
+    index_t n = 0;
+    for (index_t l = 0; l < model_->layers_count(); ++l) n += state_size(l);
+    return n;
+  }
+  void get_state(f32* to) const noexcept {
+    each_state([&](f32 const* state, index_t n) {
+      __builtin_memcpy(to, state, static_cast<std::size_t>(n) * 4);
+      to += n;
+    });
+  }
+  void set_state(f32 const* from) noexcept {
+    each_state([&](f32* state, index_t n) {
+      __builtin_memcpy(state, from, static_cast<std::size_t>(n) * 4);
+      from += n;
+    });
+    for (index_t l = 0; l < model_->layers_count(); ++l) put_hidden(l, layer(l));
+  }
+
+private:
+  struct part {
+    f32* states;
+    index_t slot;
+    std::byte *h[2], *other, *x;
+    f32 *gates, *y, *factor; ///< factor: scale of h(t-1), where it follows the range
+    index_t bytes;
+  };
+  static part carve(Weights const& w, std::byte* memory, index_t) noexcept {
+    part p;
+    index_t at = 0;
+    auto const take = [&](index_t bytes) {
+      std::byte* const start = memory ? memory + at : nullptr;
+      at += round_up(bytes, 64);
+      return start;
+    };
+    p.slot = max_of(w.blocks(), w.output_blocks()) * nr;
+    p.states = reinterpret_cast<f32*>(take(p.slot * slots * 4));
+    p.h[0] = take(row::bytes(w.output())), p.h[1] = take(row::bytes(w.output()));
+    p.other = take(row::bytes(w.hidden()));
+    p.x = take(row::bytes(w.input()));
+    p.gates = reinterpret_cast<f32*>(
+        take(Weights::traits::by_row ? 2 * w.recurrent().columns() * 4 : 0));
+    p.y = reinterpret_cast<f32*>(take(w.output() * 4));
+    p.factor = reinterpret_cast<f32*>(take(4));
+    p.bytes = at;
+    return p;
+  }
+  part layer(index_t l) const noexcept {
+    return carve(model_->weights(l), const_cast<std::byte*>(memory_.data()) + l * layer_bytes_, 0);
+  }
+  index_t state_size(index_t l) const noexcept {
+    Weights const& w = model_->weights(l);
+    return w.output() + Weights::cell_type::states * w.hidden();
+  }
+  template <class F> void each_state(F&& f) const noexcept {
+    for (index_t l = 0; l < model_->layers_count(); ++l) {
+      Weights const& w = model_->weights(l);
+      part const p = layer(l);
+      f(p.states, w.output());
+      for (int k = 0; k < Weights::cell_type::states; ++k)
+        f(p.states + (1 + k) * p.slot, w.hidden());
+    }
+  }
+  affine hidden_scale(Weights const& w, part const& p) const noexcept {
+    affine a = w.quantization().hidden;
+    if (w.follows_range()) a.scale = *p.factor;
+    return a;
+  }
+  // h of all units as the operand of the next step.
+  void put_hidden(index_t l, part const& p) const noexcept {
+    Weights const& w = model_->weights(l);
+    if constexpr (Weights::quantized)
+      if (w.follows_range()) {
+        detail::value_range r;
+        detail::extend<I>(r, p.states, w.output());
+        *p.factor = detail::symmetric<A>(r).scale;
+      }
+    row const to(p.h[parity_], w.output());
+    detail::quantizer const q(Weights::quantized ? hidden_scale(w, p) : affine{1.0F, 0});
+    for (index_t b = 0; b < w.output_blocks(); ++b) {
+      V h[nr / V::size];
+      for (int v = 0; v < static_cast<int>(nr) / V::size; ++v)
+        h[v] = V::load(p.states + b * nr + v * V::size);
+      to.put(0, b * nr, min_of(nr, w.output() - b * nr), h, q);
+    }
+  }
+
+  IA_NN_INLINE void advance(f32 const* x, f32* y) noexcept {
+    index_t const last = model_->layers_count() - 1;
+    parity_ = 1 - parity_;
+    for (index_t l = 0; l <= last; ++l) {
+      part const p = layer(l);
+      f32* const to = l == last ? y : p.y;
+      bool const residual = model_->options().residual && l > 0;
+      layer_step(l, p, x, to);
+      if (residual)
+        for (index_t i = 0; i < model_->weights(l).output(); ++i) to[i] += x[i];
+      x = to;
+    }
+  }
+  IA_NN_INLINE void layer_step(index_t l, part const& p, f32 const* x, f32* y) noexcept {
+    Weights const& w = model_->weights(l);
+    detail::row_step_call<Weights> call{};
+    call.x_factor = input_operand(w, p, x, call.x);
+    call.x_start = w.input_start();
+    affine const a = hidden_scale(w, p);
+    call.h = row(p.h[1 - parity_], w.output()).data();
+    call.factor = Weights::quantized ? a.scale : 1.0F;
+    call.states = p.states;
+    call.slot = p.slot;
+    row const next(p.h[parity_], w.output()), other(p.other, w.hidden());
+    affine const second = Weights::quantized && w.projects() ? w.quantization().unprojected
+                          : Weights::quantized             ? a
+                                                           : affine{1.0F, 0};
+    detail::quantizer const q(Weights::quantized ? a : affine{1.0F, 0});
+    detail::row_step(w, solo_member{}, call, p.gates, other, second, {0, w.blocks()},
+                     {0, w.output_blocks()}, 0, [&](index_t b, V const(&h)[nr / V::size]) IA_NN_LAMBDA {
+                       index_t const unit = b * nr, n = min_of(nr, w.output() - unit);
+                       if (!w.follows_range()) next.put(0, unit, n, h, q);
+                       IA_NN_UNROLL for (int v = 0; v < static_cast<int>(nr) / V::size; ++v) {
+                         h[v].store(p.states + unit + v * V::size);
+                         index_t const left = n - v * V::size;
+                         if (left >= V::size) h[v].store(y + unit + v * V::size);
+                         else if (left > 0) h[v].store(y + unit + v * V::size, left);
+                       }
+                     });
+    if (w.follows_range()) put_hidden(l, p);
+  }
+  // The input as the product reads it; returns its scale.
+  IA_NN_INLINE f32 input_operand(Weights const& w, part const& p, f32 const* x,
+                                 typename row::packed const*& operand) const noexcept {
+    if constexpr (std::same_as<typename row::packed, f32>) {
+      operand = x;
+      return 1.0F;
+    } else {
+      affine a = w.quantization().input;
+      if constexpr (Weights::quantized)
+        if (w.quantization().dynamic) {
+          detail::value_range r;
+          detail::extend<I>(r, x, w.input());
+          a = detail::symmetric<A>(r);
+        }
+      row const to(p.x, w.input());
+      detail::quantizer const q(Weights::quantized ? a : affine{1.0F, 0});
+      for (index_t i = 0; i < w.input(); i += V::size) {
+        index_t const left = min_of(V::size, w.input() - i);
+        V const v[1] = {V::load(x + i, left)};
+        to.put(0, i, left, v, q);
+      }
+      operand = to.data();
+      return a.scale;
+    }
+  }
+
+  rnn<Weights> const* model_;
+  index_t layer_bytes_ = 0;
+  int parity_ = 0;
+  aligned_array<std::byte> memory_;
+};
+
+IA_NN_END
