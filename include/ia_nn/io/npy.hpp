@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Arrays in NumPy's NPY files, versions 1.0 and 2.0, little-endian, in C order.
+//
+//   offset   0         6      8                10 or 12
+//            \x93NUMPY major, header's length  {'descr': '<f4', 'fortran_order': False,
+//                      minor  u16, 2.0: u32     'shape': (2, 3), } spaces \n   then the elements
+//
+// The bytes are not trusted: every read is checked against what is left of the file before it is
+// done, and no element is allocated before the file has been found to be as long as its header
+// says.
+#pragma once
+
+#include <ia_nn/io/npy_header.hpp>
+
+#include <cstring>
+#include <fstream>
+#include <span>
+
+IA_NN_BEGIN
+
+/// An array and where it came from. Elements lie in `bytes` one behind the other, the last
+/// dimension fastest.
+struct npy_array {
+  npy_type type = npy_type::float32;
+  std::vector<index_t> shape; ///< empty for a single number
+  std::vector<std::byte> bytes;
+  std::string name; ///< of the file, for error messages
+
+  index_t size() const { return static_cast<index_t>(bytes.size()) / bytes_of(type); }
+};
+
+namespace detail {
+
+/// Reads an array of `size` bytes in all; read(to, n) gets the next n of them.
+template <class Read> npy_array read_npy(Read&& read, std::uint64_t size, std::string_view name) {
+  std::uint64_t left = size;
+  auto const take = [&](void* to, std::uint64_t n, char const* what) {
+    if (n > left)
+      npy_fail(name, std::string("ends within ") + what + ": " + std::to_string(left) +
+                         " bytes are left, " + std::to_string(n) + " are needed");
+    read(to, static_cast<std::size_t>(n));
+    left -= n;
+  };
+
+  unsigned char start[8] = {}, length[4] = {};
+  take(start, sizeof start, "its first 8 bytes");
+  if (std::memcmp(start, npy_magic, sizeof npy_magic) != 0) npy_fail(name, "is no NPY file");
+  if ((start[6] != 1 && start[6] != 2) || start[7] != 0)
+    npy_fail(name, "has version " + std::to_string(start[6]) + "." + std::to_string(start[7]) +
+                       ", 1.0 and 2.0 can be read");
+  take(length, start[6] == 1 ? 2 : 4, "the length of its header");
+  std::uint64_t const n = length[0] | std::uint64_t{length[1]} << 8 |
+                          std::uint64_t{length[2]} << 16 | std::uint64_t{length[3]} << 24;
+  if (n > left) npy_fail(name, "ends within its header");
+  std::string text(static_cast<std::size_t>(n), ' ');
+  take(text.data(), n, "its header");
+
+  npy_header header = npy_header_reader(text, name).read();
+  std::uint64_t const bytes = npy_bytes(header, name);
+  if (bytes != left)
+    npy_fail(name, "holds " + std::to_string(left) + " bytes of elements, its header says " +
+                       std::to_string(bytes));
+  npy_array array{header.type, std::move(header.shape), {}, std::string(name)};
+  array.bytes.resize(static_cast<std::size_t>(bytes));
+  if (bytes > 0) take(array.bytes.data(), bytes, "its elements");
+  return array;
+}
+
+// IEEE binary16: 1 sign, 5 exponent, 10 fraction bits; exact in f32.
+inline f32 half_to_f32(std::uint16_t h) noexcept {
+  std::uint32_t const sign = static_cast<std::uint32_t>(h & 0x8000U) << 16;
+  std::uint32_t const exponent = h >> 10 & 0x1fU, fraction = h & 0x3ffU;
+  if (exponent == 0) { // zero and denormals: fraction * 2^-24
+    f32 const magnitude = static_cast<f32>(fraction) * 0x1p-24F;
+    return sign ? -magnitude : magnitude;
+  }
+  std::uint32_t const wide = exponent == 31 ? 255 : exponent + 112;
+  return __builtin_bit_cast(f32, sign | wide << 23 | fraction << 13);
+}
+
+template <class To, class From> To npy_convert(From x, std::string_view name) {
+  auto const fail = [&] {
+    npy_fail(name, "holds " + std::to_string(x) + ", which is no integer of 64 bits");
+  };
+  if constexpr (std::same_as<To, std::int64_t>) {
+    if constexpr (std::is_floating_point_v<From>) { // false for a NaN as well
+      if (!(x >= static_cast<From>(-0x1p63) && x < static_cast<From>(0x1p63))) fail();
+      if (static_cast<From>(static_cast<std::int64_t>(x)) != x) fail();
+    } else if constexpr (std::same_as<From, std::uint64_t>) {
+      if (x > static_cast<std::uint64_t>(INT64_MAX)) fail();
+    }
+  }
+  return static_cast<To>(x);
+}
+
+} // namespace detail
+
+/// The array in a file that was read into memory; `name` is for error messages. Errors:
+/// errc::bad_file.
+inline npy_array parse_npy(std::span<std::byte const> file, std::string_view name = "memory") {
+  std::byte const* from = file.data();
+  return detail::read_npy(
+      [&](void* to, std::size_t n) {
+        if (n > 0) std::memcpy(to, from, n);
+        from += n;
+      },
+      file.size(), name);
+}
+
+/// The array in the file at `path`. Errors: errc::bad_file.
+inline npy_array load_npy(std::string const& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) detail::npy_fail(path, "cannot be opened");
+  // A folder can be opened, and its length is any number; no byte of it can be read.
+  file.peek();
+  file.seekg(0, std::ios::end);
+  std::streamoff const size = file ? static_cast<std::streamoff>(file.tellg()) : -1;
+  file.seekg(0);
+  if (!file || size < 0) detail::npy_fail(path, "cannot be read");
+  return detail::read_npy(
+      [&](void* to, std::size_t n) {
+        if (!file.read(static_cast<char*>(to), static_cast<std::streamsize>(n)))
+          detail::npy_fail(path, "cannot be read");
+      },
+      static_cast<std::uint64_t>(size), path);
+}
+
+/// The elements as f32, double or std::int64_t. Numbers that f32 or double cannot hold are rounded;
+/// for std::int64_t they must be integers of its range. Errors: errc::bad_file.
+template <class T> std::vector<T> npy_elements(npy_array const& array) {
+  static_assert(std::same_as<T, f32> || std::same_as<T, double> || std::same_as<T, std::int64_t>,
+                "ia_nn: npy_elements: T must be f32, double or std::int64_t");
+  std::vector<T> to(static_cast<std::size_t>(array.size()));
+  auto const convert = [&]<class From>(From, auto&& widen) {
+    std::byte const* from = array.bytes.data();
+    for (T& y : to) {
+      From x;
+      std::memcpy(&x, from, sizeof x);
+      from += sizeof x;
+      y = detail::npy_convert<T>(widen(x), array.name);
+    }
+  };
+  auto const as_is = [](auto x) { return x; };
+  // clang-format off
+  switch (array.type) {
+  case npy_type::float64: convert(double{}, as_is); break;
+  case npy_type::float32: convert(float{}, as_is); break;
+  case npy_type::float16: convert(std::uint16_t{}, detail::half_to_f32); break;
+  case npy_type::int64: convert(std::int64_t{}, as_is); break;
+  case npy_type::int32: convert(std::int32_t{}, as_is); break;
+  case npy_type::int16: convert(std::int16_t{}, as_is); break;
+  case npy_type::int8: convert(std::int8_t{}, as_is); break;
+  case npy_type::uint64: convert(std::uint64_t{}, as_is); break;
+  case npy_type::uint32: convert(std::uint32_t{}, as_is); break;
+  case npy_type::uint16: convert(std::uint16_t{}, as_is); break;
+  case npy_type::uint8: convert(std::uint8_t{}, as_is); break;
+  case npy_type::boolean: convert(std::uint8_t{}, [](std::uint8_t x) { return x ? 1 : 0; }); break;
+  }
+  // clang-format on
+  return to;
+}
+
+/// The array with these elements. Errors: errc::bad_shape if there are not as many as `shape` says.
+template <class T>
+npy_array make_npy(std::span<T const> elements, std::vector<index_t> shape,
+                   std::string name = "memory") {
+  npy_array array{npy_type_of<std::remove_const_t<T>>(), std::move(shape), {}, std::move(name)};
+  detail::npy_require_count(array.shape, elements.size(), array.name);
+  array.bytes.resize(elements.size_bytes());
+  if (!elements.empty()) std::memcpy(array.bytes.data(), elements.data(), elements.size_bytes());
+  return array;
+}
+
+/// Writes a file of version 1.0. Errors: errc::bad_shape, errc::bad_file.
+inline void save_npy(std::string const& path, npy_array const& array) {
+  detail::npy_require_count(array.shape, static_cast<std::uint64_t>(array.size()), path);
+  std::string const head = detail::npy_head(array.type, array.shape);
+  std::ofstream file(path, std::ios::binary);
+  file.write(head.data(), static_cast<std::streamsize>(head.size()));
+  file.write(reinterpret_cast<char const*>(array.bytes.data()),
+             static_cast<std::streamsize>(array.bytes.size()));
+  file.close();
+  if (!file) detail::npy_fail(path, "cannot be written");
+}
+
+/// Writes f32, double or integers. Errors: errc::bad_shape, errc::bad_file.
+template <class T>
+void save_npy(std::string const& path, std::span<T const> elements, std::vector<index_t> shape) {
+  save_npy(path, make_npy(elements, std::move(shape), path));
+}
+
+IA_NN_END
