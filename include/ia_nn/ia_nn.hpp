@@ -16,5 +16,6 @@
 #include <ia_nn/ops/dense.hpp>
 #include <ia_nn/ops/expr.hpp>
 #include <ia_nn/ops/matmul_expr.hpp>
+#include <ia_nn/rnn/calibrate.hpp>
 #include <ia_nn/rnn/rnn.hpp>
 #include <ia_nn/rnn/stream.hpp>

@@ -85,8 +85,7 @@ template <class A, class B, class C> IA_NN_INLINE auto multiply_add(A a, B b, C 
 template <class A, class V, class C> IA_NN_INLINE auto interpolate(A a, V b, C c) noexcept {
   if constexpr (f32_register<A> && f32_register<C>) return fma(a, b - c, c);
   else if constexpr (f32_register<A>) return a * b + (V::broadcast(1.0F) - a) * c;
-  else if constexpr (f32_register<C>)
-    return quotient<V>{fma(a.n, b, (a.d - a.n) * c), a.d};
+  else if constexpr (f32_register<C>) return quotient<V>{fma(a.n, b, (a.d - a.n) * c), a.d};
   else return quotient<V>{fma(a.n * b, c.d, (a.d - a.n) * c.n), a.d * c.d};
 }
 

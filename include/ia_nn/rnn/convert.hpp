@@ -32,8 +32,8 @@ struct value_range {
 
 /// Symmetric quantization of a range that was seen while running.
 template <byte_element A> affine symmetric(value_range const& r) noexcept {
-  f32 const largest = -r.low > r.high ? -r.low : r.high;
-  return {largest > 0 ? largest / 127.0F : 1.0F, middle_of<A>};
+  f32 const extreme = -r.low > r.high ? -r.low : r.high;
+  return {extreme > 0 ? extreme / 127.0F : 1.0F, middle_of<A>};
 }
 
 /// Extends `r` by n values; NaN is passed over.

@@ -19,7 +19,7 @@ namespace detail {
 
 /// w quantized to s8 symmetrically, one scale per column: w = scale * q. Source: ONNX
 /// QuantizeLinear with zero point 0 and scale = max |w| / 127.
-inline f32 column_scale(f32 largest) noexcept { return largest > 0 ? largest / 127.0F : 1.0F; }
+inline f32 column_scale(f32 extreme) noexcept { return extreme > 0 ? extreme / 127.0F : 1.0F; }
 
 template <isa::tag I, element A, element B, class Policy> class gate_matrix {
 public:
@@ -45,14 +45,14 @@ public:
         for (index_t j = 0; j < nr && b * nr + j < units; ++j) {
           index_t const unit = b * nr + j, column = (b * gates + g) * nr + j;
           if constexpr (scaled) {
-            f32 largest = 0;
+            f32 extreme = 0;
             for (index_t i = 0; i < k; ++i) {
               f32 const w = get(i, g, unit), size = w < 0 ? -w : w;
               if (!(size <= 3.4e38F))
                 throw error(errc::bad_parameter, "a weight that is to be quantized is not finite");
-              largest = size > largest ? size : largest;
+              extreme = size > extreme ? size : extreme;
             }
-            f32 const s = column_scale(largest);
+            f32 const s = column_scale(extreme);
             scale_[column] = s;
             for (index_t i = 0; i < k; ++i)
               plain[i * columns + column] = static_cast<s8>(__builtin_rintf(get(i, g, unit) / s));
@@ -60,7 +60,8 @@ public:
             for (index_t i = 0; i < k; ++i) plain[i * columns + column] = get(i, g, unit);
           }
         }
-    tensor_view<source const, shape<dyn, dyn>> const view(plain.data(), shape<dyn, dyn>(k, columns));
+    tensor_view<source const, shape<dyn, dyn>> const view(plain.data(),
+                                                          shape<dyn, dyn>(k, columns));
     panels_ = [&] {
       if constexpr (scaled || std::same_as<b_type, f32>)
         return packed_matrix<b_type, panel_type>(view);

@@ -4,9 +4,9 @@
 //
 //   r = s(x_r + h_r)   z = s(x_z + h_z)   h(t) = (1 - z) * n + z * h(t-1)
 //
-//   linear before reset   n = tanh(x_n + r * (U_n h(t-1) + b_n))      PyTorch, MXNet, oneDNN lbr_gru
-//   reset before          n = tanh(x_n + U_n (r * h(t-1)))            ONNX default, oneDNN gru
-//   with attention        z becomes (1 - a(t)) z                       oneDNN AUGRU
+//   linear before reset   n = tanh(x_n + r * (U_n h(t-1) + b_n))      PyTorch, MXNet, oneDNN
+//   lbr_gru reset before          n = tanh(x_n + U_n (r * h(t-1)))            ONNX default, oneDNN
+//   gru with attention        z becomes (1 - a(t)) z                       oneDNN AUGRU
 //
 // The second form needs all of r * h(t-1) before its second product: two barriers a step.
 #pragma once
@@ -20,6 +20,7 @@ template <bool Attention, class Gate = default_sigmoid, class Candidate = defaul
 struct basic_gru {
   static constexpr char const* name = Attention ? "augru" : "gru";
   static constexpr int gates = 3, states = 0, parameters = 0;
+  static constexpr bool projectable = false; ///< h(t-1) is added to units, so R must be H
   static constexpr bool bounded =
       std::same_as<Gate, default_sigmoid> && std::same_as<Candidate, default_tanh>;
   static constexpr bool recurrent_bias(int g) noexcept { return g == 2; }
@@ -31,12 +32,13 @@ struct basic_gru {
   template <class At> IA_NN_INLINE auto step(At& at) const noexcept {
     auto const r = detail::activate(gate, at, detail::clip(at.x(0) + at.h(0), clip_input));
     auto z = detail::activate(gate, at, detail::clip(at.x(1) + at.h(1), clip_input));
-    using V = decltype(z);
+    auto const x = at.x(2);
+    using V = std::remove_cvref_t<decltype(x)>;
     if constexpr (Attention) z = (V::broadcast(1.0F) - at.attention()) * z;
-    auto const n =
-        detail::activate(candidate, at, detail::clip(fma(r, at.h(2), at.x(2)), clip_input));
+    V const in = math::multiply_add(r, at.h(2), x);
+    auto const n = detail::activate(candidate, at, detail::clip(in, clip_input));
     at.record(0, r), at.record(1, z), at.record(2, n);
-    return fma(z, at.hidden() - n, n);
+    return math::interpolate(z, at.hidden(), n);
   }
 };
 
@@ -44,7 +46,8 @@ template <bool Attention, class Gate = default_sigmoid, class Candidate = defaul
 struct basic_gru_reset_before {
   static constexpr char const* name = Attention ? "augru_reset_before" : "gru_reset_before";
   static constexpr int gates = 3, states = 0, parameters = 0;
-  static constexpr int early = 2, kept = 1; ///< z lives between the two products
+  static constexpr bool projectable = false; ///< h(t-1) is added to units, so R must be H
+  static constexpr int early = 2, kept = 1;  ///< z lives between the two products
   static constexpr bool bounded =
       std::same_as<Gate, default_sigmoid> && std::same_as<Candidate, default_tanh>;
 
@@ -55,7 +58,7 @@ struct basic_gru_reset_before {
   template <class At> IA_NN_INLINE auto prepare(At& at) const noexcept {
     auto const r = detail::activate(gate, at, detail::clip(at.x(0) + at.h(0), clip_input));
     auto z = detail::activate(gate, at, detail::clip(at.x(1) + at.h(1), clip_input));
-    if constexpr (Attention) z = (decltype(z)::broadcast(1.0F) - at.attention()) * z;
+    if constexpr (Attention) z = z - at.attention() * z;
     at.set_state(0, z);
     at.record(0, r), at.record(1, z);
     return r * at.hidden();
@@ -64,7 +67,7 @@ struct basic_gru_reset_before {
     auto const z = at.state(0);
     auto const n = detail::activate(candidate, at, detail::clip(at.x(2) + at.h(2), clip_input));
     at.record(2, n);
-    return fma(z, at.hidden() - n, n);
+    return math::interpolate(z, at.hidden(), n);
   }
 };
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a cell sees (cell.hpp): some units of one sequence as registers. `lanes` reads the gates of a
-// block from memory, where the register tiles left them; `row_lanes` holds them in registers.
+// What a cell sees (cell.hpp): some units of one sequence as registers. `lanes` reads the gates of
+// a block from memory, where the register tiles left them; `row_lanes` holds them in registers.
 #pragma once
 
 #include <ia_nn/rnn/weights.hpp>
@@ -17,8 +17,8 @@ template <class W> struct lanes_base {
 
   f32 const* parameters; ///< [parameter][padded units]
   index_t padded;
-  f32* states;           ///< [slot][row][padded units]: h, the carried ones, the kept ones
-  index_t slot;          ///< elements from slot to slot
+  f32* states;  ///< [slot][row][padded units]: h, the carried ones, the kept ones
+  index_t slot; ///< elements from slot to slot
   f32 attention_weight;
 
   IA_NN_INLINE V hidden() const noexcept { return V::load(states); }
@@ -26,19 +26,16 @@ template <class W> struct lanes_base {
   IA_NN_INLINE void set_state(int k, V v) const noexcept { v.store(states + (1 + k) * slot); }
   IA_NN_INLINE V parameter(int k) const noexcept { return V::load(parameters + k * padded); }
   IA_NN_INLINE V attention() const noexcept { return V::broadcast(attention_weight); }
-  static IA_NN_INLINE V sigmoid(V v) noexcept {
-    return math::sigmoid<typename W::accuracy>(v);
-  }
-  static IA_NN_INLINE V tanh(V v) noexcept { return math::tanh<typename W::accuracy>(v); }
-  static IA_NN_INLINE void record(int, V) noexcept {}
+  static IA_NN_INLINE auto sigmoid(V v) noexcept { return math::sigmoid_quotient(v); }
+  static IA_NN_INLINE auto tanh(V v) noexcept { return math::tanh_quotient(v); }
+  template <class T> static IA_NN_INLINE void record(int, T const&) noexcept {}
 };
 
 /// A sum as f32, scaled where weights are s8.
 template <class W, class Acc>
 IA_NN_INLINE auto real_sum(Acc sum, f32 const* scale, f32 factor) noexcept {
   using V = vec<f32, typename W::isa_type>;
-  if constexpr (W::matrix::scaled)
-    return as_f32(sum) * (V::load(scale) * V::broadcast(factor));
+  if constexpr (W::matrix::scaled) return as_f32(sum) * (V::load(scale) * V::broadcast(factor));
   else return as_f32(sum);
 }
 
@@ -48,27 +45,37 @@ template <class W> struct lanes : lanes_base<W> {
   using traits = typename W::traits;
   static constexpr index_t nr = W::nr;
 
-  f32 const* x_part;          ///< [gate][nr], bias included
-  acc const* h_part;          ///< [gate][nr]: of the gates from `first_gate` on
-  f32 const* h_scale;         ///< [gate][nr], s8 weights
-  f32 const* h_bias;          ///< [gate][nr] where a gate keeps its recurrent bias
-  f32 factor;                 ///< scale of h
+  f32 const* x_part;  ///< [gate][nr], bias included
+  acc const* h_part;  ///< [gate][nr]: of the gates from `first_gate` on
+  f32 const* h_scale; ///< [gate][nr], s8 weights
+  f32 const* h_bias;  ///< [gate][nr] where a gate keeps its recurrent bias
+  f32 factor;         ///< scale of h
 
   IA_NN_INLINE V x(int g) const noexcept { return V::load(x_part + g * nr); }
   IA_NN_INLINE V h(int g) const noexcept {
     // A cell with late gates asks for its early ones in `prepare` and for the late ones in `step`.
     int const at = g >= traits::early ? g - traits::early : g;
-    V const sum = real_sum<W>(vec<acc, typename W::isa_type>::load(h_part + at * nr), h_scale + (W::matrix::scaled ? at * nr : 0), factor);
+    V const sum = real_sum<W>(vec<acc, typename W::isa_type>::load(h_part + at * nr),
+                              h_scale + (W::matrix::scaled ? at * nr : 0), factor);
     return traits::recurrent_bias(g) ? sum + V::load(h_bias + g * nr) : sum;
   }
 };
+
+/// Zero in place of what is smaller than `tiny`: states that decay never become denormal.
+template <class V> IA_NN_INLINE V without_tiny(V v, f32 tiny) noexcept {
+  return select(abs(v) < V::broadcast(tiny), V::zero(), v);
+}
 
 /// One register of units of every gate.
 template <class W, int Gates> struct row_lanes : lanes_base<W> {
   using V = typename lanes_base<W>::V;
   V xs[Gates], hs[Gates];
+  f32 tiny; ///< states below it become zero
   IA_NN_INLINE V x(int g) const noexcept { return xs[g]; }
   IA_NN_INLINE V h(int g) const noexcept { return hs[g]; }
+  IA_NN_INLINE void set_state(int k, V v) const noexcept {
+    lanes_base<W>::set_state(k, without_tiny(v, tiny));
+  }
 };
 
 /// All units of one sequence, for cells with `step_row`. Register j holds units j * size on.
@@ -89,13 +96,18 @@ template <class W> struct row_view {
   IA_NN_INLINE V x(int g, index_t j) const noexcept { return V::load(x_part + column(g, j)); }
   IA_NN_INLINE V h(int g, index_t j) const noexcept {
     V const sum = V::load(h_part + column(g, j));
-    return W::traits::recurrent_bias(g) ? sum + V::load(weights->recurrent_bias() + column(g, j)) : sum;
+    return W::traits::recurrent_bias(g) ? sum + V::load(weights->recurrent_bias() + column(g, j))
+                                        : sum;
   }
   V parameter(int k, index_t j) const noexcept {
     return V::load(weights->parameters() + k * weights->blocks() * nr + j * V::size);
   }
-  V state(int k, index_t j) const noexcept { return V::load(states + (1 + k) * slot + j * V::size); }
-  void set_state(int k, index_t j, V v) const noexcept { v.store(states + (1 + k) * slot + j * V::size); }
+  V state(int k, index_t j) const noexcept {
+    return V::load(states + (1 + k) * slot + j * V::size);
+  }
+  void set_state(int k, index_t j, V v) const noexcept {
+    v.store(states + (1 + k) * slot + j * V::size);
+  }
   void set_hidden(index_t j, V v) const noexcept { v.store(states + j * V::size); }
   /// v with zeros behind the last unit.
   V inside(index_t j, V v) const noexcept {
@@ -104,8 +116,8 @@ template <class W> struct row_view {
     return left >= V::size ? v : v * V::load(ones, left);
   }
   static f32 total(V v) noexcept { return sum(v); }
-  static V sigmoid(V v) noexcept { return math::sigmoid<typename W::accuracy>(v); }
-  static V tanh(V v) noexcept { return math::tanh<typename W::accuracy>(v); }
+  static IA_NN_INLINE auto sigmoid(V v) noexcept { return math::sigmoid_quotient(v); }
+  static IA_NN_INLINE auto tanh(V v) noexcept { return math::tanh_quotient(v); }
 
 private:
   static index_t column(int g, index_t j) noexcept {

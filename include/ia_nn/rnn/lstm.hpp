@@ -14,12 +14,14 @@
 
 IA_NN_BEGIN
 
-/// Gate order i f g o. Gate, Candidate and Output are activations: default_sigmoid, default_tanh, or
-/// callable with a register.
+/// Gate order i f g o. Gate, Candidate and Output are activations: default_sigmoid, default_tanh,
+/// or callable with a register.
 template <bool Peephole, bool Coupled, class Gate = default_sigmoid, class Candidate = default_tanh,
           class Output = default_tanh>
 struct basic_lstm {
-  static constexpr char const* name = Peephole ? "lstm_peephole" : Coupled ? "lstm_coupled" : "lstm";
+  static constexpr char const* name = Peephole  ? "lstm_peephole"
+                                      : Coupled ? "lstm_coupled"
+                                                : "lstm";
   static constexpr int gates = 4, states = 1;
   static constexpr int parameters = Peephole ? 3 : 0; ///< peepholes of i, f, o
   static constexpr bool bounded =
@@ -40,11 +42,11 @@ struct basic_lstm {
     }
     auto const i = detail::activate(gate, at, detail::clip(in, clip_input));
     auto const f = [&] {
-      if constexpr (Coupled) return decltype(i)::broadcast(1.0F) - i;
+      if constexpr (Coupled) return std::remove_cvref_t<decltype(c0)>::broadcast(1.0F) - i;
       else return detail::activate(gate, at, detail::clip(forget, clip_input));
     }();
     auto const g = detail::activate(candidate, at, detail::clip(at.x(2) + at.h(2), clip_input));
-    auto const c = detail::clip(fma(f, c0, i * g), clip);
+    decltype(in) const c = detail::clip<decltype(in)>(math::multiply_add(f, c0, i * g), clip);
     at.set_state(0, c);
     auto out = at.x(3) + at.h(3);
     if constexpr (Peephole) out = fma(at.parameter(2), c, out);
@@ -97,19 +99,21 @@ struct lstm_layer_norm {
     auto const mx = moments(4, [&](int g, index_t j) { return row.x(g, j); });
     auto const mh = moments(4, [&](int g, index_t j) { return row.h(g, j); });
     auto const gate = [&](int g, index_t j) {
-      V const x = fma((row.x(g, j) - mx.mean) * mx.scale, row.parameter(g, j), row.parameter(4 + g, j));
-      V const h =
-          fma((row.h(g, j) - mh.mean) * mh.scale, row.parameter(8 + g, j), row.parameter(12 + g, j));
+      V const x =
+          fma((row.x(g, j) - mx.mean) * mx.scale, row.parameter(g, j), row.parameter(4 + g, j));
+      V const h = fma((row.h(g, j) - mh.mean) * mh.scale, row.parameter(8 + g, j),
+                      row.parameter(12 + g, j));
       return x + h;
     };
     for (index_t j = 0; j < n; ++j) {
-      V const i = row.sigmoid(gate(0, j)), f = row.sigmoid(gate(1, j)), g = row.tanh(gate(2, j));
-      row.set_state(0, j, fma(f, row.state(0, j), i * g));
+      auto const i = row.sigmoid(gate(0, j)), f = row.sigmoid(gate(1, j));
+      auto const g = row.tanh(gate(2, j));
+      row.set_state(0, j, math::multiply_add(f, row.state(0, j), i * g));
     }
     auto const mc = moments(1, [&](int, index_t j) { return row.state(0, j); });
     for (index_t j = 0; j < n; ++j) {
-      V const c = fma((row.state(0, j) - mc.mean) * mc.scale, row.parameter(16, j),
-                      row.parameter(17, j));
+      V const c =
+          fma((row.state(0, j) - mc.mean) * mc.scale, row.parameter(16, j), row.parameter(17, j));
       row.set_hidden(j, row.sigmoid(gate(3, j)) * row.tanh(c));
     }
   }

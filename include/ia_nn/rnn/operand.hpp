@@ -23,8 +23,7 @@ struct quantizer {
       : inverse(1.0F / a.scale), zero(static_cast<f32>(a.zero_point)) {}
   quantizer() = default;
   template <element T, class V> IA_NN_INLINE V apply(V x) const noexcept {
-    if constexpr (byte_element<T>)
-      return round(x * V::broadcast(inverse)) + V::broadcast(zero);
+    if constexpr (byte_element<T>) return round(x * V::broadcast(inverse)) + V::broadcast(zero);
     else return x;
   }
 };
@@ -38,9 +37,10 @@ template <class Kernel> constexpr int recurrent_height(index_t m) noexcept {
 }
 template <class Kernel> constexpr int recurrent_height_at(index_t left, int height) noexcept {
   if (Kernel::is_amx || height == 1) return static_cast<int>(min_of(left, height));
-  return left >= height ? height
-                        : static_cast<int>(max_of(min_of(height, 4),
-                                                  min_of(height, round_up(left, Kernel::rows_step))));
+  return left >= height
+             ? height
+             : static_cast<int>(
+                   max_of(min_of(height, 4), min_of(height, round_up(left, Kernel::rows_step))));
 }
 
 template <class A, class Kernel, int Parts> class operand_rows {
@@ -68,7 +68,8 @@ public:
   packed const* data() const noexcept { return data_; }
 
   /// Describes the tile that begins at `row` to the kernel.
-  template <class Call> IA_NN_INLINE void place(Call& call, index_t row, int height) const noexcept {
+  template <class Call>
+  IA_NN_INLINE void place(Call& call, index_t row, int height) const noexcept {
     call.height = height;
     call.groups = groups_;
     call.a_part = part_;
@@ -90,8 +91,8 @@ public:
     constexpr int width = V::size;
     if constexpr (Parts == 1) {
       alignas(64) A line[Vectors * width];
-      IA_NN_UNROLL for (int v = 0; v < Vectors; ++v)
-        q.template apply<A>(values[v]).store(line + v * width);
+      IA_NN_UNROLL
+      for (int v = 0; v < Vectors; ++v) q.template apply<A>(values[v]).store(line + v * width);
       copy<Vectors * width>(0, row, unit, n, line);
     } else {
       alignas(64) bf16 line[Vectors * width];
@@ -118,7 +119,8 @@ private:
   }
 
   template <int Whole, class T>
-  IA_NN_INLINE void copy(int part, index_t row, index_t unit, index_t n, T const* line) const noexcept {
+  IA_NN_INLINE void copy(int part, index_t row, index_t unit, index_t n,
+                         T const* line) const noexcept {
     constexpr index_t whole = Whole;
     packed* const to = data_ + part * part_;
     if constexpr (Kernel::is_amx) {
@@ -134,7 +136,8 @@ private:
       for (index_t i = 0; i < n; i += kr, word += h * kr) {
         std::uint32_t w;
         __builtin_memcpy(&w, line + i, 4);
-        if (kr > 1 && n - i < kr) w &= (1U << (8 * sizeof(T) * static_cast<std::size_t>(n - i))) - 1U;
+        if (kr > 1 && n - i < kr)
+          w &= (1U << (8 * sizeof(T) * static_cast<std::size_t>(n - i))) - 1U;
         if constexpr (shift) w ^= 0x80808080U;
         __builtin_memcpy(static_cast<void*>(word), &w, 4);
       }
@@ -147,7 +150,8 @@ private:
   int height_ = 1;
 };
 
-/// The same for one sequence: a plain row, in the type that the vector kernel reads (s8 shifted to u8).
+/// The same for one sequence: a plain row, in the type that the vector kernel reads (s8 shifted to
+/// u8).
 template <class A, class Kernel, int Parts> class operand_row {
 public:
   using packed = typename Kernel::packed_a;
@@ -167,11 +171,13 @@ public:
                         quantizer const& q) const noexcept {
     quantizer shifted = q;
     if constexpr (Parts == 1) shifted.zero += static_cast<f32>(Kernel::a_shift);
-    IA_NN_UNROLL for (int v = 0; v < Vectors; ++v) {
+    IA_NN_UNROLL
+    for (int v = 0; v < Vectors; ++v) {
       index_t const left = n - v * V::size;
       packed* to = data_ + unit + v * V::size;
       V rest = shifted.template apply<packed>(values[v]);
-      IA_NN_UNROLL for (int part = 0; part < Parts; ++part, to += part_) {
+      IA_NN_UNROLL
+      for (int part = 0; part < Parts; ++part, to += part_) {
         if (left >= V::size) rest.store(to);
         else if (left > 0) rest.store(to, left);
         if constexpr (Parts > 1) {
@@ -182,6 +188,7 @@ public:
       }
     }
   }
+
 private:
   // Zeros behind the last unit, to whole lines.
   static constexpr index_t part_size(index_t k) noexcept {

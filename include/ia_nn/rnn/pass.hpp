@@ -38,8 +38,8 @@ template <element X, element Y> struct pass_io {
   index_t src_t, src_n;
   Y* dst; ///< of this direction's columns; may be null
   index_t dst_t, dst_n;
-  bool add;            ///< dst += h: the second direction of a sum
-  X const* residual;   ///< dst = h + residual, of the strides of src; or null
+  bool add;          ///< dst += h: the second direction of a sum
+  X const* residual; ///< dst = h + residual, of the strides of src; or null
   f32 const* attention;
   index_t attention_t, attention_n;
   f32 const* initial_hidden; ///< (N, R); null: zeros
@@ -68,14 +68,13 @@ template <class W> struct pass_layout {
   using A = typename W::operand_type;
   using main = operand_rows<A, typename matrix::main_kernel, matrix::parts>;
   using few = operand_row<A, typename matrix::few_kernel, matrix::parts>;
-  static constexpr index_t max_gates =
-      max_of(W::traits::early, max_of(W::traits::late, 1));
+  static constexpr index_t max_gates = max_of(W::traits::early, max_of(W::traits::late, 1));
 
   index_t states, operand, other, x, gates_x, gates_h, region, cells, total;
-  index_t slot;       ///< elements of one slot of states
-  index_t padded;     ///< units of a row of states
-  index_t row_block;  ///< rows that are finished at a time
-  index_t x_stride;   ///< elements of a converted row
+  index_t slot;      ///< elements of one slot of states
+  index_t padded;    ///< units of a row of states
+  index_t row_block; ///< rows that are finished at a time
+  index_t x_stride;  ///< elements of a converted row
   int members;
 
   pass_layout(W const& w, index_t batch, index_t chunk, int workers) noexcept : members(workers) {
@@ -83,7 +82,9 @@ template <class W> struct pass_layout {
     slot = batch * padded;
     states = bytes_of(W::traits::slots * slot, 4);
     bool const one = batch == 1;
-    auto const rows = [&](index_t k) { return max_of(few::bytes(k), one ? 0 : main::bytes(k, batch)); };
+    auto const rows = [&](index_t k) {
+      return max_of(few::bytes(k), one ? 0 : main::bytes(k, batch));
+    };
     operand = 2 * rows(w.output());
     bool const second = W::traits::late > 0 || w.projects();
     other = second ? rows(w.hidden()) : 0;
@@ -98,27 +99,27 @@ template <class W> struct pass_layout {
   }
 
   template <class Kernel> static blocking blocks_of(W const& w, index_t rows) noexcept {
-    return choose_blocking(rows, w.input_matrix().blocks() * w.input_matrix().gates(),
-                           group_count<Kernel>(w.input()),
-                           Kernel::kr_a * static_cast<index_t>(sizeof(typename Kernel::packed_a)) *
-                               matrix::parts,
-                           Kernel::kr_a * W::nr *
-                               static_cast<index_t>(sizeof(typename matrix::b_type)) * matrix::parts,
-                           Kernel::max_rows, Kernel::rows_step, Kernel::few_rows, 1,
-                           matrix::parts == 1);
+    return choose_blocking(
+        rows, w.input_matrix().blocks() * w.input_matrix().gates(), group_count<Kernel>(w.input()),
+        Kernel::kr_a * static_cast<index_t>(sizeof(typename Kernel::packed_a)) * matrix::parts,
+        Kernel::kr_a * W::nr * static_cast<index_t>(sizeof(typename matrix::b_type)) *
+            matrix::parts,
+        Kernel::max_rows, Kernel::rows_step, Kernel::few_rows, 1, matrix::parts == 1);
   }
 
 private:
-  static index_t bytes_of(index_t count, index_t size) noexcept { return round_up(count * size, 64); }
+  static index_t bytes_of(index_t count, index_t size) noexcept {
+    return round_up(count * size, 64);
+  }
   static index_t gemm_bytes(W const& w, index_t rows) noexcept {
     using main_kernel = typename matrix::main_kernel;
     using few_kernel = typename matrix::few_kernel;
     gemm_options const o;
     index_t const few_rows = max_of(1, few_kernel::few_rows);
-    return max_of(region_bytes<few_kernel, matrix::parts>(blocks_of<few_kernel>(w, few_rows),
-                                                          w.input(), o),
-                  region_bytes<main_kernel, matrix::parts>(blocks_of<main_kernel>(w, max_of(rows, 4)),
-                                                           w.input(), o));
+    return max_of(
+        region_bytes<few_kernel, matrix::parts>(blocks_of<few_kernel>(w, few_rows), w.input(), o),
+        region_bytes<main_kernel, matrix::parts>(blocks_of<main_kernel>(w, max_of(rows, 4)),
+                                                 w.input(), o));
   }
 };
 

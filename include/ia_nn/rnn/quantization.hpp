@@ -2,10 +2,12 @@
 //
 // How inputs and hidden states of an 8-bit layer are quantized:
 //
-//   q = saturate(round(x * (1 / scale)) + zero_point)     to nearest even; x = scale * (q - zero_point)
+//   q = saturate(round(x * (1 / scale)) + zero_point)     to nearest even; x = scale * (q -
+//   zero_point)
 //
 // static    both are given, from calibration
-// dynamic   symmetric: inputs by the largest value of each call; hidden states by 1 where the cell is
+// dynamic   symmetric: inputs by the largest value of each call; hidden states by 1 where the cell
+// is
 //           bounded, else by the largest value of h at every step
 #pragma once
 
@@ -62,10 +64,10 @@ struct rnn_quantization {
     }
     auto const check = [&](affine const& a, char const* what) {
       if (!(a.scale > 0) || !(a.scale < 3.4e38F) || !(1 / a.scale < 3.4e38F))
-        throw error(errc::bad_parameter, name + ": the scale of " + what + " is " +
-                                             std::to_string(a.scale) +
-                                             ", it must be positive and finite; calibrate the layer "
-                                             "or choose dynamic quantization");
+        throw error(errc::bad_parameter,
+                    name + ": the scale of " + what + " is " + std::to_string(a.scale) +
+                        ", it must be positive and finite; calibrate the layer "
+                        "or choose dynamic quantization");
       if (a.zero_point < detail::lowest_of<A> || a.zero_point > detail::highest_of<A>)
         throw error(errc::bad_parameter, name + ": the zero point of " + what + " is " +
                                              std::to_string(a.zero_point) + ", outside of " +

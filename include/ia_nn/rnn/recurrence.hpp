@@ -4,17 +4,18 @@
 //
 //   for each chunk of steps                         (its input part stays in cache)
 //     convert x of the chunk                        rows divided among members; barrier
-//     input part = x W + b                          every member: its own units, all rows of the chunk
+//     input part = x W + b                          members: their share of it; barrier
 //     for each step
 //       for each own block of units                 forward in even steps, backward in odd ones, so
-//         gates = h(t-1) U    register tiles        that the weights touched last are still in cache
-//         h(t) = cell.step    own rows of h, c      when the sweep begins
+//         gates = h(t-1) U    register tiles        that the weights touched last are still in
+//         cache h(t) = cell.step    own rows of h, c      when the sweep begins
 //       barrier                                     h(t) is complete
 //
-// A member owns blocks of units for the whole sequence: their weights stay in its L2 where they fit,
-// their states are touched by nobody else, and the input part is computed by who consumes it. What
-// members share is h, in two buffers that take turns: one barrier a step. Cells with a second
-// product (reset-before GRU, projections, layer normalization) have a second barrier.
+// A member owns blocks of units for the whole sequence, so that their weights stay in its L2 where
+// they fit. The block at the border of two shares is divided by rows, a tile each: 25 blocks of two
+// tiles are 25 and 25 tiles for two members, not 13 and 12 blocks. h is in two buffers that take
+// turns: one barrier a step. Cells with a second product (reset-before GRU, projections, layer
+// normalization) have a second barrier.
 //
 // Every sum runs over k in order inside one member: the same bits for any number of members.
 #pragma once
@@ -66,9 +67,27 @@ private:
   /// What a member knows of its share and of the moment.
   struct share {
     int rank, size;
-    block own, own_output; ///< blocks of units, of outputs
+    block own, own_output; ///< blocks of units, of outputs: outside of steps, and of single rows
     affine x{}, h{};       ///< quantization of inputs, of h(t-1)
-    f32 largest = 0;       ///< |h(t)| of own units, where h is not bounded
+  };
+
+  /// A share of blocks x tiles of rows: whole blocks, and parts of the first and the last one.
+  struct division {
+    index_t first, last;         ///< tiles, numbered block by block
+    index_t tiles, height, rows; ///< of a block
+    division(index_t blocks, index_t row_count, index_t tile_height, share const& s) noexcept
+        : tiles(ceil_div(row_count, tile_height)), height(tile_height), rows(row_count) {
+      block const mine = block_of(blocks * tiles, s.size, s.rank);
+      first = mine.begin, last = mine.end;
+    }
+    block blocks() const noexcept {
+      return first < last ? block{first / tiles, ceil_div(last, tiles)} : block{};
+    }
+    /// Rows of block b that belong to the share.
+    block rows_of(index_t b) const noexcept {
+      index_t const begin = max_of(first - b * tiles, 0), end = min_of(last - b * tiles, tiles);
+      return {begin * height, min_of(end * height, rows)};
+    }
   };
 
   template <class Kernel, bool Single> void recur(M const& m) const noexcept {
@@ -173,13 +192,14 @@ private:
   template <class Operand>
   void settle_range(M const& m, share& s, Operand const& to) const noexcept {
     if constexpr (W::quantized) {
-    value_range mine;
-    for (index_t row = 0; row < to.rows(); ++row)
-      for (index_t b = s.own_output.begin; b < s.own_output.end; ++b)
-        extend<I>(mine, states_of(row, b), nr);
-    s.h = symmetric<A>(combine(m, s, mine));
-    put_initial(s, to);
-    m.barrier();
+      m.barrier(); // h(t) is complete
+      value_range mine;
+      for (index_t row = 0; row < to.rows(); ++row)
+        for (index_t b = s.own_output.begin; b < s.own_output.end; ++b)
+          extend<I>(mine, states_of(row, b), nr);
+      s.h = symmetric<A>(combine(m, s, mine));
+      put_initial(s, to);
+      m.barrier();
     }
   }
   value_range combine(M const& m, share const& s, value_range mine) const noexcept {
@@ -205,7 +225,8 @@ private:
            (io_.rows.batch == 1 || io_.src_t == io_.rows.batch * io_.src_n);
   }
 
-  void input_part(M const& m, share const& s, index_t step, index_t end, index_t active) const noexcept {
+  void input_part(M const& m, share const& s, index_t step, index_t end,
+                  index_t active) const noexcept {
     sequence_rows const& rows = io_.rows;
     a_source<A> a{x_, l_.x_stride, 1};
     index_t count = 0;
@@ -222,48 +243,60 @@ private:
         for (index_t row = 0; row < active; ++row, ++count)
           if (count % s.size == s.rank)
             convert_row<I>(x_ + count * l_.x_stride,
-                           io_.src + rows.time_of(t, row) * io_.src_t + rows.sequence(row) * io_.src_n,
+                           io_.src + rows.time_of(t, row) * io_.src_t +
+                               rows.sequence(row) * io_.src_n,
                            w_.input(), q);
       }
       m.barrier();
     }
-    if (s.own.empty()) return;
     matrix const& in = w_.input_matrix();
     gemm_options o;
     if (W::quantized) o.a_zero_point = s.x.zero_point;
-    gemm_task<A, typename W::weight_type, f32, typename matrix::b_type, typename matrix::panel_type> t{};
+    gemm_task<A, typename W::weight_type, f32, typename matrix::b_type, typename matrix::panel_type>
+        t{};
     t.a = a;
     t.b = in.view();
     t.c = gates_x_;
     t.ldc = in.columns();
     t.k = w_.input();
-    t.rows = {0, count};
-    t.panels = {s.own.begin * in.gates(), s.own.end * in.gates()};
     t.scratch = scratch_ + s.rank * (l_.region + l_.cells);
     chain const finish{input_stage{in.scale(), w_.bias(), W::quantized ? s.x.scale : 1.0F}};
-    if (count <= few_kernel::few_rows)
-      run_region<I, few_kernel, matrix::parts>(
-          t, layout::template blocks_of<few_kernel>(w_, count), o, finish);
-    else
-      run_region<I, main_kernel, matrix::parts>(
-          t, layout::template blocks_of<main_kernel>(w_, count), o, finish);
+    bool const few = count <= few_kernel::few_rows;
+    blocking const plan = few ? layout::template blocks_of<few_kernel>(w_, count)
+                              : layout::template blocks_of<main_kernel>(w_, count);
+    division const mine(in.blocks(), count, plan.height, s);
+    block const blocks = mine.blocks();
+    for (index_t b = blocks.begin; b < blocks.end;) {
+      t.rows = mine.rows_of(b);
+      index_t next = b + 1; // neighbours with the same rows go together
+      while (next < blocks.end && mine.rows_of(next) == t.rows) ++next;
+      t.panels = {b * in.gates(), next * in.gates()};
+      if (few) run_region<I, few_kernel, matrix::parts>(t, plan, o, finish);
+      else run_region<I, main_kernel, matrix::parts>(t, plan, o, finish);
+      b = next;
+    }
+    m.barrier();
   }
 
   // ---- a step -----------------------------------------------------------------------------------
-  // New h of a block of a row: to the states, to the operand of the next step, to the destination.
-  template <class Operand>
-  IA_NN_INLINE void emit(share const& s, index_t step, index_t row, index_t b, V const (&h)[vectors],
-                         bool goes_on, Operand const& next) const noexcept {
-    index_t const unit = b * nr, n = min_of(nr, w_.output() - unit);
-    f32* const state = states_of(row, b);
-    IA_NN_UNROLL for (int v = 0; v < vectors; ++v) h[v].store(state + v * V::size);
+  // New h of some units of a row: to the states, to the operand of the next step, to the
+  // destination.
+  template <class Operand, int Count>
+  IA_NN_INLINE void emit(share const& s, index_t step, index_t row, index_t unit,
+                         V const (&h)[Count], bool goes_on, Operand const& next) const noexcept {
+    index_t const n = min_of(Count * V::size, w_.output() - unit);
+    f32* const state = states_of(row, 0) + unit;
+    IA_NN_UNROLL
+    for (int v = 0; v < Count; ++v) h[v].store(state + v * V::size);
     if (goes_on && !w_.follows_range())
       next.put(row, unit, n, h, quantizer(W::quantized ? s.h : affine{1.0F, 0}));
     if (!io_.dst) return;
     index_t const t = io_.rows.time_of(step, row), seq = io_.rows.sequence(row);
     Y* const to = io_.dst + t * io_.dst_t + seq * io_.dst_n + unit;
-    X const* const plus = io_.residual ? io_.residual + t * io_.src_t + seq * io_.src_n + unit : nullptr;
-    IA_NN_UNROLL for (int v = 0; v < vectors; ++v) {
+    X const* const plus =
+        io_.residual ? io_.residual + t * io_.src_t + seq * io_.src_n + unit : nullptr;
+    IA_NN_UNROLL
+    for (int v = 0; v < Count; ++v) {
       index_t const left = n - v * V::size;
       if (left <= 0) break;
       V y = h[v];
@@ -283,7 +316,8 @@ private:
   // The gates of block b of `rows` rows from `row` on, to cells [row][gate][nr].
   template <class Kernel>
   void tiles(typename Kernel::context& state, matrix const& u, s32 const* start,
-             operand<Kernel> const& a, index_t b, index_t row, index_t rows, acc* cells) const noexcept {
+             operand<Kernel> const& a, index_t b, index_t row, index_t rows,
+             acc* cells) const noexcept {
     int const gates = u.gates(), height = a.height();
     auto const view = u.view();
     index_t const ld = gates * nr;
@@ -311,21 +345,25 @@ private:
 
   template <class Kernel, class Finish>
   void product(share const& s, typename Kernel::context& state, matrix const& u, s32 const* start,
-               operand<Kernel> const& a, block own, index_t step, index_t active,
+               operand<Kernel> const& a, index_t step, index_t active,
                Finish&& finish) const noexcept {
-    acc* const cells = reinterpret_cast<acc*>(scratch_ + s.rank * (l_.region + l_.cells) + l_.region);
+    acc* const cells =
+        reinterpret_cast<acc*>(scratch_ + s.rank * (l_.region + l_.cells) + l_.region);
     index_t const most = max_of(1, 96 / a.height()) * a.height();
-    sweep(own, step, [&](index_t b) {
-      for (index_t row = 0; row < active; row += most) {
-        index_t const rows = min_of(most, active - row);
+    division const mine(u.blocks(), active, a.height(), s);
+    sweep(mine.blocks(), step, [&](index_t b) {
+      block const part = mine.rows_of(b);
+      for (index_t row = part.begin; row < part.end; row += most) {
+        index_t const rows = min_of(most, part.end - row);
         tiles<Kernel>(state, u, start, a, b, row, rows, cells);
         for (index_t r = 0; r < rows; ++r) finish(b, row + r, cells + r * u.gates() * nr);
       }
     });
   }
 
-  IA_NN_INLINE lanes<W> lanes_at(index_t b, index_t row, f32 const* x, acc const* cells, matrix const& u,
-                                 f32 factor, f32 attention_weight, int v) const noexcept {
+  IA_NN_INLINE lanes<W> lanes_at(index_t b, index_t row, f32 const* x, acc const* cells,
+                                 matrix const& u, f32 factor, f32 attention_weight,
+                                 int v) const noexcept {
     lanes<W> at;
     index_t const offset = v * V::size;
     at.parameters = w_.parameters() + b * nr + offset;
@@ -354,13 +392,14 @@ private:
     other.set_rows(active);
     auto const deliver = [&](index_t b, index_t row, V const(&v)[vectors]) IA_NN_LAMBDA {
       if (w_.projects()) other.put(row, b * nr, min_of(nr, w_.hidden() - b * nr), v, q);
-      else emit(s, step, row, b, v, row < next_rows, next);
+      else emit(s, step, row, b * nr, v, row < next_rows, next);
     };
     auto const cells_to = [&](matrix const& u, auto const& function) {
       return [&, function](index_t b, index_t row, acc const* cells) {
         f32 const a = attention(step, row);
         V v[vectors];
-        IA_NN_UNROLL for (int i = 0; i < vectors; ++i) {
+        IA_NN_UNROLL
+        for (int i = 0; i < vectors; ++i) {
           auto at = lanes_at(b, row, x + row * columns, cells, u, factor, a, i);
           v[i] = function(at);
         }
@@ -369,7 +408,7 @@ private:
     };
     s32 const* const start = w_.recurrent_start(few);
     if constexpr (traits::by_row) {
-      product<Kernel>(s, state, w_.recurrent(), start, h, s.own, step, active,
+      product<Kernel>(s, state, w_.recurrent(), start, h, step, active,
                       [&](index_t b, index_t row, acc const* cells) {
                         raw_sums(b, cells, factor, gates_h_ + row * columns);
                       });
@@ -383,33 +422,35 @@ private:
         }
       }
     } else if constexpr (traits::late > 0) {
-      product<Kernel>(s, state, w_.recurrent(), start, h, s.own, step, active,
+      product<Kernel>(s, state, w_.recurrent(), start, h, step, active,
                       [&](index_t b, index_t row, acc const* cells) {
                         f32 const a = attention(step, row);
                         V v[vectors];
-                        IA_NN_UNROLL for (int i = 0; i < vectors; ++i) {
-                          auto at = lanes_at(b, row, x + row * columns, cells, w_.recurrent(), factor,
-                                             a, i);
+                        IA_NN_UNROLL
+                        for (int i = 0; i < vectors; ++i) {
+                          auto at = lanes_at(b, row, x + row * columns, cells, w_.recurrent(),
+                                             factor, a, i);
                           v[i] = w_.cell().prepare(at);
                         }
                         other.put(row, b * nr, min_of(nr, w_.hidden() - b * nr), v, q);
                       });
       m.barrier();
-      product<Kernel>(s, state, w_.late(), w_.late_start(few), other, s.own, step, active,
-                      cells_to(w_.late(), [&](auto& at) IA_NN_LAMBDA { return w_.cell().step(at); }));
+      product<Kernel>(
+          s, state, w_.late(), w_.late_start(few), other, step, active,
+          cells_to(w_.late(), [&](auto& at) IA_NN_LAMBDA { return w_.cell().step(at); }));
     } else {
-      product<Kernel>(s, state, w_.recurrent(), start, h, s.own, step, active,
-                      cells_to(w_.recurrent(),
-                               [&](auto& at) IA_NN_LAMBDA { return w_.cell().step(at); }));
+      product<Kernel>(
+          s, state, w_.recurrent(), start, h, step, active,
+          cells_to(w_.recurrent(), [&](auto& at) IA_NN_LAMBDA { return w_.cell().step(at); }));
     }
     if (w_.projects()) {
       m.barrier();
-      product<Kernel>(s, state, w_.projection(), w_.projection_start(few), other, s.own_output, step,
-                      active, [&](index_t b, index_t row, acc const* cells) {
+      product<Kernel>(s, state, w_.projection(), w_.projection_start(few), other, step, active,
+                      [&](index_t b, index_t row, acc const* cells) {
                         V v[vectors];
                         for (int i = 0; i < vectors; ++i)
                           v[i] = projected(b, cells, second_scale(s).scale, i);
-                        emit(s, step, row, b, v, row < next_rows, next);
+                        emit(s, step, row, b * nr, v, row < next_rows, next);
                       });
     }
   }
@@ -439,8 +480,8 @@ private:
   }
 
   // One sequence: gates stay in registers (row_step.hpp).
-  void single_step(M const& m, share const& s, index_t step, f32 const* x,
-                   single_operand const& h, single_operand const& next) const noexcept {
+  void single_step(M const& m, share const& s, index_t step, f32 const* x, single_operand const& h,
+                   single_operand const& next) const noexcept {
     single_operand const other(other_, w_.hidden());
     row_step_call<W> call{};
     call.x_part = x;
@@ -449,8 +490,10 @@ private:
     call.states = states_;
     call.slot = l_.slot;
     call.attention = attention(step, 0);
-    row_step(w_, m, call, gates_h_, other, second_scale(s), s.own, s.own_output, step, [&](index_t b, V const(&v)[vectors]) IA_NN_LAMBDA {
-               emit(s, step, 0, b, v, true, next);
+    row_step(w_, m, call, gates_h_, other, second_scale(s), s.own, s.own_output, step,
+             [&](index_t unit, V value) IA_NN_LAMBDA {
+               V const one[1] = {value};
+               emit(s, step, 0, unit, one, true, next);
              });
   }
 

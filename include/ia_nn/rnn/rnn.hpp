@@ -38,21 +38,21 @@ struct rnn_options {
   int workers = 1;                     ///< concurrency of the executor
   rnn_direction direction = rnn_direction::forward;
   rnn_layout layout = rnn_layout::time_first;
-  bool residual = false;               ///< layers from the second on add their input to their output
+  bool residual = false; ///< layers from the second on add their input to their output
   denormals denormal = denormals::flush; ///< decaying states make denormals by the thousand
 };
 
 /// One run. D is 2 for both directions, else 1; L layers; R outputs of a direction.
 template <element X, element Y> struct rnn_call {
-  X const* src = nullptr;                ///< (T, N, I) or (N, T, I): f32, or the layer's operand type
-  Y* dst = nullptr;                      ///< (T, N, D*R), R for sum; null for final states alone
-  index_t time = 0, batch = 0;           ///< T, N
-  f32 const* initial_hidden = nullptr;   ///< (L*D, N, R); null for zeros
-  f32 const* initial_cell = nullptr;     ///< (L*D, N, H) for each carried state; null for zeros
-  f32* final_hidden = nullptr;           ///< (L*D, N, R), or null
-  f32* final_cell = nullptr;             ///< as initial_cell, or null
-  s32 const* lengths = nullptr;          ///< (N): 0 <= length <= T; outputs behind the end are zero
-  f32 const* attention = nullptr;        ///< (T, N) or (N, T), for cells that attend
+  X const* src = nullptr;              ///< (T, N, I) or (N, T, I): f32, or the layer's operand type
+  Y* dst = nullptr;                    ///< (T, N, D*R), R for sum; null for final states alone
+  index_t time = 0, batch = 0;         ///< T, N
+  f32 const* initial_hidden = nullptr; ///< (L*D, N, R); null for zeros
+  f32 const* initial_cell = nullptr;   ///< (L*D, N, H) for each carried state; null for zeros
+  f32* final_hidden = nullptr;         ///< (L*D, N, R), or null
+  f32* final_cell = nullptr;           ///< as initial_cell, or null
+  s32 const* lengths = nullptr;        ///< (N): 0 <= length <= T; outputs behind the end are zero
+  f32 const* attention = nullptr;      ///< (T, N) or (N, T), for cells that attend
 };
 
 /// A stack of layers, each in one or two directions. Weights is an rnn_weights.
@@ -65,7 +65,8 @@ public:
   using weights_type = Weights;
 
   /// `layers`: [layer][direction].
-  rnn(std::vector<Weights> layers, rnn_options const& o) : weights_(std::move(layers)), options_(o) {
+  rnn(std::vector<Weights> layers, rnn_options const& o)
+      : weights_(std::move(layers)), options_(o) {
     if (weights_.empty()) throw error(errc::bad_shape, "rnn: no layers");
     if (o.max_time < 1 || o.max_batch < 1)
       throw error(errc::bad_shape, "rnn: max_time is " + std::to_string(o.max_time) +
@@ -84,15 +85,16 @@ public:
       for (index_t l = 0; l < layers_count(); ++l) w = max_of(w, width(l));
       return w;
     }();
-    shape<dyn, dyn, dyn, dyn> const big(o.max_time, o.max_batch, widest + 64, 64); // overflow throws
+    shape<dyn, dyn, dyn, dyn> const big(o.max_time, o.max_batch, widest + 64,
+                                        64); // overflow throws
     static_cast<void>(big);
     chunk_ = choose_chunk();
     index_t largest = 0;
     for (Weights const& w : weights_)
-      largest = max_of(largest, detail::pass_layout<Weights>(w, o.max_batch, chunk_, o.workers).total);
+      largest =
+          max_of(largest, detail::pass_layout<Weights>(w, o.max_batch, chunk_, o.workers).total);
     order_bytes_ = round_up(o.max_batch * 4, 64);
-    between_bytes_ =
-        layers_count() > 1 ? round_up(o.max_time * o.max_batch * widest * 4, 64) : 0;
+    between_bytes_ = layers_count() > 1 ? round_up(o.max_time * o.max_batch * widest * 4, 64) : 0;
     workspace_bytes_ = largest + order_bytes_ + 2 * between_bytes_;
   }
   explicit rnn(Weights layer, rnn_options const& o) : rnn(one(std::move(layer)), o) {}
@@ -101,8 +103,9 @@ public:
     return static_cast<index_t>(weights_.size()) / directions();
   }
   index_t directions() const noexcept {
-    return options_.direction == rnn_direction::concat || options_.direction == rnn_direction::sum ? 2
-                                                                                                   : 1;
+    return options_.direction == rnn_direction::concat || options_.direction == rnn_direction::sum
+               ? 2
+               : 1;
   }
   Weights const& weights(index_t layer, index_t direction = 0) const noexcept {
     return weights_[static_cast<std::size_t>(layer * directions() + direction)];
@@ -127,11 +130,13 @@ public:
       throw error(code, weights(0).name() + ": " + what);
     };
     if (c.time < 0 || c.batch < 0 || c.time > options_.max_time || c.batch > options_.max_batch)
-      fail(errc::bad_shape, "T is " + std::to_string(c.time) + " and N is " + std::to_string(c.batch) +
-                                ", planned for at most " + std::to_string(options_.max_time) + " and " +
+      fail(errc::bad_shape, "T is " + std::to_string(c.time) + " and N is " +
+                                std::to_string(c.batch) + ", planned for at most " +
+                                std::to_string(options_.max_time) + " and " +
                                 std::to_string(options_.max_batch));
     if (!c.src && c.time * c.batch > 0) fail(errc::bad_pointer, "src is null");
-    if (!c.dst && !c.final_hidden && !c.final_cell) fail(errc::bad_pointer, "there is no destination");
+    if (!c.dst && !c.final_hidden && !c.final_cell)
+      fail(errc::bad_pointer, "there is no destination");
     if constexpr (Weights::traits::attends)
       if (!c.attention && c.time * c.batch > 0)
         fail(errc::bad_pointer, "this cell needs attention");
@@ -153,10 +158,11 @@ public:
     run(c, scratch, e, [](index_t, auto const*, index_t, auto const*, index_t) {});
   }
 
-  /// The same; observe(layer, src, src_features, dst, dst_features) is called after every layer with
-  /// what it read and wrote, (T, N, features) in the layout of the call.
+  /// The same; observe(layer, src, src_features, dst, dst_features) is called after every layer
+  /// with what it read and wrote, (T, N, features) in the layout of the call.
   template <element X, element Y, executor E, class Observer>
-  void run(rnn_call<X, Y> const& c, workspace_view scratch, E&& e, Observer&& observe) const noexcept {
+  void run(rnn_call<X, Y> const& c, workspace_view scratch, E&& e,
+           Observer&& observe) const noexcept {
     static_assert(std::same_as<X, f32> || std::same_as<X, A>,
                   "ia_nn: rnn: src must be f32 or the operand type of the weights");
     static_assert(std::same_as<Y, f32> || std::same_as<Y, bf16>,
@@ -167,9 +173,8 @@ public:
     denormal_scope const mode(options_.denormal);
     s32* const order = reinterpret_cast<s32*>(scratch.data);
     if (c.lengths) detail::sort_by_length(order, c.lengths, c.batch);
-    f32* const between[2] = {
-        reinterpret_cast<f32*>(scratch.data + order_bytes_),
-        reinterpret_cast<f32*>(scratch.data + order_bytes_ + between_bytes_)};
+    f32* const between[2] = {reinterpret_cast<f32*>(scratch.data + order_bytes_),
+                             reinterpret_cast<f32*>(scratch.data + order_bytes_ + between_bytes_)};
     std::byte* const memory = scratch.data + order_bytes_ + 2 * between_bytes_;
     run_team(e, team_size(e.concurrency()), [&](auto const& member) {
       detail::any_member const m(member);
@@ -199,16 +204,16 @@ private:
     Weights const& w = weights(l, d);
     index_t const expected = l == 0 ? weights(0).input() : width(l - 1);
     if (w.input() != expected)
-      throw error(errc::bad_shape, w.name() + ": layer " + std::to_string(l) + " has I = " +
-                                       std::to_string(w.input()) + ", the layer before it gives " +
-                                       std::to_string(expected));
+      throw error(errc::bad_shape, w.name() + ": layer " + std::to_string(l) +
+                                       " has I = " + std::to_string(w.input()) +
+                                       ", the layer before it gives " + std::to_string(expected));
     if (w.output() != weights(l, 0).output() || w.hidden() != weights(l, 0).hidden())
-      throw error(errc::bad_shape, w.name() + ": the directions of layer " + std::to_string(l) +
-                                       " differ in size");
+      throw error(errc::bad_shape,
+                  w.name() + ": the directions of layer " + std::to_string(l) + " differ in size");
     if (w.hidden() != weights(0).hidden() || w.output() != weights(0).output())
-      throw error(errc::bad_shape, w.name() + ": layer " + std::to_string(l) + " has H = " +
-                                       std::to_string(w.hidden()) + ", the first one " +
-                                       std::to_string(weights(0).hidden()) +
+      throw error(errc::bad_shape, w.name() + ": layer " + std::to_string(l) +
+                                       " has H = " + std::to_string(w.hidden()) +
+                                       ", the first one " + std::to_string(weights(0).hidden()) +
                                        ": states are one array, chain two models instead");
     if (options_.residual && l > 0 && w.input() != width(l))
       throw error(errc::bad_shape, w.name() + ": a residual needs as many outputs as inputs");
@@ -227,21 +232,26 @@ private:
   // A barrier costs about a microsecond: a step must be worth it.
   int team_size(int most) const noexcept {
     index_t const work = weights(0).recurrent_bytes();
-    index_t const blocks = max_of(weights(0).blocks(), 1);
+    using kernel = typename Weights::matrix::main_kernel;
+    index_t const tiles =
+        ceil_div(options_.max_batch, detail::recurrent_height<kernel>(options_.max_batch));
+    index_t const blocks = weights(0).blocks() * tiles;
     index_t const worth = max_of(1, work * options_.max_batch / 100000);
     return static_cast<int>(min_of(min_of(most, options_.workers), min_of(blocks, worth)));
   }
 
   template <element X, element Y, element CX, element CY, class Observer>
-  void layer(detail::any_member const& m, rnn_call<CX, CY> const& c, index_t l, X const* src, Y* dst,
-             s32 const* order, std::byte* memory, Observer& observe) const noexcept {
+  void layer(detail::any_member const& m, rnn_call<CX, CY> const& c, index_t l, X const* src,
+             Y* dst, s32 const* order, std::byte* memory, Observer& observe) const noexcept {
     bool const time_first = options_.layout == rnn_layout::time_first;
     index_t const D = directions(), features = width(l);
     for (index_t d = 0; d < D; ++d) {
       Weights const& w = weights(l, d);
       index_t const I = w.input(), R = w.output(), H = w.hidden(), at = l * D + d;
       detail::pass_layout<Weights> const layout(w, options_.max_batch, chunk_, options_.workers);
-      auto const from = [&](auto* p, index_t size) { return p ? p + at * c.batch * size : nullptr; };
+      auto const from = [&](auto* p, index_t size) {
+        return p ? p + at * c.batch * size : nullptr;
+      };
       bool const reverse = options_.direction == rnn_direction::reverse || d == 1;
       bool const sum = options_.direction == rnn_direction::sum;
       index_t const column = sum ? 0 : d * R;

@@ -21,7 +21,8 @@ IA_NN_BEGIN
 
 namespace gate_order {
 
-/// lstm[g], gru[g]: where gate g of i f g o, r z n stands; transposed: matrices have gates in columns.
+/// lstm[g], gru[g]: where gate g of i f g o, r z n stands; transposed: matrices have gates in
+/// columns.
 struct pytorch {
   static constexpr int lstm[4] = {0, 1, 2, 3}, gru[3] = {0, 1, 2};
   static constexpr bool transposed = false;
@@ -47,17 +48,17 @@ concept gate_ordering = requires {
   { O::transposed } -> std::convertible_to<bool>;
 };
 
-/// One direction of one layer, f32. I inputs, H hidden units, G gates; R = projected, or H without a
-/// projection. Peepholes and other parameters stand in the order that the cell documents.
+/// One direction of one layer, f32. I inputs, H hidden units, G gates; R = projected, or H without
+/// a projection. Peepholes and other parameters stand in the order that the cell documents.
 struct rnn_source {
   index_t input = 0, hidden = 0;
-  std::span<f32 const> w_input;      ///< (G*H, I), or (I, G*H) where the order is transposed
-  std::span<f32 const> w_recurrent;  ///< (G*H, R), or (R, G*H)
-  std::span<f32 const> b_input;      ///< (G*H), or empty
-  std::span<f32 const> b_recurrent;  ///< (G*H), or empty
-  std::span<f32 const> parameters;   ///< Cell::parameters vectors of H
-  std::span<f32 const> projection;   ///< (R, H), or empty
-  index_t projected = 0;             ///< R where there is a projection
+  std::span<f32 const> w_input{};     ///< (G*H, I), or (I, G*H) where the order is transposed
+  std::span<f32 const> w_recurrent{}; ///< (G*H, R), or (R, G*H)
+  std::span<f32 const> b_input{};     ///< (G*H), or empty
+  std::span<f32 const> b_recurrent{}; ///< (G*H), or empty
+  std::span<f32 const> parameters{};  ///< Cell::parameters vectors of H
+  std::span<f32 const> projection{};  ///< (R, H), or empty
+  index_t projected = 0;              ///< R where there is a projection
 };
 
 namespace detail {

@@ -6,6 +6,10 @@
 //   rnn_stream voice(model);              // any number of streams share a model's weights
 //   voice.step(x, y);                     // (I) -> (R)
 //   rnn_stream other = voice;             // goes on from the same state
+//
+// Denormal numbers: switching the CPU's mode and back costs a third of a small step, so the mode is
+// left alone. Unless the model keeps denormals, states and inputs below 2^-50 (-301 dB) become zero
+// instead, which keeps everything that is computed from them far from the smallest normal number.
 #pragma once
 
 #include <ia_nn/rnn/rnn.hpp>
@@ -25,21 +29,24 @@ template <class Weights> class rnn_stream {
   static_assert(!Weights::traits::attends, "ia_nn: rnn_stream: cells that attend run by sequence");
 
 public:
-  explicit rnn_stream(rnn<Weights> const& model) : model_(&model) {
+  explicit rnn_stream(rnn<Weights> const& model)
+      : model_(&model), tiny_(model.options().denormal == denormals::flush ? 0x1p-50F : 0.0F) {
     if (model.options().direction != rnn_direction::forward)
-      throw error(errc::bad_parameter, model.weights(0).name() +
-                                           ": a stream goes forward, the model does not");
+      throw error(errc::bad_parameter,
+                  model.weights(0).name() + ": a stream goes forward, the model does not");
     index_t bytes = 0;
     for (index_t l = 0; l < model.layers_count(); ++l)
-      bytes = max_of(bytes, carve(model.weights(l), nullptr, 0).bytes);
-    layer_bytes_ = bytes;
-    memory_ = aligned_array<std::byte>(bytes * model.layers_count());
+      bytes += carve(model.weights(l), nullptr).bytes;
+    memory_ = aligned_array<std::byte>(bytes);
+    place_parts();
     reset();
   }
   rnn_stream(rnn_stream const& other)
-      : model_(other.model_), layer_bytes_(other.layer_bytes_), parity_(other.parity_),
+      : model_(other.model_), tiny_(other.tiny_), sweep_(other.sweep_),
         memory_(other.memory_.size()) {
-    __builtin_memcpy(memory_.data(), other.memory_.data(), static_cast<std::size_t>(memory_.size()));
+    place_parts();
+    __builtin_memcpy(memory_.data(), other.memory_.data(),
+                     static_cast<std::size_t>(memory_.size()));
   }
   rnn_stream& operator=(rnn_stream const& other) { return *this = rnn_stream(other); }
   rnn_stream(rnn_stream&&) noexcept = default;
@@ -49,13 +56,9 @@ public:
   index_t output() const noexcept { return model_->output(); }
 
   /// One sample: x (I) to y (R).
-  void step(f32 const* x, f32* y) noexcept {
-    denormal_scope const mode(model_->options().denormal);
-    advance(x, y);
-  }
+  void step(f32 const* x, f32* y) noexcept { advance(x, y); }
   /// `count` samples, (count, I) to (count, R).
   void run(f32 const* x, f32* y, index_t count) noexcept {
-    denormal_scope const mode(model_->options().denormal);
     index_t const in = input(), out = output();
     for (index_t i = 0; i < count; ++i) advance(x + i * in, y + i * out);
   }
@@ -63,7 +66,7 @@ public:
   /// h and the carried states become zero.
   void reset() noexcept {
     for (index_t l = 0; l < model_->layers_count(); ++l) {
-      part const p = layer(l);
+      part const& p = layer(l);
       __builtin_memset(p.states, 0, static_cast<std::size_t>(p.slot * slots * 4));
       put_hidden(l, p);
     }
@@ -89,14 +92,16 @@ public:
   }
 
 private:
+  /// Memory of one layer.
   struct part {
     f32* states;
     index_t slot;
-    std::byte *h[2], *other, *x;
+    std::byte *h, *next; ///< h(t-1), and h(t) while blocks of units still read the other
+    std::byte *other, *x;
     f32 *gates, *y, *factor; ///< factor: scale of h(t-1), where it follows the range
     index_t bytes;
   };
-  static part carve(Weights const& w, std::byte* memory, index_t) noexcept {
+  static part carve(Weights const& w, std::byte* memory) noexcept {
     part p;
     index_t at = 0;
     auto const take = [&](index_t bytes) {
@@ -106,19 +111,24 @@ private:
     };
     p.slot = max_of(w.blocks(), w.output_blocks()) * nr;
     p.states = reinterpret_cast<f32*>(take(p.slot * slots * 4));
-    p.h[0] = take(row::bytes(w.output())), p.h[1] = take(row::bytes(w.output()));
+    p.h = take(row::bytes(w.output())), p.next = take(row::bytes(w.output()));
     p.other = take(row::bytes(w.hidden()));
     p.x = take(row::bytes(w.input()));
-    p.gates = reinterpret_cast<f32*>(
-        take(Weights::traits::by_row ? 2 * w.recurrent().columns() * 4 : 0));
+    p.gates =
+        reinterpret_cast<f32*>(take(Weights::traits::by_row ? 2 * w.recurrent().columns() * 4 : 0));
     p.y = reinterpret_cast<f32*>(take(w.output() * 4));
     p.factor = reinterpret_cast<f32*>(take(4));
     p.bytes = at;
     return p;
   }
-  part layer(index_t l) const noexcept {
-    return carve(model_->weights(l), const_cast<std::byte*>(memory_.data()) + l * layer_bytes_, 0);
+  void place_parts() {
+    std::byte* at = memory_.data();
+    for (index_t l = 0; l < model_->layers_count(); ++l) {
+      parts_.push_back(carve(model_->weights(l), at));
+      at += parts_.back().bytes;
+    }
   }
+  part const& layer(index_t l) const noexcept { return parts_[static_cast<std::size_t>(l)]; }
   index_t state_size(index_t l) const noexcept {
     Weights const& w = model_->weights(l);
     return w.output() + Weights::cell_type::states * w.hidden();
@@ -126,7 +136,7 @@ private:
   template <class F> void each_state(F&& f) const noexcept {
     for (index_t l = 0; l < model_->layers_count(); ++l) {
       Weights const& w = model_->weights(l);
-      part const p = layer(l);
+      part const& p = layer(l);
       f(p.states, w.output());
       for (int k = 0; k < Weights::cell_type::states; ++k)
         f(p.states + (1 + k) * p.slot, w.hidden());
@@ -146,7 +156,7 @@ private:
         detail::extend<I>(r, p.states, w.output());
         *p.factor = detail::symmetric<A>(r).scale;
       }
-    row const to(p.h[parity_], w.output());
+    row const to(p.h, w.output());
     detail::quantizer const q(Weights::quantized ? hidden_scale(w, p) : affine{1.0F, 0});
     for (index_t b = 0; b < w.output_blocks(); ++b) {
       V h[nr / V::size];
@@ -158,9 +168,9 @@ private:
 
   IA_NN_INLINE void advance(f32 const* x, f32* y) noexcept {
     index_t const last = model_->layers_count() - 1;
-    parity_ = 1 - parity_;
+    sweep_ = 1 - sweep_;
     for (index_t l = 0; l <= last; ++l) {
-      part const p = layer(l);
+      part const& p = layer(l);
       f32* const to = l == last ? y : p.y;
       bool const residual = model_->options().residual && l > 0;
       layer_step(l, p, x, to);
@@ -175,58 +185,57 @@ private:
     call.x_factor = input_operand(w, p, x, call.x);
     call.x_start = w.input_start();
     affine const a = hidden_scale(w, p);
-    call.h = row(p.h[1 - parity_], w.output()).data();
+    call.h = row(p.h, w.output()).data();
     call.factor = Weights::quantized ? a.scale : 1.0F;
     call.states = p.states;
     call.slot = p.slot;
-    row const next(p.h[parity_], w.output()), other(p.other, w.hidden());
+    call.tiny = tiny_;
+    // One block reads all of h(t-1) before it writes h(t).
+    bool const direct = w.blocks() == 1 && !w.projects();
+    row const next(direct ? p.h : p.next, w.output()), other(p.other, w.hidden());
     affine const second = Weights::quantized && w.projects() ? w.quantization().unprojected
-                          : Weights::quantized             ? a
-                                                           : affine{1.0F, 0};
+                          : Weights::quantized               ? a
+                                                             : affine{1.0F, 0};
     detail::quantizer const q(Weights::quantized ? a : affine{1.0F, 0});
     detail::row_step(w, solo_member{}, call, p.gates, other, second, {0, w.blocks()},
-                     {0, w.output_blocks()}, 0, [&](index_t b, V const(&h)[nr / V::size]) IA_NN_LAMBDA {
-                       index_t const unit = b * nr, n = min_of(nr, w.output() - unit);
-                       if (!w.follows_range()) next.put(0, unit, n, h, q);
-                       IA_NN_UNROLL for (int v = 0; v < static_cast<int>(nr) / V::size; ++v) {
-                         h[v].store(p.states + unit + v * V::size);
-                         index_t const left = n - v * V::size;
-                         if (left >= V::size) h[v].store(y + unit + v * V::size);
-                         else if (left > 0) h[v].store(y + unit + v * V::size, left);
-                       }
+                     {0, w.output_blocks()}, sweep_, [&](index_t unit, V value) IA_NN_LAMBDA {
+                       V const h[1] = {detail::without_tiny(value, call.tiny)};
+                       index_t const left = w.output() - unit;
+                       if (!w.follows_range()) next.put(0, unit, left, h, q);
+                       h[0].store(p.states + unit);
+                       if (left >= V::size) h[0].store(y + unit);
+                       else h[0].store(y + unit, left);
                      });
     if (w.follows_range()) put_hidden(l, p);
+    else if (!direct)
+      __builtin_memcpy(p.h, p.next, static_cast<std::size_t>(row::bytes(w.output())));
   }
   // The input as the product reads it; returns its scale.
   IA_NN_INLINE f32 input_operand(Weights const& w, part const& p, f32 const* x,
                                  typename row::packed const*& operand) const noexcept {
-    if constexpr (std::same_as<typename row::packed, f32>) {
-      operand = x;
-      return 1.0F;
-    } else {
-      affine a = w.quantization().input;
-      if constexpr (Weights::quantized)
-        if (w.quantization().dynamic) {
-          detail::value_range r;
-          detail::extend<I>(r, x, w.input());
-          a = detail::symmetric<A>(r);
-        }
-      row const to(p.x, w.input());
-      detail::quantizer const q(Weights::quantized ? a : affine{1.0F, 0});
-      for (index_t i = 0; i < w.input(); i += V::size) {
-        index_t const left = min_of(V::size, w.input() - i);
-        V const v[1] = {V::load(x + i, left)};
-        to.put(0, i, left, v, q);
+    affine a = w.quantization().input;
+    if constexpr (Weights::quantized)
+      if (w.quantization().dynamic) {
+        detail::value_range r;
+        detail::extend<I>(r, x, w.input());
+        a = detail::symmetric<A>(r);
       }
-      operand = to.data();
-      return a.scale;
+    row const to(p.x, w.input());
+    detail::quantizer const q(Weights::quantized ? a : affine{1.0F, 0});
+    for (index_t i = 0; i < w.input(); i += V::size) {
+      index_t const left = w.input() - i;
+      V const v[1] = {detail::without_tiny(V::load(x + i, left), tiny_)};
+      to.put(0, i, left, v, q);
     }
+    operand = to.data();
+    return a.scale;
   }
 
   rnn<Weights> const* model_;
-  index_t layer_bytes_ = 0;
-  int parity_ = 0;
+  f32 tiny_ = 0;
+  index_t sweep_ = 0; ///< direction of the sweep over the weights
   aligned_array<std::byte> memory_;
+  std::vector<part> parts_;
 };
 
 IA_NN_END

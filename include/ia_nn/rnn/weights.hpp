@@ -12,7 +12,7 @@
 
 IA_NN_BEGIN
 
-/// Weights of Cell on the instruction set I.
+/// Weights of Cell on the instruction set Isa.
 ///
 ///   A, B                        arithmetic
 ///   f32, f32                    f32; with Policy = bf16_parts<2 or 3> on AMX: bf16 terms
@@ -20,29 +20,34 @@ IA_NN_BEGIN
 ///   bf16, bf16                  inputs and h rounded to bf16, sums and states in f32
 ///   u8 or s8, s8                inputs and h quantized, sums exact, states in f32
 ///
-/// Input and Hidden are I and H if known at compile time. Errors: errc::bad_shape (sizes that do not
-/// fit, H = 0), errc::bad_parameter (quantization), errc::unsupported_isa; the sentence begins with
-/// `name`.
-template <isa::tag I, recurrent_cell Cell, element A = f32, element B = A, class Policy = standard,
-          index_t Input = dyn, index_t Hidden = dyn>
+/// Input and Hidden are I and H if known at compile time. Errors: errc::bad_shape (sizes that do
+/// not fit, H = 0), errc::bad_parameter (quantization), errc::unsupported_isa; the sentence begins
+/// with `name`.
+template <isa::tag Isa, recurrent_cell Cell, element A = f32, element B = A,
+          class Policy = standard, index_t Input = dyn, index_t Hidden = dyn>
 class rnn_weights {
-  static_assert(isa::is_compiled<I>,
-                "ia_nn: rnn_weights: this translation unit is not compiled for that instruction set; "
-                "add its -m flags or -march=native, or choose one of isa::compiled");
-  static_assert(detail::product_exists<A, B, Policy> && !std::same_as<Policy, grouped>,
-                "ia_nn: rnn_weights: operand and weights must be f32 and f32, f32 and bf16 or s8, bf16 "
-                "and bf16, or u8 or s8 and s8");
+  static_assert(
+      isa::is_compiled<Isa>,
+      "ia_nn: rnn_weights: this translation unit is not compiled for that instruction set; "
+      "add its -m flags or -march=native, or choose one of isa::compiled");
+  static_assert(
+      detail::product_exists<A, B, Policy> && !std::same_as<Policy, grouped>,
+      "ia_nn: rnn_weights: operand and weights must be f32 and f32, f32 and bf16 or s8, bf16 "
+      "and bf16, or u8 or s8 and s8");
+  // Eight units fill half a register of 512 bits: the smaller ones cost half as much.
+  static constexpr bool half_registers =
+      isa::has<Isa, isa::avx512> && std::same_as<A, f32> && Hidden != dyn && Hidden <= 8;
+  using I = std::conditional_t<half_registers, isa::avx2, Isa>;
   static_assert(Input != 0 && Hidden != 0, "ia_nn: rnn_weights: I and H must be at least 1");
 
 public:
   using isa_type = I;
+  using requested_isa = Isa;
   using cell_type = Cell;
   using operand_type = A;
   using weight_type = B;
   using traits = detail::cell_traits<Cell>;
   using matrix = detail::gate_matrix<I, A, B, Policy>;
-  /// Accuracy of sigmoid and tanh.
-  using accuracy = std::conditional_t<std::same_as<A, f32> && std::same_as<B, f32>, precise, fast>;
   static constexpr index_t static_input = Input, static_hidden = Hidden;
   static constexpr index_t nr = matrix::nr;
   static constexpr bool quantized = byte_element<A>;
@@ -52,7 +57,7 @@ public:
               std::string_view name = "rnn")
       : name_(name), cell_(cell), quantization_(q), input_(s.input), hidden_(s.hidden),
         output_(s.projected ? s.projected : s.hidden) {
-    isa::require<I>();
+    isa::require<Isa>();
     constexpr int G = traits::gates;
     check(s, Order::transposed);
     if constexpr (quantized) quantization_.complete<A>(name_, Cell::bounded, s.projected > 0);
@@ -102,7 +107,8 @@ public:
       using main = typename matrix::main_kernel;
       using few = typename matrix::few_kernel;
       input_start_ = input_matrix_.start(
-          (quantization_.dynamic ? detail::middle_of<A> : quantization_.input.zero_point) + few::a_shift);
+          (quantization_.dynamic ? detail::middle_of<A> : quantization_.input.zero_point) +
+          few::a_shift);
       recurrent_start_[0] = recurrent_.start(zero + main::a_shift);
       recurrent_start_[1] = recurrent_.start(zero + few::a_shift);
       if constexpr (traits::late > 0) {
@@ -175,14 +181,16 @@ private:
                                 std::to_string(Hidden));
     if (s.projected < 0 || (s.projected == 0) != s.projection.empty())
       fail(errc::bad_shape, "a projection needs its matrix and its size");
-    if (s.projected && (traits::late > 0 || Hidden != dyn))
-      fail(errc::bad_shape, traits::late > 0
-                                ? "this cell multiplies h by its gates and cannot be projected"
+    if (s.projected && (!traits::projectable || Hidden != dyn))
+      fail(errc::bad_shape, !traits::projectable
+                                ? "this cell combines h with its units, so h cannot be projected"
                                 : "a projection needs H that is not fixed at compile time");
-    shape<dyn, dyn, dyn> const big(G + 1, s.hidden + 64, max_of(s.input, s.hidden) + 64); // overflow
+    shape<dyn, dyn, dyn> const big(G + 1, s.hidden + 64,
+                                   max_of(s.input, s.hidden) + 64); // overflow
     static_cast<void>(big);
     index_t const R = s.projected ? s.projected : s.hidden;
-    auto const expect = [&](std::span<f32 const> w, index_t n, bool may_lack, std::string const& what) {
+    auto const expect = [&](std::span<f32 const> w, index_t n, bool may_lack,
+                            std::string const& what) {
       if ((may_lack && w.empty()) || static_cast<index_t>(w.size()) == n) return;
       fail(errc::bad_shape,
            what + " " + std::to_string(w.size()) + " elements, expected " + std::to_string(n));
