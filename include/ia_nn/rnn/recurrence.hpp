@@ -22,6 +22,7 @@
 
 #include <ia_nn/rnn/pass.hpp>
 #include <ia_nn/rnn/row_step.hpp>
+#include <ia_nn/rnn/share.hpp>
 
 IA_NN_BEGIN
 
@@ -64,31 +65,8 @@ public:
 private:
   template <class Kernel> using operand = operand_rows<A, Kernel, matrix::parts>;
   using single_operand = operand_row<A, few_kernel, matrix::parts>;
-  /// What a member knows of its share and of the moment.
-  struct share {
-    int rank, size;
-    block own, own_output; ///< blocks of units, of outputs: outside of steps, and of single rows
-    affine x{}, h{};       ///< quantization of inputs, of h(t-1)
-  };
-
-  /// A share of blocks x tiles of rows: whole blocks, and parts of the first and the last one.
-  struct division {
-    index_t first, last;         ///< tiles, numbered block by block
-    index_t tiles, height, rows; ///< of a block
-    division(index_t blocks, index_t row_count, index_t tile_height, share const& s) noexcept
-        : tiles(ceil_div(row_count, tile_height)), height(tile_height), rows(row_count) {
-      block const mine = block_of(blocks * tiles, s.size, s.rank);
-      first = mine.begin, last = mine.end;
-    }
-    block blocks() const noexcept {
-      return first < last ? block{first / tiles, ceil_div(last, tiles)} : block{};
-    }
-    /// Rows of block b that belong to the share.
-    block rows_of(index_t b) const noexcept {
-      index_t const begin = max_of(first - b * tiles, 0), end = min_of(last - b * tiles, tiles);
-      return {begin * height, min_of(end * height, rows)};
-    }
-  };
+  using share = member_share;
+  using division = tile_division;
 
   template <class Kernel, bool Single> void recur(M const& m) const noexcept {
     sequence_rows const& rows = io_.rows;
