@@ -89,13 +89,13 @@ public:
                                         64); // overflow throws
     static_cast<void>(big);
     chunk_ = choose_chunk();
-    index_t largest = 0;
     for (Weights const& w : weights_)
-      largest =
-          max_of(largest, detail::pass_layout<Weights>(w, o.max_batch, chunk_, o.workers).total);
+      pass_bytes_ = max_of(pass_bytes_,
+                           detail::pass_layout<Weights>(w, o.max_batch, chunk_, o.workers).total);
+    side_by_side_ = runs_side_by_side();
     order_bytes_ = round_up(o.max_batch * 4, 64);
     between_bytes_ = layers_count() > 1 ? round_up(o.max_time * o.max_batch * widest * 4, 64) : 0;
-    workspace_bytes_ = largest + order_bytes_ + 2 * between_bytes_;
+    workspace_bytes_ = pass_bytes_ * (side_by_side_ ? 2 : 1) + order_bytes_ + 2 * between_bytes_;
   }
   explicit rnn(Weights layer, rnn_options const& o) : rnn(one(std::move(layer)), o) {}
 
@@ -229,61 +229,91 @@ private:
   }
   static constexpr index_t max_chunk_bytes = index_t{8} << 20, max_chunk_rows = 512;
 
+  // Both directions at once, each by half of the team, unless half of the weights would stay in L2
+  // and all of them would not. Sums need the first direction's result.
+  bool runs_side_by_side() const noexcept {
+    if (options_.direction != rnn_direction::concat || options_.workers < 2) return false;
+    index_t const l2 = cpu::cache_sizes().l2 * 3 / 4;
+    for (index_t l = 0; l < layers_count(); ++l) {
+      Weights const &a = weights(l, 0), &b = weights(l, 1);
+      if (a.follows_range() != b.follows_range() ||
+          a.quantization().dynamic != b.quantization().dynamic)
+        return false; // they would wait for each other different numbers of times
+      index_t const all = a.recurrent_bytes();
+      if (all > l2 && all / options_.workers <= l2) return false;
+    }
+    return true;
+  }
+
   // A barrier costs about a microsecond: a step must be worth it.
   int team_size(int most) const noexcept {
     index_t const work = weights(0).recurrent_bytes();
     using kernel = typename Weights::matrix::main_kernel;
     index_t const tiles =
         ceil_div(options_.max_batch, detail::recurrent_height<kernel>(options_.max_batch));
-    index_t const blocks = weights(0).blocks() * tiles;
-    index_t const worth = max_of(1, work * options_.max_batch / 100000);
+    index_t const blocks = weights(0).blocks() * tiles * (side_by_side_ ? 2 : 1);
+    index_t const worth = max_of(1, work * options_.max_batch * (side_by_side_ ? 4 : 1) / 100000);
     return static_cast<int>(min_of(min_of(most, options_.workers), min_of(blocks, worth)));
   }
 
   template <element X, element Y, element CX, element CY, class Observer>
   void layer(detail::any_member const& m, rnn_call<CX, CY> const& c, index_t l, X const* src,
              Y* dst, s32 const* order, std::byte* memory, Observer& observe) const noexcept {
+    if (side_by_side_ && m.size() >= 2) {
+      int const first = m.size() / 2; // members of the forward direction
+      bool const second = m.rank() >= first;
+      auto const part =
+          second ? m.part(m.rank() - first, m.size() - first) : m.part(m.rank(), first);
+      direction(part, c, l, second, src, dst, order, memory + (second ? pass_bytes_ : 0));
+      m.barrier();
+    } else {
+      for (index_t d = 0; d < directions(); ++d) {
+        direction(m, c, l, d, src, dst, order, memory);
+        m.barrier();
+      }
+    }
+    if (m.rank() == 0) observe(l, src, weights(l).input(), static_cast<Y const*>(dst), width(l));
+    if (l + 1 < layers_count()) m.barrier();
+  }
+
+  template <element X, element Y, element CX, element CY>
+  void direction(detail::any_member const& m, rnn_call<CX, CY> const& c, index_t l, index_t d,
+                 X const* src, Y* dst, s32 const* order, std::byte* memory) const noexcept {
     bool const time_first = options_.layout == rnn_layout::time_first;
     index_t const D = directions(), features = width(l);
-    for (index_t d = 0; d < D; ++d) {
-      Weights const& w = weights(l, d);
-      index_t const I = w.input(), R = w.output(), H = w.hidden(), at = l * D + d;
-      detail::pass_layout<Weights> const layout(w, options_.max_batch, chunk_, options_.workers);
-      auto const from = [&](auto* p, index_t size) {
-        return p ? p + at * c.batch * size : nullptr;
-      };
-      bool const reverse = options_.direction == rnn_direction::reverse || d == 1;
-      bool const sum = options_.direction == rnn_direction::sum;
-      index_t const column = sum ? 0 : d * R;
-      bool const residual = options_.residual && l > 0 && !(sum && d == 1);
-      detail::pass_io<X, Y> const io{
-          {c.time, c.batch, c.lengths, c.lengths ? order : nullptr, reverse},
-          src,
-          time_first ? c.batch * I : I,
-          time_first ? I : c.time * I,
-          dst ? dst + column : nullptr,
-          time_first ? c.batch * features : features,
-          time_first ? features : c.time * features,
-          sum && d == 1,
-          residual ? src + column : nullptr,
-          c.attention,
-          time_first ? c.batch : 1,
-          time_first ? 1 : c.time,
-          from(c.initial_hidden, R),
-          from(c.initial_cell, H),
-          from(c.final_hidden, R),
-          from(c.final_cell, H),
-          layers_count() * D * c.batch * H};
-      detail::recurrence<Weights, X, Y>(w, io, memory, layout, chunk_).run(m);
-      m.barrier();
-    }
-    if (m.rank() == 0) observe(l, src, weights(l).input(), static_cast<Y const*>(dst), features);
-    if (l + 1 < layers_count()) m.barrier();
+    Weights const& w = weights(l, d);
+    index_t const I = w.input(), R = w.output(), H = w.hidden(), at = l * D + d;
+    detail::pass_layout<Weights> const layout(w, options_.max_batch, chunk_, options_.workers);
+    auto const from = [&](auto* p, index_t size) { return p ? p + at * c.batch * size : nullptr; };
+    bool const reverse = options_.direction == rnn_direction::reverse || d == 1;
+    bool const sum = options_.direction == rnn_direction::sum;
+    index_t const column = sum ? 0 : d * R;
+    bool const residual = options_.residual && l > 0 && !(sum && d == 1);
+    detail::pass_io<X, Y> const io{
+        {c.time, c.batch, c.lengths, c.lengths ? order : nullptr, reverse},
+        src,
+        time_first ? c.batch * I : I,
+        time_first ? I : c.time * I,
+        dst ? dst + column : nullptr,
+        time_first ? c.batch * features : features,
+        time_first ? features : c.time * features,
+        sum && d == 1,
+        residual ? src + column : nullptr,
+        c.attention,
+        time_first ? c.batch : 1,
+        time_first ? 1 : c.time,
+        from(c.initial_hidden, R),
+        from(c.initial_cell, H),
+        from(c.final_hidden, R),
+        from(c.final_cell, H),
+        layers_count() * D * c.batch * H};
+    detail::recurrence<Weights, X, Y>(w, io, memory, layout, chunk_).run(m);
   }
 
   std::vector<Weights> weights_;
   rnn_options options_;
-  index_t chunk_ = 1, order_bytes_ = 0, between_bytes_ = 0, workspace_bytes_ = 0;
+  bool side_by_side_ = false;
+  index_t chunk_ = 1, pass_bytes_ = 0, order_bytes_ = 0, between_bytes_ = 0, workspace_bytes_ = 0;
 };
 
 IA_NN_END
