@@ -77,6 +77,10 @@ template <f32_register V> IA_NN_INLINE quotient<V> sigmoid_quotient(V x) noexcep
   return {fma(y, p, q), q + q};
 }
 
+/// The value of a quotient or of a register, as a register.
+template <f32_register V> IA_NN_INLINE V register_of(V v) noexcept { return v; }
+template <f32_register V> IA_NN_INLINE V register_of(quotient<V> q) noexcept { return q; }
+
 /// a * b + c, and a * b + (1 - a) * c, for registers and quotients alike.
 template <class A, class B, class C> IA_NN_INLINE auto multiply_add(A a, B b, C c) noexcept {
   if constexpr (std::same_as<A, B> && std::same_as<B, C> && f32_register<A>) return fma(a, b, c);

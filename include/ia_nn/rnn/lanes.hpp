@@ -31,11 +31,13 @@ template <class W> struct lanes_base {
   template <class T> static IA_NN_INLINE void record(int, T const&) noexcept {}
 };
 
-/// A sum as f32, scaled where weights are s8.
+/// A sum as f32, scaled where weights are s8. The product is an fma, because others add to it: GCC
+/// would contract a plain one with that sum, here and not there, and bits would differ.
 template <class W, class Acc>
 IA_NN_INLINE auto real_sum(Acc sum, f32 const* scale, f32 factor) noexcept {
   using V = vec<f32, typename W::isa_type>;
-  if constexpr (W::matrix::scaled) return as_f32(sum) * (V::load(scale) * V::broadcast(factor));
+  if constexpr (W::matrix::scaled)
+    return fma(as_f32(sum), V::load(scale) * V::broadcast(factor), V::zero());
   else return as_f32(sum);
 }
 

@@ -174,7 +174,7 @@ private:
       value_range mine;
       for (index_t row = 0; row < to.rows(); ++row)
         for (index_t b = s.own_output.begin; b < s.own_output.end; ++b)
-          extend<I>(mine, states_of(row, b), nr);
+          extend<I>(mine, states_of(row, b), min_of(nr, w_.output() - b * nr)); // no padding
       s.h = symmetric<A>(combine(m, s, mine));
       put_initial(s, to);
       m.barrier();
