@@ -5,6 +5,7 @@
 #pragma once
 
 #include <ia_nn/math/activation.hpp>
+#include <ia_nn/math/quotient.hpp>
 
 #include <cmath>
 #include <cstdint>
@@ -29,6 +30,18 @@ inline double ulp_at(double y) {
   if (exponent > 127) exponent = 127;
   return __builtin_bit_cast(double, static_cast<std::uint64_t>(exponent - 23 + 1023) << 52);
 }
+
+/// The quotients of recurrent cells, divided.
+namespace quotients {
+struct tanh {
+  template <ia_nn::f32_register V> V operator()(V x) const { return ia_nn::math::tanh_quotient(x); }
+};
+struct sigmoid {
+  template <ia_nn::f32_register V> V operator()(V x) const {
+    return ia_nn::math::sigmoid_quotient(x);
+  }
+};
+} // namespace quotients
 
 /// Error of y against the real value. Overflow to infinity is right if the value rounds to it.
 struct difference {
@@ -102,6 +115,9 @@ template <class Visit> void for_each_function(Visit&& visit) {
       bound{0, 0x1p-16, 0x1p-125});
   visit("log precise", act::log<precise>{}, +[](double x) { return std::log(x); }, bound{1});
   visit("log fast", act::log<fast>{}, +[](double x) { return std::log(x); }, bound{0, 0x1p-16, 0});
+  visit("tanh quotient", quotients::tanh{}, +[](double x) { return std::tanh(x); },
+        bound{0, 0x1.6p-21, 0x1p-149});
+  visit("sigmoid quotient", quotients::sigmoid{}, &reference::sigmoid, bound{0, 0, 0x1p-21});
   visit("tanh precise", act::tanh<precise>{}, +[](double x) { return std::tanh(x); }, bound{2});
   visit(
       "tanh fast", act::tanh<fast>{}, +[](double x) { return std::tanh(x); }, bound{1, 0x1p-15, 0});

@@ -22,7 +22,7 @@
 //   state(k)       carried state; set_state(k, v)
 //   attention()    a(t) of this sequence
 //   sigmoid(v), tanh(v)   quotients (math/quotient.hpp): add and multiply them, a division is made
-//                         where a register is needed. Absolute error 4.4e-7.
+//                         where a register is needed. Absolute error 6e-7.
 //   record(k, v)   hands a value to the backward pass; nothing in inference
 //
 // Optional members, with their defaults in cell_traits:
