@@ -33,7 +33,7 @@ TEST_CASE("a NaN in the input comes out of a cell with limits", "[rnn][cells]") 
   random r(108);
   lstm cell;
   cell.clip = 0.25F, cell.clip_input = 0.4F;
-  for_each_isa<vector_isas>([&](auto tag) {
+  for_each_isa<layer_isas>([&](auto tag) {
     rnn_case c;
     c.batch = 3, c.hidden = 9, c.time = 3;
     rnn_problem<lstm> p(c, r, cell);

@@ -73,7 +73,7 @@ TEST_CASE("lstm with layer normalization", "[rnn][cells]") {
 
 TEST_CASE("lstm with layer normalization and the usual epsilon", "[rnn][cells]") {
   random r(124);
-  for_each_isa<vector_isas>([&](auto tag) {
+  for_each_isa<layer_isas>([&](auto tag) {
     for (index_t batch : {1, 6}) {
       rnn_case c;
       c.batch = batch, c.hidden = 61, c.input = 40, c.time = 5;
@@ -94,7 +94,7 @@ TEST_CASE("lstm with layer normalization and a projection", "[rnn][cells]") {
 }
 
 TEST_CASE("a cell of the user's", "[rnn][cells]") {
-  for_each_isa<vector_isas>([&](auto tag) {
+  for_each_isa<layer_isas>([&](auto tag) {
     using W = rnn_weights<decltype(tag), my_cell>;
     random r(126);
     for (index_t batch : {1, 4, 15})

@@ -7,11 +7,11 @@
 namespace ia_nn_test {
 
 TEST_CASE("s8 lstm, bit by bit", "[rnn][quantized]") {
-  check_integers<s8, lstm, kinds_of_kernels>(150);
+  check_integers<s8, lstm, swept_isas>(150);
 }
 
 TEST_CASE("s8 gru, reset before, bit by bit", "[rnn][quantized]") {
-  check_integers<s8, gru_reset_before, kinds_of_kernels>(151);
+  check_integers<s8, gru_reset_before, swept_isas>(151);
 }
 
 // h is not bounded: its scale follows the largest value, step by step.
@@ -32,9 +32,9 @@ TEST_CASE("s8: inputs far beyond the range, weights all at the limit", "[rnn][qu
       for (f32& e : p.h0) e = positive || r.coin() ? 1e30F : -1e30F;
       rnn_quantization q = some_static<s8>();
       q.input.zero_point = positive ? -128 : 127, q.hidden.zero_point = positive ? -128 : 127;
-      require_exact<s8, lstm, kinds_of_kernels>(p, q, batch == 1);
+      require_exact<s8, lstm, swept_isas>(p, q, batch == 1);
       p.x[0] = std::nanf(""), p.x[1] = INFINITY, p.x[2] = -INFINITY, p.x[3] = 0x1p-140F;
-      require_exact<s8, lstm, kinds_of_kernels>(p, q, batch == 1);
+      require_exact<s8, lstm, swept_isas>(p, q, batch == 1);
     }
 }
 
@@ -48,7 +48,7 @@ TEST_CASE("s8: the scale of h comes from units that there are", "[rnn][quantized
     rnn_problem<cell> p(c, r);
     for (f32& b : p.layers[0].b_input) b = -4; // every h far below sigmoid(0)
     rnn_output const want = integer_reference<s8, cell>(p, dynamic_quantization()).run();
-    for_each_isa<vector_isas>([&](auto tag) {
+    for_each_isa<layer_isas>([&](auto tag) {
       using W = rnn_weights<decltype(tag), cell, s8, s8>;
       rnn_output const got = p.template run<W>(ia_nn::sequential{}, dynamic_quantization());
       REQUIRE(near("y", exactly(want).y, got.y, {0x1p-20, 0x1p-20}) == "");

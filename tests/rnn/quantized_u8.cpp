@@ -18,7 +18,7 @@ TEST_CASE("u8 lstm with a projection, bit by bit", "[rnn][quantized]") {
 }
 
 TEST_CASE("u8 gru, bit by bit", "[rnn][quantized]") {
-  check_integers<u8, gru, kinds_of_kernels>(143);
+  check_integers<u8, gru, swept_isas>(143);
 }
 
 // 255 * 127 * 2 is more than 16 bits hold.

@@ -43,7 +43,7 @@ template <class Cell> rnn_problem<Cell> alone(rnn_problem<Cell> const& p, index_
 }
 
 template <class Cell> void check_stacks(std::uint64_t stream) {
-  for_each_isa<vector_isas>([&](auto tag) {
+  for_each_isa<layer_isas>([&](auto tag) {
     using W = rnn_weights<decltype(tag), Cell>;
     random r(stream);
     for (index_t layers : {1, 2, 3})
@@ -94,7 +94,7 @@ TEST_CASE("long sequences, chunk by chunk", "[rnn][stack]") {
 }
 
 TEST_CASE("two calls joined by the states are one", "[rnn][stack]") {
-  for_each_isa<vector_isas>([&](auto tag) {
+  for_each_isa<layer_isas>([&](auto tag) {
     using W = rnn_weights<decltype(tag), lstm>;
     random r(133);
     for (index_t batch : {1, 3, 14}) {
@@ -111,7 +111,7 @@ TEST_CASE("two calls joined by the states are one", "[rnn][stack]") {
 }
 
 TEST_CASE("sequences of a batch are as if each were alone", "[rnn][stack]") {
-  for_each_isa<vector_isas>([&](auto tag) {
+  for_each_isa<layer_isas>([&](auto tag) {
     using W = rnn_weights<decltype(tag), lstm>;
     random r(134);
     for (rnn_direction d : directions) {

@@ -76,10 +76,10 @@ rnn_quantization following() {
 } // namespace
 
 TEST_CASE("f32 lstm has the same bits for any number of workers", "[rnn][threads]") {
-  same_bits<lstm, f32, f32, vector_isas>(sized(1, 257), 160);
-  same_bits<lstm, f32, f32, vector_isas>(sized(5, 257), 161);
-  same_bits<lstm, f32, f32, vector_isas>(sized(40, 70), 162); // blocks divided by rows
-  same_bits<lstm, f32, f32, vector_isas>(sized(4, 150), 187); // 5 blocks of 32, 8 workers
+  same_bits<lstm, f32, f32, layer_isas>(sized(1, 257), 160);
+  same_bits<lstm, f32, f32, layer_isas>(sized(5, 257), 161);
+  same_bits<lstm, f32, f32, layer_isas>(sized(40, 70), 162); // blocks divided by rows
+  same_bits<lstm, f32, f32, layer_isas>(sized(4, 150), 187); // 5 blocks of 32, 8 workers
 }
 
 TEST_CASE("a projection has the same bits for any number of workers", "[rnn][threads]") {

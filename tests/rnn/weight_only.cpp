@@ -62,7 +62,7 @@ template <int Parts> void check_parts(std::uint64_t stream) {
 TEST_CASE("lstm of f32 with weights of bf16", "[rnn][weight_only]") {
   each_case(210, [&](rnn_problem<lstm> const& p, index_t) {
     rnn_result const want = p.want(true);
-    for_each_isa<vector_isas>([&](auto tag) {
+    for_each_isa<layer_isas>([&](auto tag) {
       using W = rnn_weights<decltype(tag), lstm, f32, bf16>;
       REQUIRE(verdict(want, p.template run<W>(), fast_activations) == "");
     });
@@ -77,7 +77,7 @@ TEST_CASE("lstm of f32 with weights of s8", "[rnn][weight_only]") {
     quantize_rows(w.w_recurrent, p.c.size());
     quantize_rows(w.projection, p.c.hidden);
     rnn_result const want = rounded.want();
-    for_each_isa<vector_isas>([&](auto tag) {
+    for_each_isa<layer_isas>([&](auto tag) {
       using W = rnn_weights<decltype(tag), lstm, f32, s8>;
       REQUIRE(verdict(want, p.template run<W>(), fast_activations) == "");
     });
