@@ -183,7 +183,8 @@ int drive(int argc, char** argv, std::string const& name, std::vector<std::strin
   });
 }
 
-int run(int argc, char** argv, std::string const& name, std::string const& isa, suite const& make) {
+int run(int argc, char** argv, std::string const& name, std::string const& isa, suite const& make,
+        closing const& close) {
   return guarded([&] {
     allowed_cpus(); // before anything binds a thread
     options o = parse(argc, argv, name);
@@ -196,6 +197,7 @@ int run(int argc, char** argv, std::string const& name, std::string const& isa, 
     report r;
     context c{o, isa, o.threads.front(), r};
     measure_suite(c, name, make);
+    if (close) close(c);
     save(r, o.worker, o);
     return 0;
   });

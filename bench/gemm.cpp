@@ -3,12 +3,12 @@
 // The suite `gemm`: matrix products against other libraries. Built once per instruction set.
 #include "gemm_shapes.hpp"
 #include "harness.hpp"
+#include "operands.hpp"
 #include "ours_gemm.hpp"
 #include "peers/gemm_peers.hpp"
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <random>
@@ -19,30 +19,8 @@ namespace {
 
 using namespace ia_nn;
 
-using own_isa = isa::IA_NN_BENCH_ISA; // the build says for which instruction set this file is
-constexpr char const* own_isa_name = isa::name<own_isa>();
-
-constexpr double largest_bytes = 1.5e9;
-
-template <class T> class matrix { // aligned to a page, as large buffers of a program are
-public:
-  explicit matrix(std::size_t size) : size_(size) {
-    std::size_t const bytes = (size * sizeof(T) + 4095) / 4096 * 4096;
-    data_.reset(static_cast<T*>(std::aligned_alloc(4096, bytes)));
-    if (data_ == nullptr) throw std::runtime_error("no memory for the operands");
-    std::memset(static_cast<void*>(data_.get()), 0, bytes);
-  }
-  T* data() const { return data_.get(); }
-  std::size_t size() const { return size_; }
-  T& operator[](std::size_t i) const { return data_[i]; }
-
-private:
-  struct release {
-    void operator()(T* p) const { std::free(static_cast<void*>(p)); }
-  };
-  std::size_t size_;
-  std::unique_ptr<T[], release> data_;
-};
+using bench::own_isa, bench::own_isa_name;
+template <class T> using matrix = bench::buffer<T>;
 
 // Values that every peer handles exactly or alike. Floats: [-0.5, 0.5). Integers: below VNNI some
 // add two products in 16 bits with saturation, or halve the weights to avoid that; activations of
@@ -71,18 +49,6 @@ template <class A, class C> double tolerance(long k) {
   if constexpr (std::is_same_v<C, s32>) return 0;
   double const length = std::max(1.0, std::sqrt(static_cast<double>(k) / 65536));
   return (std::is_same_v<A, bf16> ? 1e-2 : 1e-4) * length;
-}
-
-// Largest difference over the largest value.
-template <class C> double distance(matrix<C> const& x, matrix<C> const& y) {
-  double difference = 0, value = 0;
-  for (std::size_t i = 0; i < x.size(); ++i) {
-    double const a = static_cast<double>(x[i]), b = static_cast<double>(y[i]);
-    double const d = std::abs(a - b);
-    if (!(d <= difference)) difference = d; // a NaN stays
-    value = std::max(value, std::abs(b));
-  }
-  return value > 0 ? difference / value : difference;
 }
 
 template <class A, class B, class C> struct operands {
@@ -117,7 +83,7 @@ template <class A, class B, class C> struct operands {
 
   void compare(std::string const& who, matrix<C> const& c, std::string const& with,
                matrix<C> const& d) const {
-    refuse(who, with, distance(c, d));
+    refuse(who, with, bench::distance(c, d));
   }
 
 private:
@@ -172,57 +138,28 @@ std::vector<bench::contender> contenders(std::vector<bench::gemm_peer> const& pe
   return list;
 }
 
-bench::peak limit_of(bench::product type) {
-  using enum bench::peak;
-  constexpr bool wide = isa::has<own_isa, isa::avx512>;
-  constexpr bool amx = isa::has<own_isa, isa::amx>;
-  switch (type) {
-  case bench::product::f32:
-    return wide ? fma_zmm : fma_ymm;
-  case bench::product::bf16: // widened to f32 where there is no instruction for it
-    if (amx) return amx_bf16;
-    if (isa::has<own_isa, isa::avx512_bf16>) return bf16_zmm;
-    return wide ? fma_zmm : fma_ymm;
-  case bench::product::u8s8:
-  case bench::product::s8s8:
-    if (amx) return amx_int8;
-    if (isa::has<own_isa, isa::avx512_vnni>) return vnni_zmm;
-    if (isa::has<own_isa, isa::avx2_vnni>) return vnni_ymm;
-    return wide ? madd_zmm : madd_ymm;
-  }
-  return none;
-}
-
 template <class A, class B, class C, class Kind = bench::prepacked>
 void add(std::vector<bench::group>& groups, bench::context& c, std::string const& type_name,
          bench::product type, std::vector<bench::gemm_peer> const& peers,
          std::vector<bench::gemm_shape> const& shapes) {
   bench::group g{
-      type_name, Kind::word, limit_of(products<Kind> > 1 ? bench::product::bf16 : type), {}};
+      type_name, Kind::word, bench::limit_of(products<Kind> > 1 ? bench::product::bf16 : type), {}};
   double const peak = bench::measure(g.limit, c.threads) * 1e9;
   for (bench::gemm_shape const& s : shapes) {
     double const m = static_cast<double>(s.m), n = static_cast<double>(s.n),
                  k = static_cast<double>(s.k);
     double const bytes = m * k * sizeof(A) + k * n * sizeof(B) + m * n * sizeof(C);
-    double const operations = 2 * m * n * k * products<Kind>,
-                 seconds = peak > 0 ? 1.5 * operations / peak : 0;
-    if (bytes > largest_bytes) {
-      c.skip(g, s.name, "operands larger than 1.5 GB");
-    } else if (seconds > c.opt.max_call) {
-      c.skip(g, s.name, "a call would take about " + std::to_string(seconds) + " s");
-    } else {
-      int const threads = c.threads;
-      g.cases.push_back({s.name, operations, static_cast<std::size_t>(bytes),
-                         [=] { return contenders<A, B, C, Kind>(peers, type, s, threads); }});
-    }
+    bench::bench_case b;
+    b.name = s.name;
+    b.operations = 2 * m * n * k * products<Kind>;
+    b.bytes = static_cast<std::size_t>(bytes);
+    b.prepare = [=, threads = c.threads] {
+      return contenders<A, B, C, Kind>(peers, type, s, threads);
+    };
+    c.add(g, std::move(b), peak);
   }
   groups.push_back(std::move(g));
 }
-
-// A type is measured on the instruction sets that change how fast it can be.
-constexpr bool base = std::is_same_v<own_isa, isa::avx2> || std::is_same_v<own_isa, isa::avx512>;
-constexpr bool tiles = std::is_same_v<own_isa, isa::amx>;
-constexpr bool has_bf16 = isa::has<own_isa, isa::avx512_bf16>;
 
 std::vector<bench::group> groups(bench::context& c) {
   auto const shapes = c.opt.shapes.empty()
@@ -236,21 +173,21 @@ std::vector<bench::group> groups(bench::context& c) {
   std::vector<bench::group> list;
   using bench::on_the_fly;
   using bench::product;
-  if constexpr (base) {
+  if constexpr (bench::is_base) {
     add<f32, f32, f32>(list, c, "f32", product::f32, peers, shapes);
     add<f32, f32, f32, on_the_fly>(list, c, "f32", product::f32, peers, shapes);
   }
-  if constexpr (base || has_bf16)
+  if constexpr (bench::is_base || bench::has_bf16)
     add<bf16, bf16, f32>(list, c, "bf16", product::bf16, peers, shapes);
-  if constexpr (has_bf16)
+  if constexpr (bench::has_bf16)
     add<bf16, bf16, f32, on_the_fly>(list, c, "bf16", product::bf16, peers, shapes);
-  if constexpr (!std::is_same_v<own_isa, isa::avx512_bf16>) {
+  if constexpr (bench::has_new_bytes) {
     add<u8, s8, s32>(list, c, "u8s8", product::u8s8, peers, shapes);
     add<s8, s8, s32>(list, c, "s8s8", product::s8s8, peers, shapes);
-    if constexpr (!base)
+    if constexpr (!bench::is_base)
       add<u8, s8, s32, on_the_fly>(list, c, "u8s8", product::u8s8, peers, shapes);
   }
-  if constexpr (tiles) {
+  if constexpr (bench::has_tiles) {
     add<f32, f32, f32, bench::bf16_parts<2>>(list, c, "f32", product::f32, peers, shapes);
     add<f32, f32, f32, bench::bf16_parts<3>>(list, c, "f32", product::f32, peers, shapes);
   }

@@ -25,6 +25,7 @@ constexpr double shortest_sample = 20e-6; // calls are repeated until a sample t
 constexpr double longest_warm = 2e-3;     // longer calls have warmed up after their first part
 constexpr int fewest_rounds = 9, most_rounds = 3000, most_copies = 64;
 constexpr double tolerated_move = 0.15;
+constexpr double largest_bytes = 1.5e9; // of all operands of a case
 constexpr int most_measurements = 4; // of a group: once, and again at most three times
 
 double now() {
@@ -178,18 +179,19 @@ void sample(context const& c, std::string const& name, std::vector<lane>& lanes)
   std::fprintf(stderr, "%s: %d rounds, %.2f s\n", name.c_str(), reporter.rounds, reporter.seconds);
 }
 
-void add_rows(std::vector<row>& rows, row const& base, std::vector<lane> const& lanes) {
+void add_rows(std::vector<row>& rows, row const& base, std::vector<lane> const& lanes,
+              double items) {
   lane const* ours = nullptr;
   for (lane const& l : lanes)
     if (l.name == "ours") ours = &l;
-  double const our_median = ours != nullptr ? median(ours->seconds) : unknown;
-  double const our_minimum = ours != nullptr ? minimum(ours->seconds) : unknown;
+  double const our_median = ours != nullptr ? median(ours->seconds) / items : unknown;
+  double const our_minimum = ours != nullptr ? minimum(ours->seconds) / items : unknown;
   double best_median = unknown, best_minimum = unknown;
   row r = base;
   r.ours_ms = our_median * 1e3;
   for (lane const& l : lanes) {
     if (&l == ours) continue;
-    double const m = median(l.seconds), low = minimum(l.seconds);
+    double const m = median(l.seconds) / items, low = minimum(l.seconds) / items;
     best_median = std::fmin(best_median, m); // of a number and NaN: the number
     best_minimum = std::fmin(best_minimum, low);
     r.peer = l.name;
@@ -243,8 +245,8 @@ attempt measure_group(context& c, std::string const& suite_name, group const& g)
     base.type = g.type;
     base.isa = c.isa;
     base.threads = c.threads;
-    add_rows(a.rows, base, lanes);
-    operations.resize(a.rows.size(), b.operations);
+    add_rows(a.rows, base, lanes, b.items);
+    operations.resize(a.rows.size(), b.operations / b.items);
   }
   if (c.threads > 1) let_pass(pause_between(c.threads));
   a.peaks.after = measure(g.limit, c.threads);
@@ -274,6 +276,15 @@ bool context::wanted(group const& g, std::string const& case_name) const {
 
 void context::skip(group const& g, std::string const& case_name, std::string const& why) {
   if (wanted(g, case_name)) out.skipped.push_back(group_name(g) + "/" + case_name + ": " + why);
+}
+
+void context::add(group& g, bench_case b, double peak) {
+  double const seconds = peak > 0 ? 1.5 * b.operations / peak : 0;
+  if (static_cast<double>(b.bytes) > largest_bytes)
+    skip(g, b.name, "operands larger than 1.5 GB");
+  else if (seconds > opt.max_call)
+    skip(g, b.name, "a call would take about " + std::to_string(seconds) + " s");
+  else g.cases.push_back(std::move(b));
 }
 
 void measure_suite(context& c, std::string const& name, suite const& make) {

@@ -37,6 +37,7 @@ struct contender {
 struct bench_case {
   std::string name;
   double operations = 0; ///< per call; a multiply and an add are two
+  double items = 1;      ///< equal parts of a call, time steps for instance: times are those of one
   std::size_t bytes = 0; ///< of all operands of one contender: how many copies `--cold` needs
   /// Makes operands and contenders and compares their results. Throws a sentence if they disagree,
   /// and that ends the run. What the contenders need must live in their `call`.
@@ -58,14 +59,19 @@ struct context { // what a suite may ask, and tell
 
   std::string group_name(group const& g) const; ///< "<type> <isa> <threads>t[ word]"
   bool wanted(group const& g, std::string const& case_name) const; ///< does `--filter` ask for it?
+  /// Adds the case to its group, or skips it if its operands are too large or a call would take
+  /// longer than `--max-call`. `peak`: of the group, in operations per second; 0 if unknown.
+  void add(group& g, bench_case b, double peak);
   /// Puts a case that cannot be measured on the list of those, with the reason.
   void skip(group const& g, std::string const& case_name, std::string const& why);
 };
 
 using suite = std::function<std::vector<group>(context&)>;
+using closing = std::function<void(context&)>; ///< looks at the rows, for instance for headlines
 
 /// `main` of a suite's executable for the instruction set `isa`.
-int run(int argc, char** argv, std::string const& name, std::string const& isa, suite const& make);
+int run(int argc, char** argv, std::string const& name, std::string const& isa, suite const& make,
+        closing const& close = {});
 
 /// `main` of `bench_<name>`: starts the executables next to it that bear the names of `isas`.
 int drive(int argc, char** argv, std::string const& name, std::vector<std::string> const& isas);

@@ -12,6 +12,7 @@ namespace bench {
 
 options parse(int argc, char** argv, std::string const& suite) {
   options o;
+  if (suite == "rnn") o.max_call = 5;
   CLI::App app("ia_nn: measures the suite '" + suite + "' against its peers in the same run");
   app.add_option("--threads", o.threads, "team sizes, e.g. 1,2")
       ->delimiter(',')

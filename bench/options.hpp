@@ -19,7 +19,8 @@ struct options {
   bool cold = false;             ///< rotate over copies of the operands beyond the last cache
   bool polite = false;           ///< leave the scheduling priority alone
   double min_time = 0.5;         ///< seconds of samples per case, all contenders together
-  double max_call = 0.5;         ///< seconds; cases expected to take longer are skipped by name
+  double max_call = 0.5;         ///< seconds; cases expected to take longer are skipped by name; 5
+                                 ///< for `rnn`, whose calls are whole sequences
   std::string worker;            ///< hidden: this process measures one ISA and team into that file
 };
 

@@ -46,7 +46,10 @@ std::string text(double x, char const* format = "%.2f") {
   return s;
 }
 
-std::string milliseconds(double x) { return text(x, x < 0.1 ? "%.5f" : x < 10 ? "%.4f" : "%.2f"); }
+std::string milliseconds(double x) {
+  if (x < 1e-3) return text(x * 1e6, "%.1f ns");
+  return text(x, x < 0.1 ? "%.5f" : x < 10 ? "%.4f" : "%.2f");
+}
 
 std::vector<std::string> peer_names(report const& r) { // in order of appearance, "best" last
   std::vector<std::string> names;
@@ -72,6 +75,22 @@ void print_table(std::vector<std::vector<std::string>> const& lines) {
   }
 }
 
+void print_headlines(std::vector<headline> const& headlines) {
+  if (headlines.empty()) return;
+  std::printf("\n");
+  std::vector<std::vector<std::string>> lines{
+      {"beside published figures", "unit", "ours", "best peer", "published"}};
+  for (headline const& h : headlines) {
+    std::string published;
+    for (auto const& [who, figure] : h.published)
+      published += (published.empty() ? "" : ", ") + text(figure, "%.6g") + " (" + who + ")";
+    lines.push_back({h.what + ", " + h.group, h.unit, text(h.ours, "%.5g"), text(h.peer, "%.5g"),
+                     published});
+  }
+  print_table(lines);
+  std::printf("\n");
+}
+
 } // namespace
 
 void report::note(std::string const& sentence) {
@@ -89,6 +108,7 @@ void report::merge(report const& other) {
   for (std::string const& s : other.skipped)
     if (std::find(skipped.begin(), skipped.end(), s) == skipped.end()) skipped.push_back(s);
   for (std::string const& s : other.notes) note(s);
+  headlines.insert(headlines.end(), other.headlines.begin(), other.headlines.end());
   peaks.insert(other.peaks.begin(), other.peaks.end());
 }
 
@@ -126,7 +146,7 @@ void print(report const& r) {
   }
   if (!r.rows.empty()) {
     std::printf(
-        "\nmilliseconds are medians; x = peer time / our time by median, min = by minimum\n");
+        "\nmilliseconds (or ns): medians; x = peer time / our time by median, min = by minimum\n");
     std::vector<std::vector<std::string>> lines{{"case", "type", "isa", "thr", "ours ms"}};
     for (std::string const& name : names)
       lines[0].insert(lines[0].end(), {name + " ms", "x", "min"});
@@ -173,6 +193,7 @@ void print(report const& r) {
     }
     if (means.size() > 1) print_table(means);
   }
+  print_headlines(r.headlines);
   for (auto const& [name, g] : r.groups)
     std::printf("%s: %s %s before, %s after (%s)%s\n", name.c_str(), g.name.c_str(),
                 text(g.before, "%.1f").c_str(), text(g.after, "%.1f").c_str(), g.unit.c_str(),
@@ -236,8 +257,19 @@ void save(report const& r, std::string const& file, options const& o) {
   for (geomean const& g : geomeans(r))
     means.push_back({{"group", g.group}, {"peer", g.peer}, {"ratio", number(g.ratio)}});
 
+  json headlines = json::array();
+  for (headline const& h : r.headlines)
+    headlines.push_back({{"what", h.what},
+                         {"group", h.group},
+                         {"unit", h.unit},
+                         {"ours", number(h.ours)},
+                         {"peer", number(h.peer)},
+                         {"published", h.published}});
+
+  json all{{"machine", machine}, {"rows", rows}, {"geomeans", means}};
+  if (!headlines.empty()) all["headlines"] = headlines;
   std::ofstream out(file);
-  out << json{{"machine", machine}, {"rows", rows}, {"geomeans", means}}.dump(1) << "\n";
+  out << all.dump(1) << "\n";
   out.close();
   if (!out) throw std::runtime_error("the report cannot be written to '" + file + "'");
 }
@@ -268,6 +300,11 @@ report load(std::string const& file) {
                       x.at("threads"), number(x.at("ours_ms")), x.at("peer"),
                       number(x.at("peer_ms")), number(x.at("ratio")), number(x.at("ratio_min")),
                       number(x.at("peak_pct"))});
+  if (j.contains("headlines"))
+    for (json const& h : j.at("headlines"))
+      r.headlines.push_back({h.at("what"), h.at("group"), h.at("unit"), number(h.at("ours")),
+                             number(h.at("peer")),
+                             h.at("published").get<std::map<std::string, double>>()});
   return r;
 }
 

@@ -33,12 +33,20 @@ struct group_peak { // what a group was measured under
   bool steady = false;
 };
 
+/// A figure of its own that is compared with published ones, for instance sequences per second.
+struct headline {
+  std::string what, group, unit;
+  double ours = unknown, peer = unknown; ///< of the fastest peer
+  std::map<std::string, double> published;
+};
+
 struct report {
   std::vector<row> rows;
   std::map<std::string, group_peak> groups;
   std::map<std::string, std::string> peers;   ///< name: version and what it chose to run on
   std::map<std::string, std::string> missing; ///< name: why it is not there
   std::vector<std::string> skipped, notes;
+  std::vector<headline> headlines;
   std::map<std::string, std::map<std::string, double>> peaks; ///< name (unit): "1t" ...: figure
 
   void note(std::string const& sentence); ///< kept once

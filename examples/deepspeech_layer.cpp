@@ -3,6 +3,7 @@
 // One recurrent layer of Deep Speech 2 (300 steps of 20 sequences, 800 inputs, 800 hidden units),
 // LSTM and GRU, in f32, bf16 and 8-bit integers calibrated on sample sequences. Prints the time of
 // a call, sequences per second and the error of each precision against f32.
+//   deepspeech_layer [steps]
 #include <ia_nn/exec/thread_pool.hpp>
 #include <ia_nn/ia_nn.hpp>
 
@@ -10,13 +11,14 @@
 #include <chrono>
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <thread>
 
 using namespace ia_nn;
 
 namespace {
 
-constexpr index_t steps = 300, batch = 20, inputs = 800, units = 800;
+constexpr index_t batch = 20, inputs = 800, units = 800;
 
 // Reproducible values in [-limit, limit).
 std::vector<f32> noise(index_t n, f32 limit, std::uint32_t seed) {
@@ -43,7 +45,7 @@ double milliseconds(Model const& model, rnn_call<f32, f32> const& call, thread_p
   return best;
 }
 
-template <class Cell> bool show(thread_pool& pool) {
+template <class Cell> bool show(index_t steps, thread_pool& pool) {
   f32 const limit = 1.0F / std::sqrt(static_cast<f32>(units));
   auto const w = noise(Cell::gates * units * inputs, limit, 1),
              u = noise(Cell::gates * units * units, limit, 2);
@@ -79,10 +81,11 @@ template <class Cell> bool show(thread_pool& pool) {
 
 } // namespace
 
-int main() {
+int main(int argc, char** argv) {
+  index_t const steps = argc > 1 ? std::max(1, std::atoi(argv[1])) : 300;
   thread_pool pool(
       static_cast<int>(std::min(2U, std::max(1U, std::thread::hardware_concurrency()))));
   std::printf("(T, N, I, H) = (%td, %td, %td, %td) on %s, %d threads\n", steps, batch, inputs,
               units, isa::name<isa::native>(), pool.concurrency());
-  return show<lstm>(pool) && show<gru>(pool) ? 0 : 1;
+  return show<lstm>(steps, pool) && show<gru>(steps, pool) ? 0 : 1;
 }

@@ -5,16 +5,16 @@
 // Where ours gets them with every call, so do they.
 #pragma once
 
+#include "../product.hpp"
+
 #include <functional>
 #include <string>
 #include <vector>
 
 namespace bench {
 
-enum class product { f32, bf16, u8s8, s8s8 }; ///< results: f32, f32, s32, s32
-
 struct gemm_problem {
-  product type;
+  product type; ///< results: f32, f32, s32, s32
   long m, n, k;
   void const* a;          ///< m x k, row-major
   void const* b;          ///< k x n, row-major: the weights

@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // oneDNN: matmul and inner product, weights reordered beforehand to the layout it asks for or, if
-// they come with every call, as they are; the faster of both. The cap on its instruction set comes
-// from the environment of the process
-// (`worker_environment`).
+// they come with every call, as they are; the faster of both.
 #include "gemm_peers.hpp"
-
-#include <dnnl.hpp>
+#include "onednn.hpp"
 
 #include <memory>
 #include <optional>
@@ -19,10 +16,7 @@ using dnnl::memory;
 using type = memory::data_type;
 using tag = memory::format_tag;
 
-dnnl::engine const& engine() {
-  static dnnl::engine const e(dnnl::engine::kind::cpu, 0);
-  return e;
-}
+dnnl::engine const& engine() { return onednn_engine(); }
 
 // Version 2 describes an operation in an object of its own, version 3 does not.
 #if DNNL_VERSION_MAJOR >= 3
@@ -108,36 +102,8 @@ std::function<void()> make(gemm_problem const& p, void* c) {
   return fastest({as_matmul, as_layer});
 }
 
-std::string instruction_set() {
-  switch (dnnl::get_effective_cpu_isa()) {
-  case dnnl::cpu_isa::sse41:
-    return "sse41";
-  case dnnl::cpu_isa::avx:
-    return "avx";
-  case dnnl::cpu_isa::avx2:
-    return "avx2";
-  case dnnl::cpu_isa::avx2_vnni:
-    return "avx2_vnni";
-  case dnnl::cpu_isa::avx512_core:
-    return "avx512_core";
-  case dnnl::cpu_isa::avx512_core_vnni:
-    return "avx512_core_vnni";
-  case dnnl::cpu_isa::avx512_core_bf16:
-    return "avx512_core_bf16";
-  case dnnl::cpu_isa::avx512_core_amx:
-    return "avx512_core_amx";
-  default:
-    return "another instruction set";
-  }
-}
-
 } // namespace
 
-gemm_peer onednn_gemm() {
-  dnnl_version_t const* const v = dnnl_version();
-  std::string const number =
-      std::to_string(v->major) + "." + std::to_string(v->minor) + "." + std::to_string(v->patch);
-  return {"onednn", number + " as " + instruction_set(), {}, make};
-}
+gemm_peer onednn_gemm() { return {"onednn", onednn_version(), {}, make}; }
 
 } // namespace bench
