@@ -32,4 +32,8 @@ TEST_CASE("vanilla, tanh", "[rnn][cells]") {
   check_cell<ia_nn::vanilla<>>(118, limited);
 }
 
+TEST_CASE("gru, 300 steps", "[rnn][cells]") { check_long<gru>(190); }
+
+TEST_CASE("gru, reset before, 300 steps", "[rnn][cells]") { check_long<gru_reset_before>(191); }
+
 } // namespace ia_nn_test

@@ -46,4 +46,6 @@ TEST_CASE("a NaN in the input comes out of a cell with limits", "[rnn][cells]") 
   });
 }
 
+TEST_CASE("lstm, 300 steps", "[rnn][cells]") { check_long<lstm>(192); }
+
 } // namespace ia_nn_test

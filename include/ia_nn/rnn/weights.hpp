@@ -3,6 +3,7 @@
 // One direction of one recurrent layer, packed once and frozen. Layers, stacks and streams read it.
 #pragma once
 
+#include <ia_nn/arch/cpu.hpp>
 #include <ia_nn/rnn/cell.hpp>
 #include <ia_nn/rnn/gate_matrix.hpp>
 #include <ia_nn/rnn/quantization.hpp>
