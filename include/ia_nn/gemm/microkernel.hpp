@@ -21,23 +21,38 @@ namespace detail {
 template <class A, class B, class Acc> struct tile_call {
   int height;
   int panels;
-  index_t groups;            ///< of kr (vectors) or kr_a (AMX)
+  index_t groups; ///< of kr (vectors) or kr_a (AMX)
   A const* a;
-  bool a_rows;               ///< a is the caller's matrix, not packed
+  bool a_rows; ///< a is the caller's matrix or image, not packed
+  int first;   ///< a_rows: rows of the first half; a2 is the row behind them
+  A const* a2;
+  index_t run;          ///< a_rows: k comes in runs of so many groups, with jumps[i] elements
+  index_t const* jumps; ///< between run i and the next
   index_t a_ld, a_step, a_part; ///< elements: rows, groups, terms
   B const* b;
   index_t panel_stride, b_part; ///< elements
-  bool half;                 ///< the panel has columns in its first half only
-  f32 const* scales;         ///< grouped weights: of this panel
+  bool half;                    ///< the panel has columns in its first half only
+  f32 const* scales;            ///< grouped weights: of this panel
   index_t scale_stride, group;
-  bool fetch_next;           ///< prefetch the panel behind this one
-  bool reuses_b;             ///< more tiles will read this panel
-  index_t l1;                ///< bytes
+  bool fetch_next; ///< prefetch the panel behind this one
+  bool reuses_b;   ///< more tiles will read this panel
+  index_t l1;      ///< bytes
   int parts;
   Acc const* init;
   index_t init_ld;
   Acc* out;
   index_t out_ld;
+
+  /// Rows of a matrix, ld elements apart.
+  void read_rows(A const* p, index_t ld, int first_rows) noexcept {
+    a_rows = true;
+    a = p;
+    a_ld = ld;
+    first = first_rows;
+    a2 = p + first * ld;
+    run = groups;
+    jumps = no_jump;
+  }
 };
 
 /// Tiles in vector registers. A is packed [group][height][kr].
@@ -55,11 +70,14 @@ template <isa::tag I, element A, element B, bool Grouped = false> struct vector_
   // Scales of a group occupy as many registers as one group of B.
   static constexpr int max_rows =
       tiling_type::rows - (Grouped && isa::has<I, isa::avx2> && tiling_type::rows > 4 ? 2 : 0);
-  // Tall tiles come in every second height, to compile fewer of them; a row too many costs them little.
+  // Tall tiles come in every second height, to compile fewer of them; a row too many costs them
+  // little.
   static constexpr int rows_step = max_rows > 6 ? 2 : 1, few_rows = 3;
 
   struct context {};
 
+  /// Rows of the first half of a tile that reads rows in place (tile_call::a2).
+  static constexpr int first_rows(int height) noexcept { return height > 3 ? height / 2 : height; }
   // As many panels as the accumulators leave registers for, so that enough sums are in flight.
   static constexpr int panels_at_once(int height) noexcept {
     if (height > few_rows) return 1;
@@ -74,22 +92,27 @@ template <isa::tag I, element A, element B, bool Grouped = false> struct vector_
 
   static void run(context&, call const& c) noexcept {
     switch (c.height) {
-    case 1: return few<1>(c);
-    case 2: return few<2>(c);
-    case 3: return few<3>(c);
-    default: return many<4>(c);
+    case 1:
+      return few<1>(c);
+    case 2:
+      return few<2>(c);
+    case 3:
+      return few<3>(c);
+    default:
+      return many<4>(c);
     }
   }
 
-  /// Rows a multiple of 4096 bytes apart fall into the same sets of L1: tiles that read them in place
-  /// have so few that they fit its ways.
+  /// Rows a multiple of 4096 bytes apart fall into the same sets of L1: tiles that read them in
+  /// place have so few that they fit its ways.
   static constexpr int aliased_rows = max_rows < 6 ? max_rows : 6;
   static constexpr int rows_height(index_t row_bytes) noexcept {
     return row_bytes % 4096 == 0 ? aliased_rows : max_rows;
   }
   /// Rows are read in place while B is narrow: packing costs about as much as half a panel. (Zen 4,
   /// m 1760, k 1760: n 32 from 76 to 97 %, n 256 from 92 to 95 % of the peak.)
-  static constexpr bool reads_rows(int height, index_t panels, index_t k, index_t row_bytes) noexcept {
+  static constexpr bool reads_rows(int height, index_t panels, index_t k,
+                                   index_t row_bytes) noexcept {
     if (k % kr != 0) return false;
     return height == 1 || (height == rows_height(row_bytes) && height > few_rows && panels <= 16);
   }
@@ -126,13 +149,12 @@ private:
     constexpr int nv = Half ? tiling_type::vectors / 2 : tiling_type::vectors;
     using rows = std::conditional_t<Rows, strided_rows<packed_a, kr, H>, packed_rows<packed_a, kr>>;
     rows const a = [&] {
-      if constexpr (Rows) return rows(c.a, c.a_ld);
+      if constexpr (Rows) return rows(c.a, c.a2, c.a_ld, c.run, c.jumps);
       else return rows{c.a};
     }();
     register_tile<dot_type, H, nv, P, nr, Grouped>(
-        c.groups, a, c.b, c.panel_stride, ahead,
-        grouped_scales{c.scales, c.scale_stride, c.group}, tile_init<acc>{c.init, c.init_ld}, c.out,
-        c.out_ld);
+        c.groups, a, c.b, c.panel_stride, ahead, grouped_scales{c.scales, c.scale_stride, c.group},
+        tile_init<acc>{c.init, c.init_ld}, c.out, c.out_ld);
   }
 };
 
@@ -149,6 +171,7 @@ template <element A, element B> struct amx_kernel {
   static constexpr s32 a_shift = 0;
   static constexpr int max_rows = 32, rows_step = 1, few_rows = 0;
 
+  static constexpr int first_rows(int height) noexcept { return height < 16 ? height : 16; }
   static constexpr int panels_at_once(int height) noexcept { return height <= 16 ? 2 : 1; }
   static constexpr int rows_height(index_t) noexcept { return max_rows; }
   static constexpr bool reads_rows(int, index_t, index_t k, index_t) noexcept {
@@ -158,11 +181,12 @@ template <element A, element B> struct amx_kernel {
   // Loads the configuration when the height changes and gives the tiles back at the end, so that
   // the thread's context stays small and callers find the unit as they left it.
   struct context {
-    int height = 0;
-    void configure(int h) noexcept {
-      if (h == height) return;
+    int height = 0, first = 0;
+    void configure(int h, int rows) noexcept {
+      if (h == height && rows == first) return;
       height = h;
-      amx::tile_config const c = amx_config(h);
+      first = rows;
+      amx::tile_config const c = amx_config(h, rows);
       amx::load_config(c);
     }
     ~context() {
@@ -171,19 +195,30 @@ template <element A, element B> struct amx_kernel {
   };
 
   static void run(context& state, call const& c) noexcept {
-    state.configure(c.height);
+    int const first = c.a_rows ? c.first : first_rows(c.height);
+    state.configure(c.height, first);
     constexpr index_t ea = sizeof(A), eb = sizeof(B);
-    amx_operands<A, B, acc> const o{c.groups,       c.a,
-                                    c.a_ld * ea,    c.a_step * ea,
-                                    c.a_part * ea,  c.b,
-                                    c.panel_stride * eb, c.b_part * eb,
+    amx_operands<A, B, acc> const o{c.groups,
+                                    c.a_rows ? c.run : c.groups,
+                                    c.a_rows ? c.jumps : no_jump,
+                                    first,
+                                    c.a,
+                                    c.a_rows ? c.a2 : c.a + first * c.a_ld,
+                                    c.a_ld * ea,
+                                    c.a_step * ea,
+                                    c.a_part * ea,
+                                    c.b,
+                                    c.panel_stride * eb,
+                                    c.b_part * eb,
                                     c.fetch_next ? c.b + c.panels * c.panel_stride : nullptr,
-                                    c.parts,        c.init,
-                                    c.init_ld,      c.out,
+                                    c.parts,
+                                    c.init,
+                                    c.init_ld,
+                                    c.out,
                                     c.out_ld};
     // What is read once must not push what is read again out of L1, if both do not fit.
     bool const fits = c.groups * (c.height * kr_a * ea + 32 * kr_a * eb) * 4 <= c.l1 * 3;
-    if (c.height > 16) {
+    if (c.height > first) {
       if (fits) amx_tile_2x2<amx_stream::none>(o);
       else if (c.reuses_b) amx_tile_2x2<amx_stream::a>(o);
       else amx_tile_2x2<amx_stream::b>(o);

@@ -37,7 +37,8 @@ template <class Kernel, int Parts> struct region_layout {
   region_layout(blocking const& b, index_t k, gemm_options const& options) noexcept {
     index_t const groups = group_count<Kernel>(k);
     a_part = b.scratch_rows * min_of(b.kc, groups) * Kernel::kr_a; // elements
-    accumulators = round_up(a_part * Parts * static_cast<index_t>(sizeof(typename Kernel::packed_a)), 64);
+    accumulators =
+        round_up(a_part * Parts * static_cast<index_t>(sizeof(typename Kernel::packed_a)), 64);
     index_t const cells = b.cuts_k(groups) ? b.scratch_rows * b.nc * Kernel::nr : 0;
     sums = accumulators + cells * 4;
     total = round_up(sums + (options.b_zero_point ? b.scratch_rows * 4 : 0), 64);
@@ -49,11 +50,11 @@ index_t region_bytes(blocking const& b, index_t k, gemm_options const& options) 
 }
 
 // Sums over k of the rows of A, as the operand's own values.
-template <class A>
-void sum_rows(s32* sums, a_source<A> a, index_t rows, index_t k) noexcept {
+template <class A> void sum_rows(s32* sums, a_source<A> a, index_t rows, index_t k) noexcept {
   for (index_t r = 0; r < rows; ++r) {
     s32 s = 0;
-    for (index_t i = 0; i < k; ++i) s += static_cast<s32>(a.data[r * a.row_stride + i * a.k_stride]);
+    for (index_t i = 0; i < k; ++i)
+      s += static_cast<s32>(a.data[r * a.row_stride + i * a.k_stride]);
     sums[r] = s;
   }
 }
@@ -115,7 +116,9 @@ public:
 
 private:
   packed_a* packed() const noexcept { return reinterpret_cast<packed_a*>(t_.scratch); }
-  acc* between() const noexcept { return reinterpret_cast<acc*>(t_.scratch + layout_.accumulators); }
+  acc* between() const noexcept {
+    return reinterpret_cast<acc*>(t_.scratch + layout_.accumulators);
+  }
   s32* sums() const noexcept { return reinterpret_cast<s32*>(t_.scratch + layout_.sums); }
 
   // The kernel reads the caller's rows where they have the form of packed ones, or where packing
@@ -183,9 +186,8 @@ private:
                int h) const noexcept {
     if constexpr (std::same_as<packed_a, a_type>)
       if (reads_rows(min_of(h, rows_ - r), h)) {
-        call.a_rows = true;
-        call.a = t_.a.at(row_ + r, first_group * Kernel::kr_a).data;
-        call.a_ld = t_.a.row_stride;
+        call.read_rows(t_.a.at(row_ + r, first_group * Kernel::kr_a).data, t_.a.row_stride,
+                       Kernel::first_rows(h));
         call.a_step = Kernel::kr_a;
         return;
       }
@@ -263,7 +265,8 @@ private:
     if (!last || direct) return;
     if constexpr (integer)
       if (o_.b_zero_point) subtract_rows(cells, width, rows, r);
-    finish_tile<I>(cells, width, rows, columns, t_.first_row + row_ + r, p * nr, epilogue_, c, t_.ldc);
+    finish_tile<I>(cells, width, rows, columns, t_.first_row + row_ + r, p * nr, epilogue_, c,
+                   t_.ldc);
   }
 
   // AMX adds the products of all terms in its tiles; vectors do it tile by tile.

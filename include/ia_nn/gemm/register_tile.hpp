@@ -13,16 +13,16 @@
 //     a[13][g] ->  acc[13][0]    acc[13][1]
 //
 // A comes packed ([g][Mr][kr], one stream; pack_rows.hpp) or, where B is too narrow to pay for the
-// packing, as rows of the caller's matrix. B comes in panels (panel.hpp): one for matrices;
-// a matrix of fewer than 4 rows takes several panels side by side, because two accumulators would
-// leave the multipliers waiting for each other. Weights in groups of k with a scale each are
-// multiplied by it when loaded; the scale registers are reloaded between groups.
+// packing, as rows of the caller's matrix, or as pixels of an image. B comes in panels (panel.hpp):
+// one for matrices; a matrix of fewer than 4 rows takes several panels side by side, because two
+// accumulators would leave the multipliers waiting for each other. Weights in groups of k with a
+// scale each are multiplied by it when loaded; the scale registers are reloaded between groups.
 //
 // Each c[r][n] is one chain of additions over k in order, whatever the tile, the blocking and the
 // thread: f32 results have the same bits for every number of threads and every ISA with fma.
 //
-// Edges: k is a whole number of groups (operands are zero-padded), rows and columns are whole tiles;
-// the caller lets partial tiles write to scratch.
+// Edges: k is a whole number of groups (operands are zero-padded), rows and columns are whole
+// tiles; the caller lets partial tiles write to scratch.
 #pragma once
 
 #include <ia_nn/arch/dot.hpp>
@@ -34,27 +34,48 @@ namespace detail {
 
 /// A packed for tiles of Mr rows: [g][Mr][kr].
 template <class A, int Kr> struct packed_rows {
-  static constexpr bool is_packed = true;
+  static constexpr bool has_runs = false;
   A const* p;
   template <int Mr> IA_NN_INLINE A const* at(int r) const noexcept { return p + r * Kr; }
   template <int Mr> IA_NN_INLINE void next() noexcept { p += Mr * Kr; }
 };
 
-/// Rows of the caller's matrix, ld elements apart. Three rows share a base, so that few registers
-/// address them all: [base + {0, 1, 2} * ld].
+/// Rows of the caller's matrix or image: two halves of rows that lie ld elements apart, so that a
+/// tile may begin in one line of an image and end in the next. Few registers address them all:
+/// [half + {0, 1, 2, 4} * ld], [half + {1, 2} * 3 ld], [half + 5 ld].
+///
+/// k comes in runs of `run` groups; behind each of them the rows are `*jumps` elements further on:
+/// the next tap of a convolution. A matrix is one run.
 template <class A, int Kr, int Mr> struct strided_rows {
-  static constexpr int bases = (Mr + 2) / 3;
-  A const* p[bases];
-  index_t ld;
+  static constexpr bool has_runs = true;
+  static constexpr int half = Mr > 3 ? Mr / 2 : Mr;
+  static_assert(Mr - half <= 7 && half <= 7);
+  A const* first;
+  A const* second;
+  index_t ld, ld3, ld5;
+  index_t run;
+  index_t const* jumps;
 
-  IA_NN_INLINE strided_rows(A const* first, index_t stride) noexcept : ld(stride) {
-    IA_NN_UNROLL for (int i = 0; i < bases; ++i) p[i] = first + 3 * i * stride;
+  IA_NN_INLINE strided_rows(A const* a, A const* a2, index_t stride, index_t run_groups,
+                            index_t const* jump) noexcept
+      : first(a), second(a2), ld(stride), ld3(3 * stride), ld5(5 * stride), run(run_groups),
+        jumps(jump) {}
+  template <int> IA_NN_INLINE A const* at(int r) const noexcept {
+    A const* const p = r < half ? first : second;
+    int const i = r < half ? r : r - half;
+    return i == 3 ? p + ld3 : i == 5 ? p + ld5 : i == 6 ? p + 2 * ld3 : p + i * ld;
   }
-  template <int> IA_NN_INLINE A const* at(int r) const noexcept { return p[r / 3] + (r % 3) * ld; }
   template <int> IA_NN_INLINE void next() noexcept {
-    IA_NN_UNROLL for (int i = 0; i < bases; ++i) p[i] += Kr;
+    first += Kr;
+    second += Kr;
+  }
+  IA_NN_INLINE void jump() noexcept {
+    index_t const by = *jumps++;
+    first += by;
+    second += by;
   }
 };
+inline constexpr index_t no_jump[1] = {0};
 
 /// Scales of weights in groups of k: [k / group][Nr] for each panel. Unused otherwise.
 struct grouped_scales {
@@ -85,14 +106,18 @@ IA_NN_INLINE void register_tile(index_t groups, Operand a, B const* IA_NN_RESTRI
   acc_t acc[Mr][n_acc];
   if (init.p) {
     IA_NN_UNROLL for (int r = 0; r < Mr; ++r)
-      IA_NN_UNROLL for (int v = 0; v < n_acc; ++v)
-        acc[r][v] = acc_t::load(init.p + r * init.ld + v * width);
+      IA_NN_UNROLL for (int v = 0; v < n_acc; ++v) acc[r][v] = acc_t::load(init.p + r * init.ld + v * width);
   } else {
     IA_NN_UNROLL for (int r = 0; r < Mr; ++r)
       IA_NN_UNROLL for (int v = 0; v < n_acc; ++v) acc[r][v] = acc_t::zero();
   }
 
-  index_t const block = Grouped ? scales.group : groups;
+  constexpr bool runs = Operand::has_runs && !Grouped;
+  index_t const block = [&] {
+    if constexpr (Grouped) return scales.group;
+    else if constexpr (runs) return a.run;
+    else return groups;
+  }();
   index_t done = 0;
   do {
     acc_t scale[Grouped ? n_acc : 1];
@@ -128,13 +153,14 @@ IA_NN_INLINE void register_tile(index_t groups, Operand a, B const* IA_NN_RESTRI
         }
         IA_NN_UNROLL for (int p = 0; p < Panels; ++p)
           IA_NN_UNROLL for (int i = 0; i < Nr * kr; i += line)
-            __builtin_prefetch(ahead + p * panel_stride + i, 0, 3);
+          __builtin_prefetch(ahead + p * panel_stride + i, 0, 3);
       }
       a.template next<Mr>();
       b += Nr * kr;
       ahead += Nr * kr;
     }
-  } while (Grouped && done < groups);
+    if constexpr (runs) a.jump();
+  } while ((Grouped || runs) && done < groups);
 
   IA_NN_UNROLL for (int r = 0; r < Mr; ++r)
     IA_NN_UNROLL for (int v = 0; v < n_acc; ++v) acc[r][v].store(out + r * ld_out + v * width);

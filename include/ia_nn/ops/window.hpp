@@ -37,7 +37,8 @@ struct spatial {
 };
 inline constexpr spatial no_padding{0, 0, 0};
 
-/// How a window moves over an image. Padding may be negative at the end: elements that are not read.
+/// How a window moves over an image. Padding may be negative at the end: elements that are not
+/// read.
 struct window {
   spatial kernel{}, stride{}, dilation{};
   spatial pad_begin = no_padding, pad_end = no_padding;
@@ -77,9 +78,8 @@ struct window {
         throw error(errc::bad_parameter, at(d) + "stride " + text(stride[d]) + " and dilation " +
                                              text(dilation[d]) + " must be at least 1");
       if (pad_begin[d] < 0 || pad_begin[d] > most || pad_end[d] < -most || pad_end[d] > most)
-        throw error(errc::bad_parameter,
-                    at(d) + "padding " + text(pad_begin[d]) + ", " + text(pad_end[d]) +
-                        " is out of range");
+        throw error(errc::bad_parameter, at(d) + "padding " + text(pad_begin[d]) + ", " +
+                                             text(pad_end[d]) + " is out of range");
       index_t const padded = pad_begin[d] + in[d] + pad_end[d];
       if (padded < reach(d))
         throw error(errc::bad_shape, at(d) + "the kernel reaches over " + text(reach(d)) +
@@ -110,7 +110,8 @@ struct conv_shape {
     constexpr index_t most = index_t{1} << 30;
     if (channels < 1 || filters < 1 || channels > most || filters > most)
       throw error(errc::bad_shape, std::string(who) + ": " + text(channels) + " channels to " +
-                                       text(filters) + " filters: there must be at least 1 of each");
+                                       text(filters) +
+                                       " filters: there must be at least 1 of each");
     if (groups < 1 || channels % groups != 0 || filters % groups != 0)
       throw error(errc::bad_shape, std::string(who) + ": " + text(groups) +
                                        " groups do not divide " + text(channels) +

@@ -75,9 +75,7 @@ public:
     call.a_part = part_;
     call.parts = Parts;
     if constexpr (Kernel::is_amx) {
-      call.a = data_ + row * ld_;
-      call.a_rows = true;
-      call.a_ld = ld_;
+      call.read_rows(data_ + row * ld_, ld_, Kernel::first_rows(height));
       call.a_step = kr;
     } else {
       call.a = data_ + row * groups_ * kr;

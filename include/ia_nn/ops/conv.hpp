@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Convolution of 1 to 3 axes: dst = stages(sum over window and channels of src * weights).
+//
+//   dst[n][o][f] = sum over t < kernel, c of src[n][o * stride - pad + t * dilation][c] *
+//   w[f][c][t]
+//
+// It is the product of output pixels by filters on the register tile of gemm/ (conv_plan.hpp draws
+// it), with the same chain of stages behind it. Images have channels last.
+//
+//   conv<isa::native, f32, f32, f32> layer({.channels = 3, .filters = 64, .in = {1, 224, 224},
+//                                           .win = {...}}, weights);
+//   layer.run(batch, image, out, chain{add_bias{b}, activation::relu{}}, scratch);
+//
+// Bits: integers are exact; f32 sums run over k in order (lines of the window, its columns,
+// channels), so results do not depend on the number of workers or the batch.
+#pragma once
+
+#include <ia_nn/core/workspace.hpp>
+#include <ia_nn/gemm/policy.hpp>
+#include <ia_nn/gemm/stages.hpp>
+#include <ia_nn/ops/conv_band.hpp>
+
+#include <span>
+
+IA_NN_BEGIN
+
+/// Limits of the calls that a convolution will see, and the zero point of its source.
+struct conv_options {
+  index_t max_batch = 1;
+  int workers = 1;    ///< concurrency of the executor
+  s32 zero_point = 0; ///< of u8 or s8 sources; padding has this value
+};
+
+/// A x B -> C as in `gemm`: f32 x f32, bf16 x bf16 to f32 or bf16; u8 or s8 x s8 to s32, f32, bf16,
+/// s8 or u8, exact sums of (src - zero_point) * weights.
+///
+/// Weights are [filters][channels / groups][depth][height][width], the order of ONNX and PyTorch;
+/// f32 weights are rounded if B is bf16. They are packed once, at construction.
+///
+/// Errors at construction: those of conv_shape::check; errc::bad_shape if the weights have another
+/// number of elements; errc::bad_parameter for a batch or workers below 1 and zero points that the
+/// source cannot hold; errc::unsupported_isa.
+template <isa::tag I, element A, element B, element C> class conv {
+  static_assert(
+      isa::is_compiled<I>,
+      "ia_nn: conv: this translation unit is not compiled for that instruction set; add its "
+      "-m flags or -march=native, or choose one of isa::compiled");
+  static_assert(
+      detail::product_exists<A, B, standard> && (!std::same_as<A, f32> || std::same_as<B, f32>),
+      "ia_nn: conv: no kernel multiplies these types; A and B must be f32 and f32, bf16 and "
+      "bf16, or u8 or s8 and s8");
+  using kernel = typename detail::kernel_for<I, A, B, standard>::main;
+  using packed_a = typename kernel::packed_a;
+  using packed = packed_matrix<B, typename kernel::panel_type>;
+  using task = detail::conv_task<A, B, C, typename kernel::panel_type>;
+
+public:
+  using accumulator = typename kernel::acc;
+
+  template <class W>
+  conv(conv_shape const& s, std::span<W const> weights, conv_options const& o = {})
+      : plan_(checked(s, static_cast<index_t>(weights.size()), o), facts()), options_(o) {
+    static_assert(std::same_as<W, B> || (std::same_as<W, f32> && std::same_as<B, bf16>),
+                  "ia_nn: conv: weights must have the element type B, or be f32 where B is bf16");
+    index_t const k = plan_.k(), n = s.group_filters();
+    weights_.reserve(static_cast<std::size_t>(s.groups));
+    for (index_t g = 0; g < s.groups; ++g) {
+      aligned_array<B> rows(k * n); // zeros
+      detail::conv_matrix(rows.data(), weights.data(), plan_, g);
+      weights_.emplace_back(matrix(rows.data(), k, n));
+    }
+  }
+  template <class W>
+  conv(conv_shape const& s, std::vector<W> const& weights, conv_options const& o = {})
+      : conv(s, std::span<W const>(weights), o) {}
+
+  conv_shape const& shape() const noexcept { return plan_.shape; }
+  spatial out() const noexcept { return plan_.out; }
+  index_t max_batch() const noexcept { return options_.max_batch; }
+  /// Bytes of workspace for `run`.
+  index_t workspace_bytes() const noexcept { return options_.workers * plan_.worker_bytes(); }
+  /// Bytes of packed weights.
+  index_t bytes() const noexcept {
+    index_t sum = 0;
+    for (auto const& w : weights_) sum += w.bytes();
+    return sum;
+  }
+
+  /// dst [batch][out][ld] = stages(conv(src [batch][in][channels])), ld elements from pixel to
+  /// pixel of dst: at least `filters`, or 0 for exactly as many. A stage sees the number of the
+  /// pixel in the batch as its row and the filter as its column. Preconditions: batch is at most
+  /// max_batch; dst and src do not overlap; the workspace holds workspace_bytes() and is aligned to
+  /// 64 bytes.
+  template <class Epilogue = chain<>, executor E = sequential>
+  void run(index_t batch, A const* src, C* dst, index_t ld, Epilogue const& epilogue,
+           workspace_view scratch, E&& e = {}) const noexcept {
+    IA_NN_ASSERT(batch >= 0 && batch <= options_.max_batch);
+    IA_NN_ASSERT(batch == 0 || (src && dst));
+    IA_NN_ASSERT(scratch.size >= workspace_bytes());
+    IA_NN_ASSERT(ld == 0 || ld >= plan_.shape.filters);
+    if (batch == 0) return;
+    if (ld == 0) ld = plan_.shape.filters;
+    conv_shape const& s = plan_.shape;
+    // Where pixels do not care for lines, images follow each other as lines of one.
+    index_t const planes = plan_.uniform ? 1 : batch * plan_.out.depth;
+    index_t const lines =
+        plan_.uniform ? batch * plan_.out.depth * plan_.out.height : plan_.out.height;
+    auto const cut = divide(planes, lines);
+    index_t const image = s.in.size() * s.channels, out = plan_.out.size();
+    auto const work = [&](index_t i, int worker) {
+      index_t const share = i % cut.shares, band = i / cut.shares % cut.bands;
+      index_t const group = i / cut.shares / cut.bands % s.groups;
+      index_t const plane = i / cut.shares / cut.bands / s.groups;
+      index_t const n = plan_.uniform ? 0 : plane / plan_.out.depth;
+      index_t const z = plan_.uniform ? 0 : plane % plan_.out.depth;
+      task t{};
+      t.image = src + n * image + group * s.group_channels();
+      t.b = weights_[static_cast<std::size_t>(group)];
+      t.plane = z;
+      t.lines = block_of(lines, static_cast<int>(cut.bands), static_cast<int>(band));
+      t.panels = block_of(plan_.panels, static_cast<int>(cut.shares), static_cast<int>(share));
+      t.first_row = n * out + z * plan_.out.height * plan_.out.width;
+      t.first_column = group * s.group_filters();
+      t.dst = dst + t.first_row * ld + t.first_column;
+      t.ld = ld;
+      t.zero_point = options_.zero_point;
+      t.scratch = scratch.data + worker * plan_.worker_bytes();
+      detail::run_conv_band<I, kernel>(plan_, t, epilogue);
+    };
+    index_t const tasks = planes * s.groups * cut.bands * cut.shares;
+    if (e.concurrency() > options_.workers) sequential{}.parallel_for(tasks, work);
+    else e.parallel_for(tasks, work);
+  }
+  template <class Epilogue = chain<>, executor E = sequential>
+  void run(index_t batch, A const* src, C* dst, Epilogue const& epilogue, workspace_view scratch,
+           E&& e = {}) const noexcept {
+    run(batch, src, dst, 0, epilogue, scratch, e);
+  }
+
+private:
+  struct division {
+    index_t bands, shares;
+  };
+  // Bands that fit the cache; if they do not occupy the workers, more of them, or shares of the
+  // panels where the weights are what is large.
+  division divide(index_t planes, index_t lines) const noexcept {
+    index_t const bands = ceil_div(lines, plan_.band_lines);
+    index_t const workers = options_.workers, tasks = planes * plan_.shape.groups * bands;
+    if (workers == 1 || tasks % workers == 0 || tasks >= 4 * workers) return {bands, 1};
+    bool const large_weights = plan_.k() * plan_.shape.group_filters() >
+                               plan_.shape.in.size() * plan_.shape.group_channels();
+    if ((large_weights || lines < 2 * workers) && plan_.panels >= workers) return {bands, workers};
+    return {min_of(lines, round_up(bands, workers)), 1};
+  }
+  static constexpr detail::conv_kernel_facts facts() noexcept {
+    return {sizeof(packed_a),
+            sizeof(B),
+            kernel::kr_a,
+            kernel::nr,
+            kernel::max_rows,
+            kernel::first_rows(kernel::max_rows),
+            !std::same_as<packed_a, A>,
+            kernel::is_amx};
+  }
+  static conv_shape const& checked(conv_shape const& s, index_t weights, conv_options const& o) {
+    isa::require<I>();
+    s.check("conv");
+    auto const text = [](index_t x) { return std::to_string(x); };
+    if (weights != s.weights())
+      throw error(errc::bad_shape, "conv: the weights have " + text(weights) +
+                                       " elements, expected " + text(s.filters) + " x " +
+                                       text(s.group_channels()) + " x " + s.win.kernel.to_string());
+    if (o.max_batch < 1 || o.workers < 1)
+      throw error(errc::bad_parameter, "conv: max_batch is " + text(o.max_batch) + " and workers " +
+                                           text(o.workers) + ", both must be at least 1");
+    constexpr bool bytes = byte_element<A>;
+    constexpr s32 low = std::same_as<A, s8> ? -128 : 0, high = std::same_as<A, s8> ? 127 : 255;
+    if (o.zero_point != 0 && (!bytes || o.zero_point < low || o.zero_point > high))
+      throw error(errc::bad_parameter, "conv: a source of " + std::string(name_of<A>()) +
+                                           " cannot have the zero point " + text(o.zero_point));
+    return s;
+  }
+
+  detail::conv_plan plan_;
+  conv_options options_;
+  std::vector<packed> weights_;
+};
+
+IA_NN_END

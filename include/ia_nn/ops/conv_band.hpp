@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// One task of a convolution: a band of output lines of one image and group, by a range of panels.
+//
+//   copy the band (if the plan says so)
+//   gather the tiles that cross lines
+//   panel                       one panel of the weights ...
+//     block of runs             ... or the part of it that stays in L2
+//       tile                    while the band's pixels stream past it
+//         epilogue after the last block
+#pragma once
+
+#include <ia_nn/gemm/epilogue.hpp>
+#include <ia_nn/gemm/pack_rows.hpp>
+#include <ia_nn/gemm/packed_matrix.hpp>
+#include <ia_nn/gemm/region.hpp>
+#include <ia_nn/ops/conv_plan.hpp>
+
+IA_NN_BEGIN
+
+namespace detail {
+
+template <class A, class B, class C, class Panel> struct conv_task {
+  A const* image; ///< of this group: its first channel
+  packed_view<B, Panel> b;
+  C* dst;        ///< pixel 0 of the image, first filter of the group
+  index_t ld;    ///< from pixel to pixel of dst
+  index_t plane; ///< output plane (depth) of the band
+  block lines;   ///< of output
+  block panels;
+  index_t first_row; ///< number of pixel 0 of the image for the epilogue
+  index_t first_column;
+  s32 zero_point; ///< of A
+  std::byte* scratch;
+};
+
+/// Copies `n` elements, converting them as the kernel wants.
+template <class To, class From>
+IA_NN_INLINE void copy_elements(To* to, From const* from, index_t n) noexcept {
+  if constexpr (std::same_as<To, From>)
+    __builtin_memcpy(static_cast<void*>(to), from, static_cast<std::size_t>(n) * sizeof(To));
+  else
+    for (index_t i = 0; i < n; ++i) to[i] = convert_a<To>(from[i]);
+}
+
+/// The pixels of a band: where the kernel finds them.
+template <class Packed> struct band_source {
+  Packed const* first; ///< first tap of the band's first pixel
+  index_t line, pixel; ///< from line to line, from pixel to pixel of output
+};
+
+/// Copies the part of an image that a band sees: padding and channels beyond the last become `fill`
+/// and zero.
+template <class Packed, class A>
+band_source<Packed> copy_band(conv_plan const& p, A const* image, index_t plane, block lines,
+                              Packed fill, std::byte* scratch) noexcept {
+  window const& w = p.shape.win;
+  spatial const& in = p.shape.in;
+  index_t const channels = p.shape.group_channels(), all = p.shape.channels, pitch = p.pitch;
+  Packed* const band = reinterpret_cast<Packed*>(scratch);
+  index_t const rows = (lines.size() - 1) * w.stride.height + w.reach(1);
+  index_t const x0 = -w.pad_begin.width; // column of the image in column 0 of the band
+  index_t const from = max_of(0, -x0), to = max_of(from, min_of(p.band_width, in.width - x0));
+  auto const pad = [&](Packed* out, index_t n) {
+    for (index_t i = 0; i < n; ++i) out[i] = fill;
+  };
+  for (index_t d = 0; d < w.kernel.depth; ++d) {
+    index_t const z = plane * w.stride.depth - w.pad_begin.depth + d * w.dilation.depth;
+    for (index_t r = 0; r < rows; ++r) {
+      index_t const y = lines.begin * w.stride.height - w.pad_begin.height + r;
+      Packed* out = band + (d * p.band_rows + r) * p.band_width * pitch;
+      if (z < 0 || z >= in.depth || y < 0 || y >= in.height) {
+        pad(out, p.band_width * pitch);
+        continue;
+      }
+      pad(out, from * pitch);
+      pad(out + to * pitch, (p.band_width - to) * pitch);
+      A const* src = image + ((z * in.height + y) * in.width + from + x0) * all;
+      out += from * pitch;
+      if (pitch == all) {
+        copy_elements(out, src, (to - from) * pitch);
+      } else {
+        for (index_t x = from; x < to; ++x, out += pitch, src += all) {
+          copy_elements(out, src, channels);
+          for (index_t c = channels; c < pitch; ++c) out[c] = Packed{};
+        }
+      }
+    }
+  }
+  // What a byte kernel reads beyond the last run.
+  __builtin_memset(static_cast<void*>(band + w.kernel.depth * p.band_rows * p.band_width * pitch),
+                   0, 128);
+  return {band, w.stride.height * p.band_width * pitch, w.stride.width * pitch};
+}
+
+template <class Packed>
+band_source<Packed> band_in_place(conv_plan const& p, Packed const* image, index_t plane,
+                                  block lines) noexcept {
+  window const& w = p.shape.win;
+  index_t const line = p.shape.in.width * p.pitch;
+  return {image +
+              (plane * w.stride.depth * p.shape.in.height + lines.begin * w.stride.height) * line,
+          w.stride.height * line, w.stride.width * p.pitch};
+}
+
+template <isa::tag I, class Kernel, class Task, class Epilogue> class conv_band {
+  using packed_a = typename Kernel::packed_a;
+  using acc = typename Kernel::acc;
+  using c_type = std::remove_pointer_t<decltype(Task{}.dst)>;
+  static constexpr int nr = Kernel::nr;
+  static constexpr bool integer = std::same_as<acc, s32>;
+
+public:
+  conv_band(conv_plan const& p, Task const& t, Epilogue const& e) noexcept
+      : p_(p), t_(t), epilogue_(e), width_(p.out.width), pixels_(t.lines.size() * p.out.width) {
+    if constexpr (std::same_as<packed_a,
+                               std::remove_const_t<std::remove_pointer_t<decltype(t.image)>>>) {
+      if (!p.copies) source_ = band_in_place<packed_a>(p, t.image, t.plane, t.lines);
+    }
+    if (p.copies) source_ = copy_band<packed_a>(p, t.image, t.plane, t.lines, fill(), t.scratch);
+    gathered_ = reinterpret_cast<packed_a*>(t.scratch + p.copy_bytes);
+    packed_ = reinterpret_cast<packed_a*>(t.scratch + p.copy_bytes + p.gather_bytes);
+    between_ = reinterpret_cast<acc*>(t.scratch + p.copy_bytes + p.gather_bytes + p.packed_bytes);
+    gather();
+  }
+
+  void run() noexcept {
+    typename Kernel::context state;
+    for (index_t panel = t_.panels.begin; panel < t_.panels.end; ++panel)
+      for (index_t r = 0; r < p_.runs; r += p_.block_runs) {
+        index_t const count = min_of(p_.block_runs, p_.runs - r);
+        packed_a const* gathered = gathered_;
+        for (index_t q = 0; q < pixels_; q += p_.height) tile(state, panel, r, count, q, gathered);
+      }
+  }
+
+private:
+  // Padding is zero after the zero point: the packed element of that value.
+  packed_a fill() const noexcept {
+    if constexpr (integer) return static_cast<packed_a>(t_.zero_point + Kernel::a_shift);
+    else return packed_a{};
+  }
+  packed_a const* pixel(index_t q) const noexcept {
+    return source_.first + q / width_ * source_.line + q % width_ * source_.pixel;
+  }
+  // Pixels q .. q + n - 1 are the same distance apart.
+  bool is_row(index_t q, index_t n) const noexcept {
+    return p_.uniform || n <= 1 || q % width_ + n <= width_;
+  }
+  index_t rows_of(index_t q) const noexcept { return min_of(p_.height, pixels_ - q); }
+  // The last tile of vectors is as tall as it needs to be, and packed.
+  bool is_packed(index_t q) const noexcept { return !Kernel::is_amx && rows_of(q) < p_.height; }
+  bool is_direct(index_t q) const noexcept {
+    index_t const n = rows_of(q), first = min_of(p_.first, n);
+    return !p_.gathers && is_row(q, first) && is_row(q + first, n - first);
+  }
+
+  static void clear(packed_a* p, index_t n) noexcept {
+    __builtin_memset(static_cast<void*>(p), 0, static_cast<std::size_t>(n) * sizeof(packed_a));
+  }
+  void gather() noexcept {
+    packed_a* out = gathered_;
+    for (index_t q = 0; q < pixels_; q += p_.height) {
+      bool const packed = is_packed(q);
+      if (!packed && is_direct(q)) continue;
+      index_t const n = rows_of(q);
+      for (index_t r = 0; r < n; ++r) {
+        packed_a const* const from = pixel(q + r);
+        packed_a* to = out + r * p_.gather_ld;
+        index_t const step = p_.gathers ? p_.length : p_.run;
+        for (index_t const offset : p_.offsets) {
+          copy_elements(to, from + offset, p_.length);
+          clear(to + p_.length, step - p_.length);
+          to += step;
+        }
+        index_t const rest = p_.k() - (to - (out + r * p_.gather_ld));
+        clear(to, rest);
+      }
+      if (packed) {
+        // Whole tiles pack fast; the rows beyond the last are computed and left out.
+        index_t const h = height_of<Kernel>(n, p_.height);
+        clear(out + n * p_.gather_ld, (h - n) * p_.gather_ld);
+        pack_rows<I, Kernel::kr_a>(packed_, a_source<packed_a>{out, p_.gather_ld, 1}, h, h, p_.k(),
+                                   p_.k() / Kernel::kr_a);
+      }
+      out += p_.height * p_.gather_ld;
+    }
+  }
+
+  void tile(typename Kernel::context& state, index_t panel, index_t run, index_t runs, index_t q,
+            packed_a const*& gathered) noexcept {
+    alignas(64) acc cells[(Kernel::max_rows + 1) * nr];
+    alignas(64) acc start[nr];
+    index_t const rows = rows_of(q);
+    typename Kernel::call call{};
+    call.panels = 1;
+    call.groups = runs * p_.run / Kernel::kr_a;
+    call.b = t_.b.data + panel * t_.b.stride() + run * p_.run * nr;
+    call.panel_stride = t_.b.stride();
+    call.fetch_next = q == 0 && panel + 1 < t_.panels.end;
+    call.reuses_b = pixels_ > p_.height;
+    call.l1 = 32768;
+    call.parts = 1;
+    call.a_step = Kernel::kr_a;
+    call.height = static_cast<int>(rows);
+    index_t const columns = min_of(nr, t_.b.n - panel * nr);
+    if (is_packed(q)) {
+      call.height = height_of<Kernel>(rows, p_.height);
+      call.a = packed_ + run * p_.run * call.height;
+      call.a_ld = Kernel::kr_a;
+      call.a_step = call.height * Kernel::kr_a;
+    } else if (is_direct(q)) {
+      call.read_rows(pixel(q) + p_.offsets[static_cast<std::size_t>(run)], source_.pixel,
+                     static_cast<int>(min_of(p_.first, rows)));
+      call.a2 = rows > p_.first ? pixel(q + p_.first) + p_.offsets[static_cast<std::size_t>(run)]
+                                : call.a;
+      call.run = p_.run / Kernel::kr_a;
+      call.jumps = p_.jumps.data() + run;
+    } else {
+      call.read_rows(gathered + run * p_.run, p_.gather_ld,
+                     static_cast<int>(min_of(p_.first, rows)));
+      gathered += p_.height * p_.gather_ld;
+    }
+    call.half =
+        columns <= nr / 2 && (call.a_rows || call.height == Kernel::max_rows) && call.height > 3;
+
+    bool const is_first = run == 0, is_last = run + runs == p_.runs;
+    call.init_ld = 0;
+    if (!is_first) {
+      call.init = between_ + q * nr;
+      call.init_ld = nr;
+    } else if (start_row(start, panel)) {
+      call.init = start;
+    }
+    call.out = is_last ? cells : between_ + q * nr;
+    call.out_ld = nr;
+    c_type* const c = t_.dst + (t_.lines.begin * width_ + q) * t_.ld + panel * nr;
+    if (is_last)
+      for (index_t i = 0; i < rows; ++i)
+        for (index_t j = 0; j < columns; j += 64 / static_cast<index_t>(sizeof(c_type)))
+          __builtin_prefetch(c + i * t_.ld + j, 1, 3);
+    Kernel::run(state, call);
+    if (is_last)
+      finish_tile<I>(cells, nr, rows, columns, t_.first_row + t_.lines.begin * width_ + q,
+                     t_.first_column + panel * nr, epilogue_, c, t_.ld);
+  }
+
+  // Zero point of A (and the shift of s8 to u8): every sum starts from -zero * sum(b[:, n]).
+  bool start_row(acc* start, index_t panel) const noexcept {
+    if constexpr (integer) {
+      s32 const zero = t_.zero_point + Kernel::a_shift;
+      if (zero == 0) return false;
+      using V = vec<s32, I>;
+      for (int i = 0; i < nr; i += V::size)
+        (V::zero() - V::load(t_.b.sums + panel * nr + i) * V::broadcast(zero)).store(start + i);
+      return true;
+    } else {
+      return false;
+    }
+  }
+
+  conv_plan const& p_;
+  Task const& t_;
+  Epilogue const& epilogue_;
+  index_t width_, pixels_;
+  band_source<packed_a> source_{};
+  packed_a* gathered_;
+  packed_a* packed_;
+  acc* between_;
+};
+
+template <isa::tag I, class Kernel, class Task, class Epilogue>
+IA_NN_NOINLINE void run_conv_band(conv_plan const& p, Task const& t, Epilogue const& e) noexcept {
+  conv_band<I, Kernel, Task, Epilogue>(p, t, e).run();
+}
+
+} // namespace detail
+
+IA_NN_END

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Convolution in f32 and bf16 on every instruction set, against sums in double.
+#include "conv_support.hpp"
+
+using namespace ia_nn_test;
+
+TEST_CASE("convolution: f32") {
+  for_each_isa<vector_isas>([](auto tag) {
+    ia_nn_test::random rng(1);
+    for (conv_case const& c : conv_cases())
+      check_conv<decltype(tag), f32, f32, f32, double>(c, rng, 4e-6);
+  });
+}
+
+TEST_CASE("convolution: bf16") {
+  using list = ia_nn::isa::compiled;
+  for_each_isa<list>([](auto tag) {
+    ia_nn_test::random rng(2);
+    for (conv_case const& c : conv_cases())
+      check_conv<decltype(tag), bf16, bf16, f32, double>(c, rng, 4e-6);
+  });
+}
+
+TEST_CASE("convolution: shapes of networks, f32") {
+  index_t rows = 0;
+  for (std::string const& file : shape_files("conv_"))
+    for (shape_row const& row : shape_rows(file)) {
+      conv_case c{.shape = shape_of(row, most_products), .workers = 2};
+      if (is_huge(c.shape)) {
+        std::printf("convolution: left out: %s: %s\n", file.c_str(), row.name.c_str());
+        continue;
+      }
+      ia_nn_test::random rng(static_cast<std::uint64_t>(100 + rows++));
+      check_conv<ia_nn::isa::native, f32, f32, f32, double>(c, rng, 4e-6);
+    }
+  std::printf("convolution: %td shapes of networks\n", rows);
+}
+
+TEST_CASE("convolution: stages see pixels and filters") {
+  for_each_isa<vector_isas>([](auto tag) {
+    using I = decltype(tag);
+    ia_nn_test::random rng(5);
+    conv_shape const s{6, 35, 1, {1, 8, 9}, {{1, 3, 3}, {1, 2, 1}, {}, {0, 1, 1}, {0, 1, 1}}};
+    index_t const batch = 2, pixels = batch * s.out().size();
+    std::vector<f32> src(static_cast<std::size_t>(batch * s.in.size() * s.channels)),
+        weights(static_cast<std::size_t>(s.weights())), bias(35),
+        residual(static_cast<std::size_t>(pixels * 35)), dst(residual.size());
+    for (auto* v : {&src, &weights, &bias, &residual})
+      rng.fill(v->data(), static_cast<index_t>(v->size()));
+    conv<I, f32, f32, f32> const layer(s, weights, {batch, 3});
+    ia_nn::workspace scratch(layer.workspace_bytes());
+    ia_nn::thread_pool pool(3);
+    layer.run(batch, src.data(), dst.data(),
+              ia_nn::chain{ia_nn::add_bias{bias.data()}, ia_nn::add_residual{residual.data(), 35},
+                           ia_nn::activation::relu{}},
+              scratch, pool);
+    auto const sums = oracle::conv<double>(s, batch, src.data(), weights.data());
+    index_t wrong = 0;
+    for (std::size_t i = 0; i < dst.size(); ++i) {
+      double const want = std::max(0.0, sums[i] + bias[i % 35] + residual[i]);
+      wrong += !(std::abs(dst[i] - want) <= 1e-4);
+    }
+    CHECK(wrong == 0);
+  });
+}
+
+TEST_CASE("convolution: any number of workers and any batch gives the same bits") {
+  using I = ia_nn::isa::native;
+  ia_nn_test::random rng(6);
+  for (conv_case const& c : conv_cases()) {
+    index_t const in = c.shape.in.size() * c.shape.channels,
+                  out = c.shape.out().size() * c.shape.filters;
+    std::vector<f32> src(static_cast<std::size_t>(3 * in)),
+        weights(static_cast<std::size_t>(c.shape.weights()));
+    rng.fill(src.data(), 3 * in);
+    rng.fill(weights.data(), c.shape.weights());
+    std::vector<f32> one(static_cast<std::size_t>(3 * out)), many(one.size());
+    conv<I, f32, f32, f32> const alone(c.shape, weights);
+    ia_nn::workspace scratch(alone.workspace_bytes());
+    for (index_t n = 0; n < 3; ++n)
+      alone.run(1, src.data() + n * in, one.data() + n * out, ia_nn::chain<>{}, scratch);
+    for (int workers : {1, 2, 3, 5}) {
+      conv<I, f32, f32, f32> const layer(c.shape, weights, {3, workers});
+      ia_nn::workspace space(layer.workspace_bytes());
+      ia_nn::thread_pool pool(workers);
+      layer.run(3, src.data(), many.data(), ia_nn::chain<>{}, space, pool);
+      INFO(text(c.shape) << " workers " << workers);
+      CHECK(std::memcmp(one.data(), many.data(), one.size() * sizeof(f32)) == 0);
+    }
+  }
+}
+
+TEST_CASE("convolution: what set-up refuses") {
+  using layer = conv<ia_nn::isa::native, f32, f32, f32>;
+  conv_shape const good{4, 6, 2, {1, 5, 5}, {{1, 3, 3}}};
+  std::vector<f32> const weights(static_cast<std::size_t>(good.weights()));
+  auto const says = [&](conv_shape const& s, ia_nn::conv_options const& o, char const* sentence) {
+    try {
+      layer const made(s, weights, o);
+      FAIL("accepted: " << sentence);
+    } catch (ia_nn::error const& e) {
+      CHECK(std::string(e.what()) == sentence);
+    }
+  };
+  conv_shape s = good;
+  s.groups = 3;
+  says(s, {}, "ia_nn: conv: 3 groups do not divide 4 channels and 6 filters");
+  s = good;
+  s.in.width = 2;
+  says(s, {}, "ia_nn: conv: width: the kernel reaches over 3 elements, the padded image has 2");
+  s = good;
+  s.win.stride.height = 0;
+  says(s, {}, "ia_nn: conv: height: stride 0 and dilation 1 must be at least 1");
+  s = good;
+  s.channels = 8;
+  says(s, {}, "ia_nn: conv: the weights have 108 elements, expected 6 x 4 x 3 x 3");
+  says(good, {0, 1}, "ia_nn: conv: max_batch is 0 and workers 1, both must be at least 1");
+  says(good, {1, 1, 3}, "ia_nn: conv: a source of f32 cannot have the zero point 3");
+}

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Convolution of 8-bit integers on every instruction set: exactly the sums of the oracle.
+#include "conv_support.hpp"
+
+using namespace ia_nn_test;
+
+TEST_CASE("convolution: u8 x s8") {
+  for_each_isa([](auto tag) {
+    ia_nn_test::random rng(3);
+    for (conv_case c : conv_cases()) {
+      c.zero_point = static_cast<ia_nn::s32>(rng.between(0, 1) * rng.between(0, 255));
+      check_conv<decltype(tag), ia_nn::u8, ia_nn::s8, ia_nn::s32, std::int64_t>(c, rng, 0);
+    }
+  });
+}
+
+TEST_CASE("convolution: s8 x s8") {
+  for_each_isa([](auto tag) {
+    ia_nn_test::random rng(4);
+    for (conv_case c : conv_cases()) {
+      c.zero_point = static_cast<ia_nn::s32>(rng.between(0, 1) * rng.between(-128, 127));
+      check_conv<decltype(tag), ia_nn::s8, ia_nn::s8, ia_nn::s32, std::int64_t>(c, rng, 0);
+    }
+  });
+}
+
+TEST_CASE("convolution: pairs that saturate in 16 bits are exact") {
+  // 211 * 71 + 171 * 107 is 33278, more than a 16-bit sum holds.
+  for_each_isa([](auto tag) {
+    conv_shape const s{4, 33, 1, {1, 1, 5}, {}};
+    std::vector<ia_nn::u8> src;
+    std::vector<ia_nn::s8> weights;
+    for (int i = 0; i < 5; ++i) src.insert(src.end(), {211, 171, 211, 171});
+    for (int f = 0; f < 33; ++f) weights.insert(weights.end(), {71, 107, 71, 107});
+    std::vector<ia_nn::s32> dst(5 * 33);
+    conv<decltype(tag), ia_nn::u8, ia_nn::s8, ia_nn::s32> const layer(s, weights);
+    ia_nn::workspace scratch(layer.workspace_bytes());
+    layer.run(1, src.data(), dst.data(), ia_nn::chain<>{}, scratch);
+    for (ia_nn::s32 const x : dst) CHECK(x == 2 * (211 * 71 + 171 * 107));
+  });
+}
+
+TEST_CASE("convolution: shapes of networks, u8 x s8") {
+  index_t rows = 0;
+  for (std::string const& file : shape_files("conv_"))
+    for (shape_row const& row : shape_rows(file)) {
+      conv_case c{.shape = shape_of(row, most_products), .workers = 2};
+      if (is_huge(c.shape)) {
+        std::printf("convolution: left out: %s: %s\n", file.c_str(), row.name.c_str());
+        continue;
+      }
+      ia_nn_test::random rng(static_cast<std::uint64_t>(100 + rows++));
+      c.zero_point = static_cast<ia_nn::s32>(rng.between(0, 255));
+      check_conv<ia_nn::isa::native, ia_nn::u8, ia_nn::s8, ia_nn::s32, std::int64_t>(c, rng, 0);
+    }
+  std::printf("convolution: %td shapes of networks\n", rows);
+}

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// One convolution on random data in buffers of exactly the size it needs, against the oracle; and
+// the shapes at which sources, runs, tiles and panels begin and end.
+#pragma once
+
+#include "isa.hpp"
+#include "oracle/conv.hpp"
+#include "random.hpp"
+#include "support/shapes.hpp"
+
+#include <ia_nn/exec/thread_pool.hpp>
+#include <ia_nn/math/activation.hpp>
+#include <ia_nn/ops/conv.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <sstream>
+
+namespace ia_nn_test {
+
+using ia_nn::conv;
+using ia_nn::conv_shape;
+using ia_nn::spatial;
+using ia_nn::window;
+
+inline std::string text(conv_shape const& s) {
+  std::ostringstream o;
+  auto const list = [&](char const* name, spatial const& x) {
+    o << ' ' << name << ' ' << x.to_string();
+  };
+  o << s.channels << " -> " << s.filters << " groups " << s.groups;
+  list("in", s.in), list("kernel", s.win.kernel), list("stride", s.win.stride);
+  list("dilation", s.win.dilation), list("pad", s.win.pad_begin), list("..", s.win.pad_end);
+  return o.str();
+}
+
+/// A row of a conv_*.csv file, images cut until `most` products remain, or the kernel fits no more.
+inline conv_shape shape_of(shape_row const& row, double most) {
+  conv_shape s;
+  s.channels = row.at("ic", 1), s.filters = row.at("oc", 1), s.groups = row.at("g", 1);
+  auto const axes = [&](char const* d, char const* h, char const* w, index_t otherwise) {
+    return spatial{row.at(d, otherwise), row.at(h, otherwise), row.at(w, otherwise)};
+  };
+  spatial const in = axes("id", "ih", "iw", 1);
+  s.win.kernel = axes("kd", "kh", "kw", 1);
+  s.win.stride = axes("sd", "sh", "sw", 1);
+  s.win.dilation = axes("dd", "dh", "dw", 1);
+  s.win.pad_begin = axes("pd", "ph", "pw", 0);
+  s.win.pad_end = axes("pd_end", "ph_end", "pw_end", 0);
+  for (index_t side : {18, 14, 9, 7, 5, 3, 2, 1}) {
+    for (int d = 0; d < 3; ++d) {
+      index_t const least = s.win.reach(d) - s.win.pad_begin[d] - s.win.pad_end[d];
+      s.in[d] = std::min(in[d], std::max({side, least, index_t{1}}));
+    }
+    if (static_cast<double>(s.weights()) * static_cast<double>(s.out().size()) <= most) break;
+  }
+  return s;
+}
+/// Rows whose weights alone would take minutes and gigabytes; the tests name them.
+inline bool is_huge(conv_shape const& s) {
+  return s.weights() > (under_asan ? 1'000'000 : 30'000'000);
+}
+inline constexpr double most_products = under_asan ? 2e5 : 1e7;
+
+struct conv_case {
+  conv_shape shape;
+  index_t batch = 1;
+  int workers = 1;
+  ia_nn::s32 zero_point = 0;
+  index_t gap = 0; ///< elements between the pixels of dst
+};
+
+/// Runs the case and compares with `tolerance` relative to what rounding may do (0: exactly).
+template <class I, class A, class B, class C, class Acc>
+void check_conv(conv_case const& c, random& rng, double tolerance) {
+  conv_shape const& s = c.shape;
+  exact_buffer<A> src(c.batch * s.in.size() * s.channels);
+  std::vector<B> weights(static_cast<std::size_t>(s.weights()));
+  index_t const ld = s.filters + c.gap, pixels = c.batch * s.out().size();
+  exact_buffer<C> dst((pixels - 1) * ld + s.filters);
+  rng.fill(src.data(), src.size());
+  rng.fill(weights.data(), static_cast<index_t>(weights.size()));
+  for (index_t i = 0; i < dst.size(); ++i) dst.data()[i] = C(3);
+
+  conv<I, A, B, C> const layer(s, weights, {c.batch, c.workers, c.zero_point});
+  exact_buffer<std::byte> scratch(layer.workspace_bytes());
+  ia_nn::thread_pool pool(c.workers);
+  layer.run(c.batch, src.data(), dst.data(), ld, ia_nn::chain<>{},
+            ia_nn::workspace_view{scratch.data(), scratch.size()}, pool);
+
+  auto const want =
+      oracle::conv<Acc>(s, c.batch, src.data(), weights.data(), static_cast<Acc>(c.zero_point));
+  double const k = static_cast<double>(s.weights() / s.filters),
+               scale = tolerance * std::max(std::sqrt(k), k / 16);
+  index_t wrong = 0;
+  for (index_t i = 0; i < dst.size(); ++i) {
+    index_t const f = i % ld;
+    if (f >= s.filters) {
+      wrong += dst.data()[i] != C(3);
+      continue;
+    }
+    auto const x = want[static_cast<std::size_t>(i / ld * s.filters + f)];
+    if constexpr (std::same_as<C, ia_nn::s32>) wrong += dst.data()[i] != static_cast<C>(x);
+    else
+      wrong += !(std::abs(static_cast<double>(static_cast<f32>(dst.data()[i])) - x) <=
+                 scale + tolerance * std::abs(x));
+  }
+  INFO(label<I>() << ": " << text(s) << " batch " << c.batch << " workers " << c.workers
+                  << " zero point " << c.zero_point << " gap " << c.gap);
+  CHECK(wrong == 0);
+}
+
+/// Shapes around the bounds of tiles (rows r), panels (columns n) and groups of k.
+inline std::vector<conv_case> conv_cases() {
+  auto const square = [](index_t k) { return spatial{1, k, k}; };
+  std::vector<conv_case> cases;
+  auto const add = [&](index_t channels, index_t filters, spatial in, window w, index_t groups = 1,
+                       index_t batch = 1, int workers = 1, index_t gap = 0) {
+    cases.push_back({{channels, filters, groups, in, w}, batch, workers, 0, gap});
+  };
+  for (index_t width : {1, 3, 7, 13, 14, 15, 31}) // tiles and lines, in place and copied
+    for (index_t pad : {0, 1}) {
+      add(16, 33, {1, 5, width + 2}, {square(3), {}, {}, {0, pad, pad}, {0, pad, pad}}, 1, 2);
+      add(64, 32, {1, 3, width}, {}, 1, 3, 2);
+    }
+  for (index_t channels : {1, 2, 3, 5, 31, 32, 65}) // runs
+    add(channels, 17, {1, 6, 9}, {square(3), {}, {}, square(1), square(1)});
+  for (index_t filters : {1, 15, 16, 31, 33, 65, 129}) // panels
+    add(4, filters, {1, 4, 8}, {{1, 2, 2}}, 1, 1, 2, 3);
+  add(3, 64, {1, 23, 23}, {square(7), square(2), {}, {0, 3, 3}, {0, 3, 2}}, 1, 2, 3);
+  add(8, 8, {1, 12, 11}, {square(3), {1, 2, 1}, {1, 2, 3}, {0, 4, 0}, {0, 1, 3}}, 1, 2, 2);
+  add(12, 18, {1, 9, 9}, {square(3), {}, {}, square(1), square(1)}, 3, 2, 2);
+  add(12, 12, {1, 9, 9}, {square(3), {}, {}, {0, 1, 1}, {0, 1, 1}}, 12, 2, 2);
+  add(6, 12, {1, 9, 9}, {square(3), square(2), {}, {0, 1, 1}, {0, 0, -1}}, 6);
+  add(5, 7, {4, 6, 5}, {{3, 3, 2}, {1, 2, 1}, {}, {1, 1, 0}, {1, 0, 1}}, 1, 2, 3);
+  add(5, 7, {1, 1, 40}, {{1, 1, 5}, {1, 1, 3}, {1, 1, 2}, {0, 0, 4}, {0, 0, 3}}, 1, 2);
+  add(64, 40, {1, 9, 17}, {{1, 1, 1}, square(2)}, 1, 2, 2);
+  add(1024, 33, {1, 4, 7}, {}, 1, 2, 3);                                       // aliased rows
+  add(256, 34, {1, 7, 7}, {square(3), {}, {}, {0, 1, 1}, {0, 1, 1}}, 1, 1, 2); // k in blocks
+  return cases;
+}
+
+} // namespace ia_nn_test
