@@ -20,6 +20,7 @@
 #include <ia_nn/gemm/policy.hpp>
 #include <ia_nn/gemm/stages.hpp>
 #include <ia_nn/ops/conv_band.hpp>
+#include <ia_nn/ops/conv_depthwise.hpp>
 
 #include <span>
 
@@ -63,6 +64,10 @@ public:
       : plan_(checked(s, static_cast<index_t>(weights.size()), o), facts()), options_(o) {
     static_assert(std::same_as<W, B> || (std::same_as<W, f32> && std::same_as<B, bf16>),
                   "ia_nn: conv: weights must have the element type B, or be f32 where B is bf16");
+    if (depthwise()) {
+      depthwise_.pack(s, weights.data());
+      return;
+    }
     index_t const k = plan_.k(), n = s.group_filters();
     weights_.reserve(static_cast<std::size_t>(s.groups));
     for (index_t g = 0; g < s.groups; ++g) {
@@ -79,10 +84,12 @@ public:
   spatial out() const noexcept { return plan_.out; }
   index_t max_batch() const noexcept { return options_.max_batch; }
   /// Bytes of workspace for `run`.
-  index_t workspace_bytes() const noexcept { return options_.workers * plan_.worker_bytes(); }
+  index_t workspace_bytes() const noexcept {
+    return depthwise() ? 0 : options_.workers * plan_.worker_bytes();
+  }
   /// Bytes of packed weights.
   index_t bytes() const noexcept {
-    index_t sum = 0;
+    index_t sum = depthwise_.data.size() * static_cast<index_t>(sizeof(accumulator));
     for (auto const& w : weights_) sum += w.bytes();
     return sum;
   }
@@ -101,6 +108,7 @@ public:
     IA_NN_ASSERT(ld == 0 || ld >= plan_.shape.filters);
     if (batch == 0) return;
     if (ld == 0) ld = plan_.shape.filters;
+    if (depthwise()) return run_depthwise(batch, src, dst, ld, epilogue, e);
     conv_shape const& s = plan_.shape;
     // Where pixels do not care for lines, images follow each other as lines of one.
     index_t const planes = plan_.uniform ? 1 : batch * plan_.out.depth;
@@ -139,6 +147,35 @@ public:
   }
 
 private:
+  /// One filter per channel has a kernel of its own.
+  bool depthwise() const noexcept {
+    return plan_.shape.depthwise() && plan_.shape.filters == plan_.shape.channels;
+  }
+  template <class Epilogue, executor E>
+  void run_depthwise(index_t batch, A const* src, C* dst, index_t ld, Epilogue const& epilogue,
+                     E&& e) const noexcept {
+    conv_shape const& s = plan_.shape;
+    index_t const planes = batch * plan_.out.depth, lines = plan_.out.height;
+    index_t bands = ceil_div(lines, detail::depthwise_lines(s, sizeof(A)));
+    if (planes * bands % options_.workers) bands = min_of(lines, round_up(bands, options_.workers));
+    using part = detail::depthwise_task<A, accumulator, C>;
+    auto const work = [&](index_t i, int) {
+      index_t const plane = i / bands, n = plane / plan_.out.depth, z = plane % plan_.out.depth;
+      index_t const row = plane * plan_.out.height * plan_.out.width;
+      part const t{&s,
+                   src + n * s.in.size() * s.channels,
+                   depthwise_.data.data(),
+                   dst + row * ld,
+                   ld,
+                   z,
+                   block_of(lines, static_cast<int>(bands), static_cast<int>(i % bands)),
+                   row,
+                   options_.zero_point};
+      detail::depthwise_band<I, part, Epilogue>(t, epilogue).run();
+    };
+    e.parallel_for(planes * bands, work);
+  }
+
   struct division {
     index_t bands, shares;
   };
@@ -185,6 +222,7 @@ private:
   detail::conv_plan plan_;
   conv_options options_;
   std::vector<packed> weights_;
+  detail::depthwise_weights<accumulator> depthwise_;
 };
 
 IA_NN_END
