@@ -92,7 +92,8 @@ private:
     part.z = t_.plane * w_.stride.depth - w_.pad_begin.depth;
     part.d = taps_inside(part.z, w_.dilation.depth, w_.kernel.depth, s_.in.depth);
     // Outputs whose windows are inside the line: [inner, outer).
-    index_t const inner = min_of(out_.width, ceil_div(w_.pad_begin.width, w_.stride.width));
+    index_t const inner =
+        min_of(out_.width, ceil_div(max_of(0, w_.pad_begin.width), w_.stride.width));
     index_t const room = s_.in.width + w_.pad_begin.width - w_.reach(2);
     index_t const outer =
         max_of(inner, min_of(out_.width, room < 0 ? 0 : room / w_.stride.width + 1));

@@ -61,8 +61,7 @@ struct window {
   }
 
   /// Errors: errc::bad_shape if the image is empty or the kernel is larger than the padded image,
-  /// errc::bad_parameter for kernels, strides or dilations below 1 and for padding as large as the
-  /// kernel's reach where `whole` windows are asked for. `who` begins the sentence.
+  /// errc::bad_parameter for kernels, strides or dilations below 1. `who` begins the sentence.
   void check(char const* who, spatial const& in) const {
     static constexpr char const* axis_name[] = {"depth", "height", "width"};
     auto const at = [&](int d) { return std::string(who) + ": " + axis_name[d] + ": "; };
@@ -77,7 +76,7 @@ struct window {
       if (stride[d] < 1 || stride[d] > most || dilation[d] < 1 || dilation[d] > most)
         throw error(errc::bad_parameter, at(d) + "stride " + text(stride[d]) + " and dilation " +
                                              text(dilation[d]) + " must be at least 1");
-      if (pad_begin[d] < 0 || pad_begin[d] > most || pad_end[d] < -most || pad_end[d] > most)
+      if (pad_begin[d] < -most || pad_begin[d] > most || pad_end[d] < -most || pad_end[d] > most)
         throw error(errc::bad_parameter, at(d) + "padding " + text(pad_begin[d]) + ", " +
                                              text(pad_end[d]) + " is out of range");
       index_t const padded = pad_begin[d] + in[d] + pad_end[d];
