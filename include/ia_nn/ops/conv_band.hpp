@@ -109,19 +109,32 @@ template <isa::tag I, class Kernel, class Task, class Epilogue> class conv_band 
   using c_type = std::remove_pointer_t<decltype(Task{}.dst)>;
   static constexpr int nr = Kernel::nr;
   static constexpr bool integer = std::same_as<acc, s32>;
+  enum class tile_kind { direct, gathered, packed };
+  struct tile_source {
+    packed_a const *a, *a2; ///< the first pixel of each half
+    tile_kind kind;
+  };
+  static_assert(sizeof(tile_source) <= conv_plan::tile_entry);
 
 public:
   conv_band(conv_plan const& p, Task const& t, Epilogue const& e) noexcept
-      : p_(p), t_(t), epilogue_(e), width_(p.out.width), pixels_(t.lines.size() * p.out.width) {
-    if constexpr (std::same_as<packed_a,
-                               std::remove_const_t<std::remove_pointer_t<decltype(t.image)>>>) {
+      : p_(p), t_(t), epilogue_(e), pixels_(t.lines.size() * p.out.width) {
+    if constexpr (std::same_as<packed_a, source_element>) {
       if (!p.copies) source_ = band_in_place<packed_a>(p, t.image, t.plane, t.lines);
     }
-    if (p.copies) source_ = copy_band<packed_a>(p, t.image, t.plane, t.lines, fill(), t.scratch);
-    gathered_ = reinterpret_cast<packed_a*>(t.scratch + p.copy_bytes);
-    packed_ = reinterpret_cast<packed_a*>(t.scratch + p.copy_bytes + p.gather_bytes);
-    between_ = reinterpret_cast<acc*>(t.scratch + p.copy_bytes + p.gather_bytes + p.packed_bytes);
-    gather();
+    if (p.copies)
+      source_ = copy_band<packed_a>(p, t.image, t.plane, t.lines, fill(), t.scratch);
+    std::byte* scratch = t.scratch + p.copy_bytes;
+    auto const take = [&](index_t bytes) {
+      std::byte* const from = scratch;
+      scratch += bytes;
+      return from;
+    };
+    gathered_ = reinterpret_cast<packed_a*>(take(p.gather_bytes));
+    packed_ = reinterpret_cast<packed_a*>(take(p.packed_bytes));
+    between_ = reinterpret_cast<acc*>(take(p.between_bytes));
+    tiles_ = reinterpret_cast<tile_source*>(take(p.tile_bytes));
+    find_tiles();
   }
 
   void run() noexcept {
@@ -129,69 +142,89 @@ public:
     for (index_t panel = t_.panels.begin; panel < t_.panels.end; ++panel)
       for (index_t r = 0; r < p_.runs; r += p_.block_runs) {
         index_t const count = min_of(p_.block_runs, p_.runs - r);
-        packed_a const* gathered = gathered_;
-        for (index_t q = 0; q < pixels_; q += p_.height) tile(state, panel, r, count, q, gathered);
+        tile_source const* source = tiles_;
+        for (index_t q = 0; q < pixels_; q += p_.height) tile(state, panel, r, count, q, *source++);
       }
   }
 
 private:
+  using source_element = std::remove_const_t<std::remove_pointer_t<decltype(Task{}.image)>>;
+
   // Padding is zero after the zero point: the packed element of that value.
   packed_a fill() const noexcept {
     if constexpr (integer) return static_cast<packed_a>(t_.zero_point + Kernel::a_shift);
     else return packed_a{};
   }
-  packed_a const* pixel(index_t q) const noexcept {
-    return source_.first + q / width_ * source_.line + q % width_ * source_.pixel;
-  }
-  // Pixels q .. q + n - 1 are the same distance apart.
-  bool is_row(index_t q, index_t n) const noexcept {
-    return p_.uniform || n <= 1 || q % width_ + n <= width_;
-  }
-  index_t rows_of(index_t q) const noexcept { return min_of(p_.height, pixels_ - q); }
-  // The last tile of vectors is as tall as it needs to be, and packed.
-  bool is_packed(index_t q) const noexcept { return !Kernel::is_amx && rows_of(q) < p_.height; }
-  bool is_direct(index_t q) const noexcept {
-    index_t const n = rows_of(q), first = min_of(p_.first, n);
-    return !p_.gathers && is_row(q, first) && is_row(q + first, n - first);
-  }
-
   static void clear(packed_a* p, index_t n) noexcept {
     __builtin_memset(static_cast<void*>(p), 0, static_cast<std::size_t>(n) * sizeof(packed_a));
   }
-  void gather() noexcept {
+
+  // Where the pixels of every tile are, found once for all panels.
+  void find_tiles() noexcept {
+    index_t const width = p_.out.width;
+    index_t x = 0, left = pixels_;
+    packed_a const* line = source_.first; // pixel 0 of the line
     packed_a* out = gathered_;
-    for (index_t q = 0; q < pixels_; q += p_.height) {
-      bool const packed = is_packed(q);
-      if (!packed && is_direct(q)) continue;
-      index_t const n = rows_of(q);
-      for (index_t r = 0; r < n; ++r) {
-        packed_a const* const from = pixel(q + r);
-        packed_a* to = out + r * p_.gather_ld;
-        index_t const step = p_.gathers ? p_.length : p_.run;
-        for (index_t const offset : p_.offsets) {
-          copy_elements(to, from + offset, p_.length);
-          clear(to + p_.length, step - p_.length);
-          to += step;
+    auto const advance = [&](index_t n) {
+      x += n;
+      while (x >= width) {
+        x -= width;
+        line += source_.line;
+      }
+    };
+    for (tile_source* to = tiles_; left > 0; ++to) {
+      index_t const rows = min_of(p_.height, left), first = min_of(p_.first, rows);
+      // The last tile of vectors is as tall as it needs to be, and packed.
+      bool const packed = !Kernel::is_amx && rows < p_.height;
+      auto const is_row = [&](index_t n) { return p_.uniform || n <= 1 || x + n <= width; };
+      packed_a const *const a = line + x * source_.pixel, *const begin = line;
+      index_t const begin_x = x;
+      bool direct = !packed && !p_.gathers && is_row(first);
+      advance(first);
+      packed_a const* const a2 = line + x * source_.pixel;
+      direct = direct && is_row(rows - first);
+      if (direct) {
+        advance(rows - first);
+        *to = {a, a2, tile_kind::direct};
+      } else {
+        line = begin;
+        x = begin_x;
+        for (index_t r = 0; r < rows; ++r) {
+          gather(out + r * p_.gather_ld, line + x * source_.pixel);
+          advance(1);
         }
-        index_t const rest = p_.k() - (to - (out + r * p_.gather_ld));
-        clear(to, rest);
+        *to = {out, out + first * p_.gather_ld, tile_kind::gathered};
+        if (packed) {
+          // Whole tiles pack fast; the rows beyond the last are computed and left out.
+          index_t const h = height_of<Kernel>(rows, p_.height);
+          clear(out + rows * p_.gather_ld, (h - rows) * p_.gather_ld);
+          pack_rows<I, Kernel::kr_a>(packed_, a_source<packed_a>{out, p_.gather_ld, 1}, h, h, p_.k(),
+                                     p_.k() / Kernel::kr_a);
+          *to = {packed_, packed_, tile_kind::packed};
+        }
+        out += p_.height * p_.gather_ld;
       }
-      if (packed) {
-        // Whole tiles pack fast; the rows beyond the last are computed and left out.
-        index_t const h = height_of<Kernel>(n, p_.height);
-        clear(out + n * p_.gather_ld, (h - n) * p_.gather_ld);
-        pack_rows<I, Kernel::kr_a>(packed_, a_source<packed_a>{out, p_.gather_ld, 1}, h, h, p_.k(),
-                                   p_.k() / Kernel::kr_a);
-      }
-      out += p_.height * p_.gather_ld;
+      left -= rows;
     }
   }
 
+  // The window of one pixel, k contiguous.
+  void gather(packed_a* to, packed_a const* from) const noexcept {
+    index_t const step = p_.gathers ? p_.length : p_.run;
+    packed_a* const end = to + p_.k();
+    for (index_t const offset : p_.offsets) {
+      copy_elements(to, from + offset, p_.length);
+      clear(to + p_.length, step - p_.length);
+      to += step;
+    }
+    clear(to, end - to);
+  }
+
   void tile(typename Kernel::context& state, index_t panel, index_t run, index_t runs, index_t q,
-            packed_a const*& gathered) noexcept {
+            tile_source const& source) noexcept {
     alignas(64) acc cells[(Kernel::max_rows + 1) * nr];
     alignas(64) acc start[nr];
-    index_t const rows = rows_of(q);
+    index_t const rows = min_of(p_.height, pixels_ - q);
     typename Kernel::call call{};
     call.panels = 1;
     call.groups = runs * p_.run / Kernel::kr_a;
@@ -204,28 +237,25 @@ private:
     call.a_step = Kernel::kr_a;
     call.height = static_cast<int>(rows);
     index_t const columns = min_of(nr, t_.b.n - panel * nr);
-    if (is_packed(q)) {
+    if (source.kind == tile_kind::packed) {
       call.height = height_of<Kernel>(rows, p_.height);
-      call.a = packed_ + run * p_.run * call.height;
+      call.a = source.a + run * p_.run * call.height;
       call.a_ld = Kernel::kr_a;
       call.a_step = call.height * Kernel::kr_a;
-    } else if (is_direct(q)) {
-      call.read_rows(pixel(q) + p_.offsets[static_cast<std::size_t>(run)], source_.pixel,
-                     static_cast<int>(min_of(p_.first, rows)));
-      call.a2 = rows > p_.first ? pixel(q + p_.first) + p_.offsets[static_cast<std::size_t>(run)]
-                                : call.a;
-      call.run = p_.run / Kernel::kr_a;
-      call.jumps = p_.jumps.data() + run;
     } else {
-      call.read_rows(gathered + run * p_.run, p_.gather_ld,
+      bool const direct = source.kind == tile_kind::direct;
+      index_t const offset = direct ? p_.offsets[static_cast<std::size_t>(run)] : run * p_.run;
+      call.read_rows(source.a + offset, direct ? source_.pixel : p_.gather_ld,
                      static_cast<int>(min_of(p_.first, rows)));
-      gathered += p_.height * p_.gather_ld;
+      if (direct) {
+        call.a2 = source.a2 + offset;
+        call.run = p_.run / Kernel::kr_a;
+        call.jumps = p_.jumps.data() + run;
+      }
     }
-    call.half =
-        columns <= nr / 2 && (call.a_rows || call.height == Kernel::max_rows) && call.height > 3;
+    call.half = columns <= nr / 2 && (call.a_rows || call.height == Kernel::max_rows) && call.height > 3;
 
     bool const is_first = run == 0, is_last = run + runs == p_.runs;
-    call.init_ld = 0;
     if (!is_first) {
       call.init = between_ + q * nr;
       call.init_ld = nr;
@@ -234,15 +264,16 @@ private:
     }
     call.out = is_last ? cells : between_ + q * nr;
     call.out_ld = nr;
-    c_type* const c = t_.dst + (t_.lines.begin * width_ + q) * t_.ld + panel * nr;
+    index_t const row = t_.lines.begin * p_.out.width + q;
+    c_type* const c = t_.dst + row * t_.ld + panel * nr;
     if (is_last)
       for (index_t i = 0; i < rows; ++i)
         for (index_t j = 0; j < columns; j += 64 / static_cast<index_t>(sizeof(c_type)))
           __builtin_prefetch(c + i * t_.ld + j, 1, 3);
     Kernel::run(state, call);
     if (is_last)
-      finish_tile<I>(cells, nr, rows, columns, t_.first_row + t_.lines.begin * width_ + q,
-                     t_.first_column + panel * nr, epilogue_, c, t_.ld);
+      finish_tile<I>(cells, nr, rows, columns, t_.first_row + row, t_.first_column + panel * nr,
+                     epilogue_, c, t_.ld);
   }
 
   // Zero point of A (and the shift of s8 to u8): every sum starts from -zero * sum(b[:, n]).
@@ -262,11 +293,12 @@ private:
   conv_plan const& p_;
   Task const& t_;
   Epilogue const& epilogue_;
-  index_t width_, pixels_;
+  index_t pixels_;
   band_source<packed_a> source_{};
   packed_a* gathered_;
   packed_a* packed_;
   acc* between_;
+  tile_source* tiles_;
 };
 
 template <isa::tag I, class Kernel, class Task, class Epilogue>

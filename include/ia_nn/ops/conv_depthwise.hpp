@@ -8,7 +8,9 @@
 //
 //   for each tap:  w = weights[tap][4 registers];  acc[p][v] += src[p * stride + tap][v] * w[v]
 //
-// Windows that reach over the border take the taps inside it, one pixel at a time: 4 registers of
+// Windows of three neighbouring taps go along a line, where outputs share what they load.
+//
+// Other windows that reach over the border take the taps inside it, one pixel at a time: 4 registers of
 // channels are sums enough to keep the multipliers busy. Nothing is copied or padded.
 //
 // On integers each tap is widened and multiplied in 32 bits, exactly.
@@ -87,7 +89,7 @@ private:
     index_t z, y, x; ///< of the first tap, inside or not
   };
 
-  template <int R, bool Whole> IA_NN_NOINLINE void channels(index_t c) noexcept {
+  template <int R, bool Whole> void channels(index_t c) noexcept {
     window_part part{};
     part.z = t_.plane * w_.stride.depth - w_.pad_begin.depth;
     part.d = taps_inside(part.z, w_.dilation.depth, w_.kernel.depth, s_.in.depth);
@@ -95,11 +97,18 @@ private:
     index_t const inner =
         min_of(out_.width, ceil_div(max_of(0, w_.pad_begin.width), w_.stride.width));
     index_t const room = s_.in.width + w_.pad_begin.width - w_.reach(2);
-    index_t const outer =
-        max_of(inner, min_of(out_.width, room < 0 ? 0 : room / w_.stride.width + 1));
+    index_t const outer = max_of(inner, min_of(out_.width, room < 0 ? 0 : room / w_.stride.width + 1));
     for (index_t y = t_.lines.begin; y < t_.lines.end; ++y) {
       part.y = y * w_.stride.height - w_.pad_begin.height;
       part.h = taps_inside(part.y, w_.dilation.height, w_.kernel.height, s_.in.height);
+      if constexpr (R == 1) {
+        if (three()) {
+          for (index_t x = 0; x < out_.width; x += in_line)
+            if (w_.stride.width == 1) line<1, Whole>(part, c, y, x);
+            else line<2, Whole>(part, c, y, x);
+          continue;
+        }
+      }
       index_t x = 0;
       for (; x < inner; ++x) at_border<R, Whole>(part, c, y, x);
       part.w = {0, w_.kernel.width};
@@ -108,6 +117,59 @@ private:
         pixels<together, R, Whole>(part, c, y, x);
       }
       for (; x < out_.width; ++x) at_border<R, Whole>(part, c, y, x);
+    }
+  }
+
+  // Three neighbouring taps, the rule: each element of a line is loaded once for all windows that see
+  // it. Seven outputs, because widths are multiples of 7 in most networks.
+  static constexpr int in_line = 7;
+  bool three() const noexcept {
+    return w_.kernel.width == 3 && w_.dilation.width == 1 && w_.stride.width <= 2;
+  }
+  template <int Stride, bool Whole>
+  IA_NN_NOINLINE void line(window_part const& part, index_t c, index_t y, index_t x) noexcept {
+    constexpr int seen = (in_line - 1) * Stride + 3;
+    index_t const lanes = s_.channels - c, first = x * Stride - w_.pad_begin.width;
+    // Columns outside the image hold the zero point, which is subtracted from all.
+    index_t const begin = max_of(0, -first), end = min_of(seen, s_.in.width - first);
+    V const padding = [&] {
+      if constexpr (std::same_as<acc, s32>) return V::broadcast(t_.zero_point);
+      else return V::zero();
+    }();
+    V sum[in_line], total = V::zero();
+    IA_NN_UNROLL for (int p = 0; p < in_line; ++p) sum[p] = V::zero();
+    for (index_t d = part.d.begin; d < part.d.end; ++d)
+      for (index_t h = part.h.begin; h < part.h.end; ++h) {
+        index_t const z = part.z + d * w_.dilation.depth, row = part.y + h * w_.dilation.height;
+        a_type const* const src =
+            t_.image + ((z * s_.in.height + row) * s_.in.width + first) * s_.channels + c;
+        acc const* const w =
+            t_.weights + (d * w_.kernel.height + h) * 3 * s_.channels + c;
+        V weight[3];
+        IA_NN_UNROLL for (int k = 0; k < 3; ++k) {
+          weight[k] = read<Whole>(w + k * s_.channels, lanes);
+          if constexpr (std::same_as<acc, s32>) total = total + weight[k];
+        }
+        IA_NN_UNROLL for (int i = 0; i < seen; ++i) {
+          V const a = i >= begin && i < end ? read<Whole>(src + i * s_.channels, lanes) : padding;
+          IA_NN_UNROLL for (int k = 0; k < 3; ++k) {
+            int const p = (i - k) / Stride;
+            if (i >= k && (i - k) % Stride == 0 && p < in_line) {
+              if constexpr (std::same_as<acc, s32>) sum[p] = sum[p] + a * weight[k];
+              else sum[p] = fma(a, weight[k], sum[p]);
+            }
+          }
+        }
+      }
+    if constexpr (std::same_as<acc, s32>)
+      if (t_.zero_point)
+        IA_NN_UNROLL for (int p = 0; p < in_line; ++p) sum[p] = sum[p] - total * padding;
+    index_t const pixel = y * out_.width + x;
+    C* const dst = t_.dst + pixel * t_.ld + c;
+    IA_NN_UNROLL for (int p = 0; p < in_line; ++p) {
+      if (x + p >= out_.width) break;
+      tile_position<Whole> const at{t_.first_row + pixel + p, c, Whole ? width : lanes};
+      store_result<Whole>(epilogue_(sum[p], at), dst + p * t_.ld, lanes);
     }
   }
 

@@ -64,7 +64,8 @@ struct conv_plan {
   index_t band_lines = 1;                ///< lines of output that one task computes
   index_t band_rows = 0, band_width = 0; ///< copied: [kernel depth][band_rows][band_width][pitch]
   index_t gather_ld = 0;                 ///< from window to window of a gathered tile
-  index_t copy_bytes = 0, gather_bytes = 0, packed_bytes = 0, between_bytes = 0, sums_bytes = 0;
+  index_t copy_bytes = 0, gather_bytes = 0, packed_bytes = 0, between_bytes = 0, tile_bytes = 0;
+  static constexpr index_t tile_entry = 24; ///< bytes that a band keeps of each tile
 
   conv_plan(conv_shape const& s, conv_kernel_facts const& f)
       : shape(s), out(s.out()), nr(f.nr), kr_a(f.kr_a), panels(ceil_div(s.group_filters(), f.nr)) {
@@ -78,7 +79,7 @@ struct conv_plan {
   index_t lines() const noexcept { return out.height; }
   bool cuts_k() const noexcept { return block_runs < runs; }
   index_t worker_bytes() const noexcept {
-    return copy_bytes + gather_bytes + packed_bytes + between_bytes + sums_bytes;
+    return copy_bytes + gather_bytes + packed_bytes + between_bytes + tile_bytes;
   }
 
 private:
@@ -161,6 +162,7 @@ private:
     copy_bytes = copies ? round_up(w.kernel.depth * band_rows * row_bytes + 128, 64) : 0;
     gather_bytes = round_up(gathered(l), 64);
     packed_bytes = f.is_amx ? 0 : round_up(rows_of_tile(l) * k() * f.a_bytes, 64);
+    tile_bytes = round_up(tiles(l) * tile_entry, 64);
     between_bytes = cuts_k() ? round_up(tiles(l) * height * nr * 4, 64) : 0;
   }
 
