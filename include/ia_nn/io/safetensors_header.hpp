@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The header of a safetensors file: an object of JSON with a member per tensor.
+//
+//   {"__metadata__": {"format": "pt"},      may be missing; strings only
+//    "fc.weight": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}, ...}
+//
+// It is read as a stream of tokens and not as a document: what does not belong where it stands is
+// refused when it comes, so that neither deep nesting nor a long list takes memory.
+#pragma once
+
+#include <ia_nn/io/safetensors_types.hpp>
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+
+IA_NN_BEGIN
+
+namespace detail {
+
+struct safetensors_record {
+  safetensors_entry entry; ///< without its bytes
+  std::uint64_t begin = 0, end = 0;
+};
+
+/// Receives the tokens of the header from nlohmann's parser; the names of the functions are its.
+/// `depth_` is 1 between tensors, 2 in a tensor or in the metadata, 3 in a list.
+class safetensors_header_reader {
+public:
+  explicit safetensors_header_reader(std::string_view file) : file_(file) {}
+
+  void read(std::string_view text) {
+    // Where it meets a zero the parser believes that its input ends, and says nothing of the rest.
+    if (std::size_t const zero = text.find('\0'); zero != text.npos) no_json(zero + 1);
+    nlohmann::json::sax_parse(text.begin(), text.end(), this);
+  }
+  std::vector<safetensors_record> records;
+  safetensors_metadata metadata;
+
+  bool start_object(std::size_t) {
+    if (depth_ >= 2) fail("an object out of place");
+    ++depth_;
+    return true;
+  }
+  bool key(std::string& text) {
+    if (depth_ == 1) {
+      name_ = std::move(text);
+      named_ = true;
+      in_metadata_ = name_ == safetensors_metadata_key;
+      if (in_metadata_ && std::exchange(had_metadata_, true)) fail("a second __metadata__");
+      seen_ = 0;
+      record_ = {};
+      offsets_ = 0;
+    } else if (in_metadata_) {
+      word_ = std::move(text);
+    } else {
+      field_ = text == "dtype" ? 1U : text == "shape" ? 2U : text == "data_offsets" ? 4U : 0U;
+      if (field_ == 0 || (seen_ & field_) != 0)
+        fail("the key " + shown_name(text) + ", which is unknown or there twice");
+      seen_ |= field_;
+    }
+    return true;
+  }
+  bool string(std::string& text) {
+    if (depth_ != 2) fail("a string out of place");
+    if (in_metadata_) {
+      if (!metadata.emplace(word_, std::move(text)).second)
+        fail("the key " + shown_name(word_) + " twice");
+      return true;
+    }
+    if (field_ != 1) fail("a string out of place");
+    auto const* const last = std::end(safetensors_names);
+    auto const* const found = std::find(std::begin(safetensors_names), last, text);
+    if (found == last) fail("the dtype " + shown_name(text) + ", which cannot be read");
+    record_.entry.type = static_cast<safetensors_type>(found - std::begin(safetensors_names));
+    return true;
+  }
+  bool start_array(std::size_t) {
+    if (depth_ != 2 || in_metadata_ || field_ < 2) fail("a list out of place");
+    ++depth_;
+    return true;
+  }
+  bool number_unsigned(std::uint64_t n) {
+    if (depth_ != 3) fail("a number out of place");
+    if (field_ == 2) {
+      if (n > static_cast<std::uint64_t>(PTRDIFF_MAX)) fail("an extent beyond 2^63");
+      if (record_.entry.shape.size() == safetensors_rank) fail("more than 64 extents");
+      record_.entry.shape.push_back(static_cast<index_t>(n));
+    } else {
+      if (offsets_ == 2) fail("more than two data_offsets");
+      (offsets_++ == 0 ? record_.begin : record_.end) = n;
+    }
+    return true;
+  }
+  bool end_array() {
+    if (field_ == 4 && offsets_ != 2) fail("fewer than two data_offsets");
+    --depth_;
+    return true;
+  }
+  bool end_object() {
+    if (depth_ == 2 && !in_metadata_) {
+      if (seen_ != 7) fail("no dtype, shape or data_offsets");
+      record_.entry.name = std::move(name_);
+      records.push_back(std::move(record_));
+    }
+    --depth_;
+    named_ = false;
+    return true;
+  }
+
+  bool number_integer(std::int64_t) { fail("a negative number"); }
+  bool number_float(double, std::string const&) { fail("a number that is no integer below 2^64"); }
+  bool boolean(bool) { fail("a truth value out of place"); }
+  bool null() { fail("a null out of place"); }
+  bool binary(nlohmann::json::binary_t&) { fail("bytes out of place"); }
+  bool parse_error(std::size_t at, std::string const&, nlohmann::detail::exception const&) {
+    no_json(at);
+  }
+
+private:
+  [[noreturn]] void no_json(std::size_t at) const {
+    npy_fail(file_, "has a header that is no JSON in UTF-8, at byte " + std::to_string(at));
+  }
+  [[noreturn]] void fail(std::string const& what) const {
+    npy_fail(file_, "has a header with " + what + (named_ ? ", in " + shown_name(name_) : ""));
+  }
+
+  std::string file_, name_, word_;
+  safetensors_record record_;
+  unsigned field_ = 0, seen_ = 0; // dtype 1, shape 2, data_offsets 4
+  int depth_ = 0, offsets_ = 0;
+  bool named_ = false, in_metadata_ = false, had_metadata_ = false;
+};
+
+/// Puts the records in the order of their bytes and checks that these cover `size` bytes without a
+/// gap, each byte once.
+inline void check_safetensors(std::vector<safetensors_record>& records, std::uint64_t size,
+                              std::string_view file) {
+  for (safetensors_record const& r : records) {
+    auto const fail = [&](std::string const& what) {
+      npy_fail(file, "has a tensor " + shown_name(r.entry.name) + " " + what);
+    };
+    index_t const bytes = safetensors_size(r.entry.type, r.entry.shape);
+    if (bytes < 0) fail("of more than 2^63 bytes: " + npy_shape_text(r.entry.shape));
+    std::string const range = "bytes " + std::to_string(r.begin) + " to " + std::to_string(r.end);
+    if (r.begin > r.end || r.end > size)
+      fail("in " + range + ", there are " + std::to_string(size));
+    if (r.end - r.begin != static_cast<std::uint64_t>(bytes))
+      fail("in " + range + ", its shape and dtype need " + std::to_string(bytes));
+  }
+  std::sort(records.begin(), records.end(), [](auto const& a, auto const& b) {
+    return a.begin != b.begin ? a.begin < b.begin
+           : a.end != b.end   ? a.end < b.end
+                              : a.entry.name < b.entry.name;
+  });
+  std::uint64_t at = 0;
+  for (safetensors_record const& r : records) {
+    if (r.begin < at)
+      npy_fail(file, "has a tensor " + shown_name(r.entry.name) +
+                         " that overlaps another one at byte " + std::to_string(r.begin));
+    if (r.begin > at) break;
+    at = r.end;
+  }
+  if (at != size)
+    npy_fail(file, "has bytes that belong to no tensor, from byte " + std::to_string(at) + " of " +
+                       std::to_string(size));
+}
+
+} // namespace detail
+IA_NN_END

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Writes safetensors files: under another name first, then renamed, so that at any time the path
+// names either the old file or the whole new one.
+#pragma once
+
+#include <ia_nn/io/safetensors_types.hpp>
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <fcntl.h>
+#include <system_error>
+#include <unistd.h>
+
+IA_NN_BEGIN
+
+/// An entry for `save_safetensors`, which refers to `elements`. Errors: errc::bad_shape if there
+/// are not as many as `shape` says.
+template <class T>
+safetensors_entry make_safetensors_entry(std::string name, std::span<T const> elements,
+                                         std::vector<index_t> shape) {
+  detail::npy_require_count(shape, elements.size(), name);
+  return {std::move(name), safetensors_type_of<T>(), std::move(shape), std::as_bytes(elements)};
+}
+
+namespace detail {
+
+/// A file that takes the place of `path` when it is complete. Without `commit` nothing changes.
+class replacing_file {
+public:
+  explicit replacing_file(std::string const& path) : path_(path) {
+    // Beside the target, since renaming works within a file system only. Not mkstemp, whose files
+    // nobody else may read.
+    static std::atomic<unsigned> counter{0};
+    do {
+      temporary_ = path_ + ".tmp." + std::to_string(::getpid()) + '.' + std::to_string(counter++);
+      descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    } while (descriptor_ < 0 && (errno == EEXIST || errno == EINTR));
+    if (descriptor_ < 0) fail();
+  }
+  replacing_file(replacing_file const&) = delete;
+  replacing_file& operator=(replacing_file const&) = delete;
+  ~replacing_file() {
+    if (descriptor_ >= 0) ::close(descriptor_);
+    if (!temporary_.empty()) ::unlink(temporary_.c_str());
+  }
+
+  void write(void const* bytes, std::size_t n) {
+    auto const* from = static_cast<char const*>(bytes);
+    while (n > 0) {
+      ssize_t const done = ::write(descriptor_, from, n);
+      if (done < 0 && errno == EINTR) continue;
+      if (done < 0) fail();
+      from += done;
+      n -= static_cast<std::size_t>(done);
+    }
+  }
+  void commit() {
+    // Before the rename, or a crash might leave the new name with no contents.
+    if (::fsync(descriptor_) != 0) fail();
+    if (::close(std::exchange(descriptor_, -1)) != 0) fail();
+    if (::rename(temporary_.c_str(), path_.c_str()) != 0) fail();
+    temporary_.clear();
+  }
+
+private:
+  // A constructor that throws runs no destructor; by then there is no file.
+  [[noreturn]] void fail() const {
+    npy_fail(path_, "cannot be written: " + std::generic_category().message(errno));
+  }
+
+  std::string path_, temporary_;
+  int descriptor_ = -1;
+};
+
+/// The order in a file: large elements first, so that each tensor is aligned to its elements.
+/// Errors: errc::bad_shape, errc::bad_parameter.
+inline std::vector<safetensors_entry const*>
+safetensors_order(std::span<safetensors_entry const> entries) {
+  std::vector<safetensors_entry const*> order;
+  for (safetensors_entry const& e : entries) {
+    auto const fail = [&](errc code, std::string const& what) {
+      throw error(code, "save_safetensors: " + shown_name(e.name) + " " + what);
+    };
+    index_t const bytes = safetensors_size(e.type, e.shape);
+    if (e.shape.size() > safetensors_rank || bytes < 0 ||
+        static_cast<std::uint64_t>(bytes) != e.bytes.size())
+      fail(errc::bad_shape, "has " + std::to_string(e.bytes.size()) + " bytes, the shape " +
+                                npy_shape_text(e.shape) + " of " +
+                                safetensors_names[static_cast<int>(e.type)] + " needs others");
+    if (e.name == safetensors_metadata_key) fail(errc::bad_parameter, "is no name for a tensor");
+    order.push_back(&e);
+  }
+  auto const size = [](safetensors_entry const* e) {
+    return safetensors_bytes[static_cast<int>(e->type)];
+  };
+  std::sort(order.begin(), order.end(),
+            [&](auto const* a, auto const* b) { return a->name < b->name; });
+  for (std::size_t i = 1; i < order.size(); ++i)
+    if (order[i]->name == order[i - 1]->name)
+      throw error(errc::bad_parameter,
+                  "save_safetensors: there are two tensors " + shown_name(order[i]->name));
+  std::sort(order.begin(), order.end(), [&](auto const* a, auto const* b) {
+    return size(a) != size(b) ? size(a) > size(b) : a->name < b->name;
+  });
+  return order;
+}
+
+/// Everything before the elements; as long as a multiple of 64, so that these are aligned in a file
+/// that is mapped. Errors: errc::bad_parameter.
+inline std::string safetensors_head(std::vector<safetensors_entry const*> const& order,
+                                    safetensors_metadata const& metadata) {
+  auto const text = [](std::string const& s) {
+    try {
+      return nlohmann::json(s).dump();
+    } catch (nlohmann::json::exception const&) {
+      throw error(errc::bad_parameter, "save_safetensors: " + shown_name(s) + " is not UTF-8");
+    }
+  };
+  std::string json = "{", comma;
+  if (!metadata.empty()) {
+    json += text(safetensors_metadata_key) + ":{";
+    for (auto const& [key, value] : metadata) {
+      json += std::exchange(comma, ",") + text(key) + ':' + text(value);
+    }
+    json += '}';
+  }
+  std::uint64_t at = 0;
+  for (safetensors_entry const* const e : order) {
+    json += std::exchange(comma, ",") + text(e->name) + ":{\"dtype\":\"" +
+            safetensors_names[static_cast<int>(e->type)] + "\",\"shape\":[";
+    for (std::size_t d = 0; d < e->shape.size(); ++d)
+      json += (d ? "," : "") + std::to_string(e->shape[d]);
+    json += "],\"data_offsets\":[" + std::to_string(at) + ',';
+    at += e->bytes.size();
+    json += std::to_string(at) + "]}";
+  }
+  json += '}';
+  json.append((64 - (8 + json.size()) % 64) % 64, ' ');
+  if (json.size() > safetensors_header_limit)
+    throw error(errc::bad_parameter, "save_safetensors: the header would have " +
+                                         std::to_string(json.size()) +
+                                         " bytes, 100 MB are allowed");
+  std::uint64_t const n = json.size();
+  return std::string(reinterpret_cast<char const*>(&n), sizeof n) + json;
+}
+
+} // namespace detail
+
+/// Writes the tensors to `path`, whose old contents stay what they are until the new ones are
+/// complete. Errors: errc::bad_shape for entries with other than the needed bytes;
+/// errc::bad_parameter for names that are there twice, "__metadata__", or not UTF-8; errc::bad_file
+/// if it cannot be written.
+inline void save_safetensors(std::string const& path, std::span<safetensors_entry const> entries,
+                             safetensors_metadata const& metadata = {}) {
+  auto const order = detail::safetensors_order(entries);
+  std::string const head = detail::safetensors_head(order, metadata);
+  detail::replacing_file file(path);
+  file.write(head.data(), head.size());
+  for (safetensors_entry const* const e : order) file.write(e->bytes.data(), e->bytes.size());
+  file.commit();
+}
+
+IA_NN_END

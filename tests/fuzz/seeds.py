@@ -1,0 +1,91 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Writes the files the fuzzers start from, and the words they put in.
+
+usage: seeds.py FOLDER
+
+makes FOLDER/<reader>/ with small valid files and some that are wrong in one place, and
+FOLDER/<reader>.dict for the readers of text.
+"""
+import gzip
+import json
+import os
+import struct
+import sys
+
+
+def npy(descr, shape, data, version=1):
+    text = f"{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}"
+    head = 10 if version == 1 else 12
+    text += " " * (63 - (head + len(text)) % 64) + "\n"
+    length = struct.pack("<H" if version == 1 else "<I", len(text))
+    return b"\x93NUMPY" + bytes([version, 0]) + length + text.encode() + data
+
+
+def idx(code, extents, data):
+    return bytes([0, 0, code, len(extents)]) + struct.pack(f">{len(extents)}I", *extents) + data
+
+
+def safetensors(header, data, raw=None):
+    text = raw if raw is not None else json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + data
+
+
+def tensor(dtype, shape, begin, end):
+    return {"dtype": dtype, "shape": shape, "data_offsets": [begin, end]}
+
+
+def seeds():
+    images, labels = idx(8, [2, 2, 3], bytes(range(12))), idx(8, [2], b"\x03\x09")
+    yield "npy", [
+        npy("<f4", "(2, 3)", bytes(24)), npy("<f8", "()", bytes(8)), npy("|b1", "(7,)", b"\1" * 7),
+        npy("<f2", "(1, 1, 5)", bytes(10)), npy("<u8", "(2,)", b"\xff" * 16),
+        npy("<i4", "(4, 0, 2)", b"", 2), npy("<f4", "(4294967296, 4294967296)", b"")]
+    arrays = [
+        images, labels, idx(9, [1], b"\x80"), idx(11, [3], b"\1\2" * 3), idx(12, [1, 2], bytes(8)),
+        idx(13, [2], struct.pack(">2f", 1, -2)), idx(14, [1], struct.pack(">d", 0.5)),
+        idx(8, [1] * 8, b"x"), idx(8, [0, 28, 28], b""), idx(8, [0xffffffff] * 3, b"")]
+    # The fuzzer of sets of images wants a byte that says where the labels begin.
+    yield "idx", arrays + [bytes([len(images)]) + images + labels]
+    packed = [gzip.compress(a, 9, mtime=0) for a in arrays]
+    yield "gzip", packed + [
+        packed[0] + gzip.compress(b"", mtime=0), packed[0][:-3], packed[0] + b"tail",
+        gzip.compress(bytes(1 << 17), 9, mtime=0), b"\x00\x00\x01" + images]
+    two = {"__metadata__": {"format": "pt"}, "a": tensor("F32", [2, 3], 0, 24),
+           "b": tensor("BF16", [3], 24, 30), "c": tensor("I8", [], 30, 31)}
+    yield "safetensors", [
+        safetensors({}, b""), safetensors(two, bytes(31)),
+        safetensors({"h": tensor("F16", [1, 2], 0, 4), "e": tensor("I64", [0, 7], 0, 0)}, bytes(4)),
+        safetensors({"a": tensor("U8", [4], 0, 4), "b": tensor("U8", [4], 2, 6)}, bytes(6)),
+        safetensors({"a": tensor("U8", [1 << 40, 1 << 40], 0, 4)}, bytes(4)),
+        safetensors(None, b"",
+                    b'{"\\u00e9\\"": {"dtype":"BOOL","shape":[0],"data_offsets":[0,0]}}  '),
+        safetensors(None, b"", b'{"a":' * 40)]
+
+
+WORDS = {
+    "npy": ["'descr'", "'fortran_order'", "'shape'", "'<f4'", "'|u1'", "True", "False", "(", "), }",
+            "9223372036854775807"],
+    "safetensors": ['"__metadata__":{', '"dtype":"', '"shape":[', '"data_offsets":[', "F32", "BF16",
+                    "F16", "BOOL", "F8_E4M3", "18446744073709551615", "9223372036854775808", "-1",
+                    "1e3", "null", "]},", "\\u0000"],
+}
+
+
+def main():
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    folder = sys.argv[1]
+    for reader, files in seeds():
+        os.makedirs(os.path.join(folder, reader), exist_ok=True)
+        for number, data in enumerate(files):
+            with open(os.path.join(folder, reader, f"seed_{number}"), "wb") as file:
+                file.write(data)
+    for reader, words in WORDS.items():
+        with open(os.path.join(folder, reader + ".dict"), "w", encoding="ascii") as file:
+            for word in words:
+                file.write('"' + word.replace("\\", "\\\\").replace('"', '\\"') + '"\n')
+
+
+if __name__ == "__main__":
+    main()
