@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Everything but what is opt-in: executors with threads (exec/), run-time dispatch (dispatch/) and
-// file readers (io/).
+// Everything but what is opt-in: executors with threads (exec/), training (train/train.hpp), run-time
+// dispatch (dispatch/) and file readers (io/).
 #pragma once
 
 #include <ia_nn/arch/cpu.hpp>
@@ -13,9 +13,21 @@
 #include <ia_nn/gemm/matmul.hpp>
 #include <ia_nn/gemm/stages.hpp>
 #include <ia_nn/math/activation.hpp>
+#include <ia_nn/ops/batch_norm.hpp>
+#include <ia_nn/ops/conv.hpp>
+#include <ia_nn/ops/deconv.hpp>
 #include <ia_nn/ops/dense.hpp>
+#include <ia_nn/ops/dropout.hpp>
+#include <ia_nn/ops/embedding.hpp>
 #include <ia_nn/ops/expr.hpp>
+#include <ia_nn/ops/group_norm.hpp>
+#include <ia_nn/ops/layer_norm.hpp>
+#include <ia_nn/ops/lrn.hpp>
 #include <ia_nn/ops/matmul_expr.hpp>
+#include <ia_nn/ops/move.hpp>
+#include <ia_nn/ops/pad.hpp>
+#include <ia_nn/ops/pool.hpp>
+#include <ia_nn/ops/softmax.hpp>
 #include <ia_nn/rnn/calibrate.hpp>
 #include <ia_nn/rnn/rnn.hpp>
 #include <ia_nn/rnn/stream.hpp>

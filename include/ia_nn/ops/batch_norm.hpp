@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Batch normalization with known statistics: one fused multiply-add per element.
+//
+//   y = (x - mean[c]) / sqrt(variance[c] + epsilon) * scale[c] + shift[c] = x a[c] + b[c]
+//
+// a and b are computed in double and rounded once. Behind a convolution or a dense layer a and b
+// go into its weights and bias instead, and cost nothing.
+#pragma once
+
+#include <ia_nn/arch/cpu.hpp>
+#include <ia_nn/core/executor.hpp>
+#include <ia_nn/core/memory.hpp>
+#include <ia_nn/math/activation.hpp>
+
+#include <span>
+
+IA_NN_BEGIN
+
+/// One number per channel each; an empty `scale` is all 1, an empty `shift` all 0.
+struct batch_norm_parameters {
+  std::span<f32 const> mean, variance, scale{}, shift{};
+  f32 epsilon = 1e-5F;
+
+  /// Errors: errc::bad_shape for different lengths, errc::bad_parameter where variance + epsilon is
+  /// not positive. `who` begins the sentence.
+  void check(char const* who, index_t channels) const {
+    auto const length = [&](std::span<f32 const> s, char const* what, bool optional) {
+      index_t const n = static_cast<index_t>(s.size());
+      if (n != channels && !(optional && n == 0))
+        throw error(errc::bad_shape, std::string(who) + ": " + what + " has " + std::to_string(n) +
+                                         " elements, there are " + std::to_string(channels) +
+                                         " channels");
+    };
+    length(mean, "mean", false), length(variance, "variance", false);
+    length(scale, "scale", true), length(shift, "shift", true);
+    for (f32 const v : variance)
+      if (!(v + epsilon > 0))
+        throw error(errc::bad_parameter, std::string(who) + ": a variance of " + std::to_string(v) +
+                                             " with epsilon " + std::to_string(epsilon) +
+                                             " has no inverse root");
+  }
+  double factor(index_t c) const noexcept {
+    std::size_t const i = static_cast<std::size_t>(c);
+    double const root =
+        __builtin_sqrt(static_cast<double>(variance[i]) + static_cast<double>(epsilon));
+    return (scale.empty() ? 1.0 : static_cast<double>(scale[i])) / root;
+  }
+  /// What `value` becomes, as a channel's bias.
+  double offset(index_t c, double value) const noexcept {
+    std::size_t const i = static_cast<std::size_t>(c);
+    return (value - static_cast<double>(mean[i])) * factor(c) +
+           (shift.empty() ? 0.0 : static_cast<double>(shift[i]));
+  }
+};
+
+/// y = activation(x a + b) over [pixels][channels]. Errors at construction: errc::bad_shape,
+/// errc::bad_parameter (batch_norm_parameters::check), errc::unsupported_isa.
+template <isa::tag I> class batch_norm {
+  using V = vec<f32, I>;
+
+public:
+  explicit batch_norm(batch_norm_parameters const& p)
+      : channels_(static_cast<index_t>(p.mean.size())) {
+    isa::require<typename detail::vec_tag<I>::type>();
+    if (channels_ < 1) throw error(errc::bad_shape, "batch_norm: there are no channels");
+    p.check("batch_norm", channels_);
+    a_ = aligned_array<f32>(channels_), b_ = aligned_array<f32>(channels_);
+    for (index_t c = 0; c < channels_; ++c) {
+      a_[c] = static_cast<f32>(p.factor(c));
+      b_[c] = static_cast<f32>(p.offset(c, 0.0));
+    }
+  }
+
+  index_t channels() const noexcept { return channels_; }
+  f32 const* factors() const noexcept { return a_.data(); }
+  f32 const* offsets() const noexcept { return b_.data(); }
+
+  /// src and dst [pixels][channels]; dst may be src.
+  template <class Activation = activation::identity, executor E = sequential>
+    requires activation_for<Activation, V>
+  void run(index_t pixels, f32 const* src, f32* dst, E&& e = E{},
+           Activation const& f = {}) const noexcept {
+    parallel_blocks(e, pixels, ceil_div(8192, channels_), [&](index_t begin, index_t end, int) {
+      for (index_t p = begin; p < end; ++p) one(src + p * channels_, dst + p * channels_, f);
+    });
+  }
+
+private:
+  template <class F> IA_NN_INLINE void one(f32 const* src, f32* dst, F const& f) const noexcept {
+    f32 const *const a = a_.data(), *const b = b_.data();
+    constexpr index_t lanes = V::size;
+    index_t c = 0;
+    for (; c + lanes <= channels_; c += lanes)
+      f(fma(V::load(src + c), V::load(a + c), V::load(b + c))).store(dst + c);
+    if (index_t const n = channels_ - c; n > 0)
+      f(fma(V::load(src + c, n), V::load(a + c, n), V::load(b + c, n))).store(dst + c, n);
+  }
+
+  index_t channels_;
+  aligned_array<f32> a_, b_;
+};
+
+/// Changes weights [filters][...] and bias [filters] of a linear layer so that it computes what
+/// batch_norm would make of its result. weights.size() / bias.size() elements belong to each
+/// filter. Errors: errc::bad_shape, errc::bad_parameter; then nothing has been changed.
+inline void fold_batch_norm(std::span<f32> weights, std::span<f32> bias,
+                            batch_norm_parameters const& p) {
+  index_t const filters = static_cast<index_t>(bias.size());
+  if (filters == 0 || weights.size() % bias.size() != 0)
+    throw error(errc::bad_shape, "fold_batch_norm: " + std::to_string(weights.size()) +
+                                     " weights are not the same number for each of " +
+                                     std::to_string(filters) + " filters");
+  p.check("fold_batch_norm", filters);
+  std::size_t const each = weights.size() / bias.size();
+  for (index_t f = 0; f < filters; ++f) {
+    std::size_t const at = static_cast<std::size_t>(f);
+    double const a = p.factor(f);
+    for (std::size_t i = at * each; i < (at + 1) * each; ++i)
+      weights[i] = static_cast<f32>(static_cast<double>(weights[i]) * a);
+    bias[at] = static_cast<f32>(p.offset(f, static_cast<double>(bias[at])));
+  }
+}
+
+IA_NN_END

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Group and instance normalization of images with channels last.
+//
+//   y = (x - mean) / sqrt(variance + epsilon) * scale[c] + shift[c]
+//
+// mean and variance belong to an image and a group of channels / groups channels; with as many
+// groups as channels that is instance normalization. Vectors run over channels, down the pixels:
+//
+//   pixel 0   [ g0 g0 g0 g1 g1 g1 g2 ... ]     sums per lane, then lanes of a group together
+//   pixel 1   [ g0 g0 g0 g1 g1 g1 g2 ... ]
+//
+// A task is an image and a span of channels: several whole groups in 64 channels, or one group of
+// more. Three passes: mean; deviations (see layer_norm.hpp); y.
+#pragma once
+
+#include <ia_nn/ops/layer_norm.hpp>
+
+IA_NN_BEGIN
+
+/// Images [batch][pixels][channels] of f32, channels = groups * channels per group. Errors at
+/// construction: errc::bad_shape (channels that groups do not divide, scale or shift neither empty
+/// nor of `channels` elements), errc::bad_parameter (epsilon), errc::unsupported_isa.
+template <isa::tag I> class group_norm {
+  using V = vec<f32, I>;
+  static constexpr index_t lanes = V::size;
+  static constexpr index_t width = 64;         // channels of one span of small groups
+  static constexpr index_t pixels_block = 256; // summed in f32, then added to doubles
+
+public:
+  /// An empty scale is all 1, an empty shift all 0.
+  group_norm(index_t channels, index_t groups, std::span<f32 const> scale = {},
+             std::span<f32 const> shift = {}, f32 epsilon = 1e-5F)
+      : channels_(channels), groups_(groups), epsilon_(epsilon) {
+    isa::require<typename detail::vec_tag<I>::type>();
+    if (channels < 1 || groups < 1 || channels % groups != 0)
+      throw error(errc::bad_shape, "group_norm: " + std::to_string(groups) +
+                                       " groups do not divide " + std::to_string(channels) +
+                                       " channels");
+    detail::check_epsilon("group_norm", epsilon);
+    scale_ = detail::copy_or(scale, channels, 1.0F, "group_norm", "scale");
+    shift_ = detail::copy_or(shift, channels, 0.0F, "group_norm", "shift");
+  }
+
+  index_t channels() const noexcept { return channels_; }
+  index_t groups() const noexcept { return groups_; }
+
+  /// src, dst [batch][pixels][channels]; dst may be src.
+  template <executor E = sequential>
+  void run(index_t batch, index_t pixels, f32 const* src, f32* dst, E&& e = E{}) const noexcept {
+    index_t const each = channels_ / groups_;
+    // Spans of 16 channels where those of 64 would leave workers without one.
+    index_t const room = batch * ceil_div(channels_, width) < e.concurrency() ? 16 : width;
+    index_t const span = each <= room ? room / each * each : each;
+    index_t const spans = ceil_div(channels_, span);
+    if (pixels == 0) return;
+    parallel_blocks(e, batch * spans, 1, [&](index_t begin, index_t end, int) {
+      for (index_t task = begin; task < end; ++task) {
+        index_t const first = task % spans * span;
+        index_t const at = task / spans * pixels * channels_ + first;
+        one_span(pixels, src + at, dst + at, first, min_of(span, channels_ - first), each);
+      }
+    });
+  }
+
+private:
+  /// Sums of x - mean over pixels, and of squares where `squares` is not null, for n <= width
+  /// lanes.
+  void column_sums(index_t pixels, f32 const* x, index_t n, f32 const* mean, double* sums,
+                   double* squares) const noexcept {
+    for (index_t c = 0; c < n; ++c) sums[c] = 0;
+    if (squares)
+      for (index_t c = 0; c < n; ++c) squares[c] = 0;
+    f32 s_out[width], q_out[width];
+    for (index_t p = 0; p < pixels; p += pixels_block) {
+      index_t const count = min_of(pixels_block, pixels - p);
+      f32 const* const from = x + p * channels_;
+      index_t c = 0;
+      for (; c + 4 * lanes <= n; c += 4 * lanes)
+        some_columns<4, false>(count, from + c, mean + c, s_out + c, q_out + c, lanes);
+      for (; c + lanes <= n; c += lanes)
+        some_columns<1, false>(count, from + c, mean + c, s_out + c, q_out + c, lanes);
+      if (c < n) some_columns<1, true>(count, from + c, mean + c, s_out + c, q_out + c, n - c);
+      for (c = 0; c < n; ++c) sums[c] += static_cast<double>(s_out[c]);
+      if (squares)
+        for (c = 0; c < n; ++c) squares[c] += static_cast<double>(q_out[c]);
+    }
+  }
+  template <int U, bool Masked>
+  IA_NN_INLINE void some_columns(index_t count, f32 const* x, f32 const* mean, f32* s_out,
+                                 f32* q_out, index_t n) const noexcept {
+    V s[U], q[U], m[U];
+    IA_NN_UNROLL
+    for (int u = 0; u < U; ++u) {
+      s[u] = q[u] = V::zero();
+      m[u] = get<Masked>(mean + u * lanes, n);
+    }
+    for (index_t p = 0; p < count; ++p, x += channels_) {
+      IA_NN_UNROLL
+      for (int u = 0; u < U; ++u) {
+        V const d = get<Masked>(x + u * lanes, n) - m[u];
+        s[u] = s[u] + d;
+        q[u] = fma(d, d, q[u]);
+      }
+    }
+    IA_NN_UNROLL
+    for (int u = 0; u < U; ++u) {
+      put<Masked>(s[u], s_out + u * lanes, n);
+      put<Masked>(q[u], q_out + u * lanes, n);
+    }
+  }
+  template <bool Masked> static IA_NN_INLINE V get(f32 const* p, index_t n) noexcept {
+    if constexpr (Masked) return V::load(p, n);
+    else return V::load(p);
+  }
+  template <bool Masked> static IA_NN_INLINE void put(V v, f32* p, index_t n) noexcept {
+    if constexpr (Masked) v.store(p, n);
+    else v.store(p);
+  }
+
+  // `channels` from number `first` on: whole groups of `each`, in at most `width` channels, or one.
+  void one_span(index_t pixels, f32 const* src, f32* dst, index_t first, index_t channels,
+                index_t each) const noexcept {
+    index_t const groups = channels / each;
+    double const count = static_cast<double>(pixels) * static_cast<double>(each);
+    double sums[width], squares[width], total[width] = {}, total_squares[width] = {};
+    f32 mean[width] = {};
+    detail::moments m[width];
+    auto const blocks = [&](auto&& f) {
+      for (index_t c = 0; c < channels; c += width) f(c, min_of(width, channels - c));
+    };
+    auto const group_of = [&](index_t c) { return groups == 1 ? 0 : c / each; };
+
+    blocks([&](index_t c, index_t n) {
+      column_sums(pixels, src + c, n, mean, sums, nullptr);
+      for (index_t i = 0; i < n; ++i) total[group_of(c + i)] += sums[i];
+    });
+    f32 group_mean[width];
+    for (index_t g = 0; g < groups; ++g)
+      group_mean[g] = static_cast<f32>(total[g] / count), total[g] = 0;
+    blocks([&](index_t c, index_t n) {
+      for (index_t i = 0; i < n; ++i) mean[i] = group_mean[group_of(c + i)];
+      column_sums(pixels, src + c, n, mean, sums, squares);
+      for (index_t i = 0; i < n; ++i) {
+        total[group_of(c + i)] += sums[i];
+        total_squares[group_of(c + i)] += squares[i];
+      }
+    });
+    for (index_t g = 0; g < groups; ++g)
+      m[g] = detail::moments_of(group_mean[g], total[g], total_squares[g], count, epsilon_);
+    blocks([&](index_t c, index_t n) {
+      f32 a[width], b[width]; // y = (x - mean) a + b
+      for (index_t i = 0; i < n; ++i) {
+        detail::moments const& g = m[group_of(c + i)];
+        mean[i] = g.mean;
+        a[i] = g.inverse * scale_[first + c + i];
+        b[i] = __builtin_fmaf(-g.rest, a[i], shift_[first + c + i]);
+      }
+      for (index_t p = 0; p < pixels; ++p) {
+        f32 const* const x = src + p * channels_ + c;
+        f32* const y = dst + p * channels_ + c;
+        index_t i = 0;
+        for (; i + lanes <= n; i += lanes)
+          fma(V::load(x + i) - V::load(mean + i), V::load(a + i), V::load(b + i)).store(y + i);
+        if (index_t const k = n - i; k > 0)
+          fma(V::load(x + i, k) - V::load(mean + i, k), V::load(a + i, k), V::load(b + i, k))
+              .store(y + i, k);
+      }
+    });
+  }
+
+  index_t channels_, groups_;
+  f32 epsilon_;
+  aligned_array<f32> scale_, shift_;
+};
+
+/// Each channel of each image on its own.
+template <isa::tag I> class instance_norm : public group_norm<I> {
+public:
+  explicit instance_norm(index_t channels, std::span<f32 const> scale = {},
+                         std::span<f32 const> shift = {}, f32 epsilon = 1e-5F)
+      : group_norm<I>(channels, channels, scale, shift, epsilon) {}
+};
+
+IA_NN_END

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Layer normalization over the last axis.
+//
+//   y = (x - mean) / sqrt(variance + epsilon) * scale[i] + shift[i]        mean, variance of a row
+//
+// Two passes over a row, and one to write: the mean; then the sums of d = x - mean and d^2. The
+// first of these is not quite 0, since the mean was rounded: it corrects mean and variance, so rows
+// far from 0 keep their accuracy.
+#pragma once
+
+#include <ia_nn/arch/cpu.hpp>
+#include <ia_nn/core/executor.hpp>
+#include <ia_nn/core/memory.hpp>
+#include <ia_nn/math/reduce.hpp>
+
+#include <span>
+
+IA_NN_BEGIN
+
+namespace detail {
+
+/// As many as a register has lanes.
+inline constexpr f32 ones[16] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+
+/// Mean (rounded, with the rest that rounding left) and inverse deviation.
+struct moments {
+  f32 mean, rest, inverse;
+};
+
+/// From n deviations from `mean`: their sum and the sum of their squares.
+inline moments moments_of(f32 mean, double sum, double squares, double n, f32 epsilon) noexcept {
+  double const rest = sum / n, variance = squares / n - rest * rest;
+  double const root = __builtin_sqrt((variance < 0 ? 0 : variance) + static_cast<double>(epsilon));
+  return {mean, static_cast<f32>(rest), static_cast<f32>(1.0 / root)};
+}
+
+inline void check_epsilon(char const* who, f32 epsilon) {
+  if (!(epsilon >= 0 && epsilon < infinity))
+    throw error(errc::bad_parameter, std::string(who) + ": epsilon is " + std::to_string(epsilon));
+}
+inline aligned_array<f32> copy_or(std::span<f32 const> from, index_t n, f32 otherwise,
+                                  char const* who, char const* what) {
+  index_t const size = static_cast<index_t>(from.size());
+  if (size != n && size != 0)
+    throw error(errc::bad_shape, std::string(who) + ": " + what + " has " + std::to_string(size) +
+                                     " elements, expected " + std::to_string(n));
+  aligned_array<f32> to(n);
+  for (index_t i = 0; i < n; ++i) to[i] = size ? from[static_cast<std::size_t>(i)] : otherwise;
+  return to;
+}
+
+} // namespace detail
+
+/// Rows of n elements, f32. Errors at construction: errc::bad_shape (n < 1, scale or shift neither
+/// empty nor n elements), errc::bad_parameter (epsilon), errc::unsupported_isa.
+template <isa::tag I> class layer_norm {
+  using V = vec<f32, I>;
+  static constexpr index_t lanes = V::size;
+  static constexpr index_t block_elements = 2048; // summed in f32, then added to a double
+
+public:
+  /// An empty scale is all 1, an empty shift all 0.
+  explicit layer_norm(index_t n, std::span<f32 const> scale = {}, std::span<f32 const> shift = {},
+                      f32 epsilon = 1e-5F)
+      : n_(n), epsilon_(epsilon) {
+    isa::require<typename detail::vec_tag<I>::type>();
+    if (n < 1) throw error(errc::bad_shape, "layer_norm: rows of " + std::to_string(n));
+    detail::check_epsilon("layer_norm", epsilon);
+    scale_ = detail::copy_or(scale, n, 1.0F, "layer_norm", "scale");
+    shift_ = detail::copy_or(shift, n, 0.0F, "layer_norm", "shift");
+  }
+
+  index_t n() const noexcept { return n_; }
+
+  /// src, dst [rows][n]; dst may be src. Where they are not null, mean [rows] and
+  /// inverse_deviation [rows] get 1 number per row.
+  template <executor E = sequential>
+  void run(index_t rows, f32 const* src, f32* dst, E&& e = E{}, f32* mean = nullptr,
+           f32* inverse_deviation = nullptr) const noexcept {
+    parallel_blocks(e, rows, ceil_div(4096, n_), [&](index_t begin, index_t end, int) {
+      for (index_t r = begin; r < end; ++r) {
+        detail::moments const m = moments_of_row(src + r * n_);
+        write(src + r * n_, dst + r * n_, m);
+        if (mean) mean[r] = m.mean + m.rest;
+        if (inverse_deviation) inverse_deviation[r] = m.inverse;
+      }
+    });
+  }
+
+private:
+  // f(x, lanes that count) over a row: four registers at a time, then a masked one.
+  template <class F> IA_NN_INLINE void over(index_t from, index_t to, F&& f) const noexcept {
+    index_t i = from;
+    for (; i + 4 * lanes <= to; i += 4 * lanes) {
+      IA_NN_UNROLL
+      for (int u = 0; u < 4; ++u) f(constant<false>{}, u, i + u * lanes, lanes);
+    }
+    for (; i + lanes <= to; i += lanes) f(constant<false>{}, 0, i, lanes);
+    if (i < to) f(constant<true>{}, 0, i, to - i);
+  }
+  template <class M> static IA_NN_INLINE V get(M, f32 const* p, index_t n) noexcept {
+    if constexpr (M::value) return V::load(p, n);
+    else return V::load(p);
+  }
+  static IA_NN_INLINE double total(V const (&s)[4]) noexcept {
+    V const all = (s[0] + s[1]) + (s[2] + s[3]);
+    return static_cast<double>(sum(all));
+  }
+
+  detail::moments moments_of_row(f32 const* x) const noexcept {
+    double const n = static_cast<double>(n_);
+    double all = 0, deviations = 0, squares = 0;
+    for (index_t b = 0; b < n_; b += block_elements) {
+      V s[4] = {V::zero(), V::zero(), V::zero(), V::zero()};
+      over(b, min_of(n_, b + block_elements),
+           [&](auto masked, int u, index_t i, index_t k)
+               IA_NN_LAMBDA { s[u] = s[u] + get(masked, x + i, k); });
+      all += total(s);
+    }
+    f32 const mean = static_cast<f32>(all / n);
+    V const m = V::broadcast(mean);
+    for (index_t b = 0; b < n_; b += block_elements) {
+      V s[4] = {V::zero(), V::zero(), V::zero(), V::zero()};
+      V q[4] = {V::zero(), V::zero(), V::zero(), V::zero()};
+      over(b, min_of(n_, b + block_elements),
+           [&](auto masked, int u, index_t i, index_t k) IA_NN_LAMBDA {
+             V d = get(masked, x + i, k) - m;
+             // Lanes beyond the row hold -mean, and are to count as 0.
+             if constexpr (decltype(masked)::value) d = d * V::load(detail::ones, k);
+             s[u] = s[u] + d;
+             q[u] = fma(d, d, q[u]);
+           });
+      deviations += total(s), squares += total(q);
+    }
+    return detail::moments_of(mean, deviations, squares, n, epsilon_);
+  }
+  void write(f32 const* x, f32* y, detail::moments const& m) const noexcept {
+    V const mean = V::broadcast(m.mean), inverse = V::broadcast(m.inverse);
+    V const rest = V::broadcast(-m.rest * m.inverse);
+    over(0, n_, [&](auto masked, int, index_t i, index_t k) IA_NN_LAMBDA {
+      V const d = fma(get(masked, x + i, k) - mean, inverse, rest);
+      V const v = fma(d, get(masked, scale_.data() + i, k), get(masked, shift_.data() + i, k));
+      if constexpr (decltype(masked)::value) v.store(y + i, k);
+      else v.store(y + i);
+    });
+  }
+
+  index_t n_;
+  f32 epsilon_;
+  aligned_array<f32> scale_, shift_;
+};
+
+IA_NN_END

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Pooling of one window: vectors of channels stay in registers while the taps go by.
+//
+//   channels ->   [ V ][ V ][ V ][ V ]     four registers at a time, then one, then a masked one
+//   for each tap     max or +
+//
+// Windows are clipped before the loops, so no tap is tested, and an average multiplies by a
+// reciprocal. Sums of f32 are taken along rows, and then of rows, which keeps rounding errors of
+// large windows small.
+#pragma once
+
+#include <ia_nn/arch/vec.hpp>
+
+IA_NN_BEGIN
+
+namespace detail {
+
+/// The taps of a window that lie in the image: their number along each axis and the elements from
+/// one to the next.
+struct pool_cell {
+  index_t taps[3] = {1, 1, 1}, step[3] = {};
+};
+
+template <element T> inline constexpr f32 lowest_element = -__builtin_inff();
+template <> inline constexpr f32 lowest_element<u8> = 0.0F;
+template <> inline constexpr f32 lowest_element<s8> = -128.0F;
+
+template <isa::tag I, element T> struct pool_kernel {
+  using V = vec<f32, I>;
+  using W = vec<s32, I>;
+  static constexpr index_t lanes = V::size;
+
+  // Calls body(unroll, masked, first channel, lanes of a masked register).
+  template <class F> static IA_NN_INLINE void over_channels(index_t channels, F&& body) noexcept {
+    index_t c = 0;
+    for (; c + 4 * lanes <= channels; c += 4 * lanes)
+      body(constant<4>{}, constant<false>{}, c, lanes);
+    for (; c + lanes <= channels; c += lanes) body(constant<1>{}, constant<false>{}, c, lanes);
+    if (c < channels) body(constant<1>{}, constant<true>{}, c, channels - c);
+  }
+  template <class R, bool Masked> static IA_NN_INLINE R get(T const* p, index_t n) noexcept {
+    if constexpr (Masked) return R::load(p, n);
+    else return R::load(p);
+  }
+  template <bool Masked, class D> static IA_NN_INLINE void put(V v, D* p, index_t n) noexcept {
+    if constexpr (Masked) v.store(p, n);
+    else v.store(p);
+  }
+
+  // A NaN that was met stays: the register's max would let the next number replace it.
+  static IA_NN_INLINE V higher(V most, V v) noexcept {
+    return select(most == most, max(most, v), most);
+  }
+
+  static IA_NN_NOINLINE void maximum(T const* src, pool_cell const& cell, T* dst,
+                                     index_t channels) noexcept {
+    if constexpr (byte_element<T>) byte_maximum(src, cell, dst, channels);
+    else
+      over_channels(channels, [&](auto unroll, auto masked, index_t c, index_t n) IA_NN_LAMBDA {
+        constexpr int U = decltype(unroll)::value;
+        constexpr bool M = decltype(masked)::value;
+        V most[U];
+        IA_NN_UNROLL
+        for (int u = 0; u < U; ++u) most[u] = V::broadcast(lowest_element<T>);
+        for (index_t z = 0; z < cell.taps[0]; ++z)
+          for (index_t y = 0; y < cell.taps[1]; ++y) {
+            T const* p = src + c + z * cell.step[0] + y * cell.step[1];
+            for (index_t x = 0; x < cell.taps[2]; ++x, p += cell.step[2]) {
+              IA_NN_UNROLL
+              for (int u = 0; u < U; ++u) most[u] = higher(most[u], get<V, M>(p + u * lanes, n));
+            }
+          }
+        IA_NN_UNROLL
+        for (int u = 0; u < U; ++u) put<M>(most[u], dst + c + u * lanes, n);
+      });
+  }
+
+  // 64 bytes at a time by loops of constant length, which the compiler turns into byte
+  // instructions: vec has no registers of bytes.
+  static IA_NN_INLINE void byte_maximum(T const* src, pool_cell const& cell, T* dst,
+                                        index_t channels) noexcept {
+    index_t c = 0;
+    for (; c + 64 <= channels; c += 64) byte_block<64>(src + c, cell, dst + c);
+    for (; c + 16 <= channels; c += 16) byte_block<16>(src + c, cell, dst + c);
+    for (; c < channels; ++c) byte_block<1>(src + c, cell, dst + c);
+  }
+  template <int N>
+  static IA_NN_INLINE void byte_block(T const* src, pool_cell const& cell, T* dst) noexcept {
+    alignas(64) T most[N];
+    for (int i = 0; i < N; ++i) most[i] = static_cast<T>(lowest_element<T>);
+    for (index_t z = 0; z < cell.taps[0]; ++z)
+      for (index_t y = 0; y < cell.taps[1]; ++y) {
+        T const* p = src + z * cell.step[0] + y * cell.step[1];
+        for (index_t x = 0; x < cell.taps[2]; ++x, p += cell.step[2])
+          for (int i = 0; i < N; ++i) most[i] = p[i] > most[i] ? p[i] : most[i];
+      }
+    for (int i = 0; i < N; ++i) dst[i] = most[i];
+  }
+
+  /// dst = sum * scale.
+  static IA_NN_NOINLINE void average(T const* src, pool_cell const& cell, T* dst, index_t channels,
+                                     f32 scale) noexcept {
+    using R = std::conditional_t<byte_element<T>, W, V>;
+    over_channels(channels, [&](auto unroll, auto masked, index_t c, index_t n) IA_NN_LAMBDA {
+      constexpr int U = decltype(unroll)::value;
+      constexpr bool M = decltype(masked)::value;
+      R total[U];
+      IA_NN_UNROLL
+      for (int u = 0; u < U; ++u) total[u] = R::zero();
+      for (index_t z = 0; z < cell.taps[0]; ++z)
+        for (index_t y = 0; y < cell.taps[1]; ++y) {
+          T const* p = src + c + z * cell.step[0] + y * cell.step[1];
+          R row[U];
+          IA_NN_UNROLL
+          for (int u = 0; u < U; ++u) row[u] = R::zero();
+          for (index_t x = 0; x < cell.taps[2]; ++x, p += cell.step[2]) {
+            IA_NN_UNROLL
+            for (int u = 0; u < U; ++u) row[u] = row[u] + get<R, M>(p + u * lanes, n);
+          }
+          IA_NN_UNROLL
+          for (int u = 0; u < U; ++u) total[u] = total[u] + row[u];
+        }
+      IA_NN_UNROLL
+      for (int u = 0; u < U; ++u) {
+        V mean;
+        if constexpr (byte_element<T>) mean = to_f32(total[u]) * V::broadcast(scale);
+        else mean = total[u] * V::broadcast(scale);
+        put<M>(mean, dst + c + u * lanes, n);
+      }
+    });
+  }
+
+  /// The maximum and the number of its pixel; the first of equal ones, the first NaN if there is
+  /// one. `first` is the pixel of the first tap, step_pixels those between taps.
+  static IA_NN_NOINLINE void maximum_at(T const* src, pool_cell const& cell, T* dst, s32* at,
+                                        index_t channels, index_t first,
+                                        index_t const* step_pixels) noexcept {
+    over_channels(channels, [&](auto unroll, auto masked, index_t c, index_t n) IA_NN_LAMBDA {
+      constexpr int U = decltype(unroll)::value;
+      constexpr bool M = decltype(masked)::value;
+      V most[U], place[U]; // of places the bits
+      IA_NN_UNROLL
+      for (int u = 0; u < U; ++u) {
+        most[u] = V::broadcast(lowest_element<T>);
+        place[u] = bits(W::broadcast(static_cast<s32>(first)));
+      }
+      for (index_t z = 0; z < cell.taps[0]; ++z)
+        for (index_t y = 0; y < cell.taps[1]; ++y) {
+          T const* p = src + c + z * cell.step[0] + y * cell.step[1];
+          index_t pixel = first + z * step_pixels[0] + y * step_pixels[1];
+          for (index_t x = 0; x < cell.taps[2]; ++x, p += cell.step[2], pixel += step_pixels[2]) {
+            V const here = bits(W::broadcast(static_cast<s32>(pixel)));
+            IA_NN_UNROLL
+            for (int u = 0; u < U; ++u) {
+              V const v = get<V, M>(p + u * lanes, n);
+              V const if_nan = select(most[u] == most[u], here, place[u]);
+              place[u] = select(v == v, select(most[u] < v, here, place[u]), if_nan);
+              most[u] = higher(most[u], v);
+            }
+          }
+        }
+      IA_NN_UNROLL
+      for (int u = 0; u < U; ++u) {
+        put<M>(most[u], dst + c + u * lanes, n);
+        if constexpr (M) bits(place[u]).store(at + c + u * lanes, n);
+        else bits(place[u]).store(at + c + u * lanes);
+      }
+    });
+  }
+};
+
+} // namespace detail
+
+IA_NN_END

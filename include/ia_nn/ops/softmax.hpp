@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// softmax and its logarithm along one axis of [outer][n][inner].
+//
+//   y = e^(x - m) / sum of e^(x - m)         log_softmax: y = (x - m) - log(sum of e^(x - m))
+//
+// m is the largest x of the row. Where x = m the difference is taken as 0, infinite m included: a
+// row with +inf in it gives equal shares to those elements and 0 to the rest, a row of nothing but
+// -inf gives 1 / n to each. A NaN makes its row NaN.
+//
+// inner = 1: vectors lie along the row, else across rows. Sums of at most 16 numbers, and their sum
+// without loss. Error: softmax (12 + m - x) 2^-24 of each result, the second part being the rounded
+// difference; log_softmax 50 * 2^-24 max(1, |y|).
+#pragma once
+
+#include <ia_nn/arch/cpu.hpp>
+#include <ia_nn/core/executor.hpp>
+#include <ia_nn/math/exp.hpp>
+#include <ia_nn/math/log.hpp>
+
+IA_NN_BEGIN
+
+enum class softmax_kind { linear, logarithm };
+
+namespace detail {
+
+template <isa::tag I> struct softmax_kernel {
+  using V = vec<f32, I>;
+  static constexpr index_t lanes = V::size;
+
+  static IA_NN_INLINE V get(f32 const* p, index_t n, V otherwise) noexcept {
+    if constexpr (lanes == 1) return n > 0 ? V::load(p) : otherwise;
+    else {
+      if (n >= lanes) return V::load(p);
+      // Lanes beyond the row get another value by a load of ones.
+      return select(V::load(ones16, n) == V::zero(), otherwise, V::load(p, n));
+    }
+  }
+  static IA_NN_INLINE V below(V x, V most) noexcept {
+    return select(x == most, V::zero(), x - most);
+  }
+
+  static void row(softmax_kind kind, f32 const* x, f32* y, index_t n) noexcept {
+    V const lowest = V::broadcast(-infinity);
+    V m[4] = {lowest, lowest, lowest, lowest};
+    index_t i = 0;
+    for (; i + 4 * lanes <= n; i += 4 * lanes) {
+      IA_NN_UNROLL
+      for (int u = 0; u < 4; ++u) m[u] = max(m[u], V::load(x + i + u * lanes));
+    }
+    for (; i < n; i += lanes) m[0] = max(m[0], get(x + i, n - i, lowest));
+    V const most = V::broadcast(row_highest(max(max(m[0], m[1]), max(m[2], m[3]))));
+
+    running_sum all;
+    for (index_t first = 0; first < n; first += 16 * lanes) {
+      index_t const end = min_of(n, first + 16 * lanes);
+      V s[4] = {V::zero(), V::zero(), V::zero(), V::zero()};
+      for (i = first; i + 4 * lanes <= end; i += 4 * lanes) {
+        IA_NN_UNROLL
+        for (int u = 0; u < 4; ++u) {
+          V const p = exp_nonpositive(below(V::load(x + i + u * lanes), most));
+          s[u] = s[u] + p;
+          if (kind == softmax_kind::linear) p.store(y + i + u * lanes);
+        }
+      }
+      for (; i + lanes <= end; i += lanes) {
+        V const p = exp_nonpositive(below(V::load(x + i), most));
+        s[0] = s[0] + p;
+        if (kind == softmax_kind::linear) p.store(y + i);
+      }
+      if (i < end) {
+        index_t const k = end - i;
+        V const p = exp_nonpositive(below(V::load(x + i, k), most));
+        s[1] = s[1] + select(V::load(ones16, k) == V::zero(), V::zero(), p);
+        if (kind == softmax_kind::linear) p.store(y + i, k);
+      }
+      all.add((s[0] + s[1]) + (s[2] + s[3]));
+    }
+    f32 part[2 * lanes];
+    all.total.store(part), all.left.store(part + lanes);
+    double total = 0;
+    for (f32 const p : part) total += static_cast<double>(p);
+
+    if (kind == softmax_kind::linear) {
+      V const scale = V::broadcast(static_cast<f32>(1.0 / total));
+      for (i = 0; i + lanes <= n; i += lanes) (V::load(y + i) * scale).store(y + i);
+      if (i < n) (V::load(y + i, n - i) * scale).store(y + i, n - i);
+    } else {
+      V const shift = V::broadcast(static_cast<f32>(__builtin_log(total)));
+      for (i = 0; i + lanes <= n; i += lanes) (below(V::load(x + i), most) - shift).store(y + i);
+      if (i < n) (below(V::load(x + i, n - i), most) - shift).store(y + i, n - i);
+    }
+  }
+
+  /// `count` <= lanes rows side by side, `stride` elements from one of their elements to the next.
+  template <bool Masked>
+  static IA_NN_INLINE void columns(softmax_kind kind, f32 const* x, f32* y, index_t n,
+                                   index_t stride, index_t count) noexcept {
+    auto const load = [&](f32 const* p) IA_NN_LAMBDA {
+      if constexpr (Masked) return V::load(p, count);
+      else return V::load(p);
+    };
+    auto const store = [&](V v, f32* p) IA_NN_LAMBDA {
+      if constexpr (Masked) v.store(p, count);
+      else v.store(p);
+    };
+    V most = V::broadcast(-infinity);
+    for (index_t i = 0; i < n; ++i) most = max(most, load(x + i * stride));
+    running_sum all;
+    for (index_t first = 0; first < n; first += 8) {
+      V part = V::zero();
+      for (index_t i = first; i < min_of(n, first + 8); ++i) {
+        V const p = exp_nonpositive(below(load(x + i * stride), most));
+        part = part + p;
+        if (kind == softmax_kind::linear) store(p, y + i * stride);
+      }
+      all.add(part);
+    }
+    V const total = all.total + all.left;
+    if (kind == softmax_kind::linear) {
+      V const scale = V::broadcast(1.0F) / total;
+      for (index_t i = 0; i < n; ++i) store(load(y + i * stride) * scale, y + i * stride);
+    } else {
+      V const shift = math::log(total);
+      for (index_t i = 0; i < n; ++i)
+        store(below(load(x + i * stride), most) - shift, y + i * stride);
+    }
+  }
+
+private:
+  static constexpr f32 ones16[16] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+
+  // The sum of short sums, and what its roundings left over: long rows lose nothing.
+  struct running_sum {
+    V total = V::zero(), left = V::zero();
+    IA_NN_INLINE void add(V part) noexcept {
+      V const next = total + part, added = next - total;
+      left = left + ((total - (next - added)) + (part - added));
+      total = next;
+    }
+  };
+  static IA_NN_INLINE f32 row_highest(V v) noexcept { return highest(v); }
+};
+
+} // namespace detail
+
+/// y = softmax(x) or log softmax(x) along the middle axis of f32 [outer][n][inner]; inner is 1 for
+/// the last axis. Errors at construction: errc::bad_shape (n or inner below 1),
+/// errc::unsupported_isa. The result has the same bits for any executor.
+template <isa::tag I> class softmax {
+  using kernel = detail::softmax_kernel<I>;
+
+public:
+  explicit softmax(index_t n, index_t inner = 1, softmax_kind kind = softmax_kind::linear)
+      : n_(n), inner_(inner), kind_(kind) {
+    isa::require<typename detail::vec_tag<I>::type>();
+    if (n < 1 || inner < 1)
+      throw error(errc::bad_shape, "softmax: rows of " + std::to_string(n) + " elements, " +
+                                       std::to_string(inner) + " side by side");
+  }
+
+  /// src, dst [outer][n][inner]; dst may be src.
+  template <executor E = sequential>
+  void run(index_t outer, f32 const* src, f32* dst, E&& e = E{}) const noexcept {
+    if (inner_ == 1) {
+      parallel_blocks(e, outer, ceil_div(1024, n_), [&](index_t begin, index_t end, int) {
+        for (index_t r = begin; r < end; ++r) kernel::row(kind_, src + r * n_, dst + r * n_, n_);
+      });
+      return;
+    }
+    constexpr index_t lanes = kernel::lanes;
+    index_t const groups = ceil_div(inner_, lanes);
+    parallel_blocks(
+        e, outer * groups, ceil_div(1024, n_ * lanes), [&](index_t begin, index_t end, int) {
+          for (index_t g = begin; g < end; ++g) {
+            index_t const c = g % groups * lanes, count = min_of(lanes, inner_ - c);
+            index_t const at = g / groups * n_ * inner_ + c;
+            if (count == lanes)
+              kernel::template columns<false>(kind_, src + at, dst + at, n_, inner_, count);
+            else kernel::template columns<true>(kind_, src + at, dst + at, n_, inner_, count);
+          }
+        });
+  }
+
+private:
+  index_t n_, inner_;
+  softmax_kind kind_;
+};
+
+IA_NN_END

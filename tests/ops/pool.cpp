@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "oracle/pool.hpp"
+
+#include "op_support.hpp"
+#include "support/shapes.hpp"
+
+#include <ia_nn/exec/thread_pool.hpp>
+
+#include <cstring>
+
+namespace ia_nn_test {
+
+namespace {
+
+using ia_nn::adaptive_pool_shape;
+using ia_nn::pool;
+using ia_nn::pool_kind;
+using ia_nn::pool_shape;
+using ia_nn::spatial;
+using ia_nn::window;
+
+constexpr pool_kind kinds[] = {pool_kind::max, pool_kind::average, pool_kind::average_padded};
+
+// A pooling of either sort, and its reference on random data.
+template <class T> struct problem {
+  index_t batch, channels;
+  spatial in, out;
+  exact_buffer<T> src;
+  std::vector<pooled> expected;
+
+  problem(index_t n, pool_shape const& s, random& r)
+      : batch(n), channels(s.channels), in(s.in), out(s.out()),
+        src(n * s.in.size() * s.channels, 1) {
+    r.fill(src.data(), src.size());
+    expected = pool_reference(batch, channels, in, out, src.data(),
+                              [&](int d, index_t o) { return window_taps(s.win, in, d, o); });
+  }
+  problem(index_t n, adaptive_pool_shape const& s, random& r)
+      : batch(n), channels(s.channels), in(s.in), out(s.out), src(n * s.in.size() * s.channels, 1) {
+    r.fill(src.data(), src.size());
+    expected = pool_reference(batch, channels, in, out, src.data(),
+                              [&](int d, index_t o) { return adaptive_taps(in[d], out[d], o); });
+  }
+  index_t size() const { return batch * out.size() * channels; }
+
+  double value(pool_kind kind, index_t i) const {
+    pooled const& p = expected[at(i)];
+    index_t const count = kind == pool_kind::average ? p.taps : p.counted;
+    if constexpr (std::same_as<T, f32>) {
+      if (kind == pool_kind::max) return p.highest;
+      return count > 0 ? p.sum / static_cast<double>(count) : 0;
+    } else {
+      double const lowest = std::numeric_limits<T>::min();
+      if (kind == pool_kind::max) return std::max(lowest, p.highest);
+      return rounded_average<T>(p.sum, count);
+    }
+  }
+  std::string verdict(pool_kind kind, T const* got) const {
+    return deviation(
+        size(), got, [&](index_t i) { return value(kind, i); },
+        [&](index_t i) {
+          pooled const& p = expected[at(i)];
+          bool const exact = kind == pool_kind::max || !std::same_as<T, f32>;
+          index_t const count = kind == pool_kind::average ? p.taps : p.counted;
+          return exact ? 0.0 : 10 * f32_eps * p.magnitude / static_cast<double>(count);
+        });
+  }
+};
+
+template <class I, class T, class Shape>
+void check_pool(problem<T> const& p, Shape const& s, pool_kind kind, int workers = 1) {
+  pool<I, T> const plan(kind, s);
+  REQUIRE(plan.out() == p.out);
+  exact_buffer<T> dst(p.size(), 3);
+  last_task_first const e{workers};
+  plan.run(p.batch, p.src.data(), dst.data(), e);
+  INFO("in " << p.in.to_string() << " out " << p.out.to_string() << " channels " << p.channels
+             << " kind " << static_cast<int>(kind) << " of " << ia_nn::name_of<T>());
+  CHECK(p.verdict(kind, dst.data()) == "");
+  if (kind != pool_kind::max) return;
+  exact_buffer<T> again(p.size());
+  exact_buffer<s32> places(p.size(), 1);
+  plan.run_with_indices(p.batch, p.src.data(), again.data(), places.data(), e);
+  CHECK(std::equal(dst.begin(), dst.end(), again.begin()));
+  CHECK(deviation(
+            p.size(), places.data(),
+            [&](index_t i) { return static_cast<double>(p.expected[at(i)].place); },
+            [](index_t) { return 0.0; }) == "");
+}
+
+// Sanitizers, under which compilation takes long, see bytes on the best instruction set only.
+template <class T>
+using isas_of = std::conditional_t<under_asan && !std::same_as<T, f32>,
+                                   ia_nn::type_list<ia_nn::isa::native>, vector_isas>;
+
+template <class T, class Shape> void check_everywhere(index_t batch, Shape const& s, random& r) {
+  problem<T> const p(batch, s, r);
+  for_each_isa<isas_of<T>>([&](auto tag) {
+    for (pool_kind const kind : kinds) check_pool<decltype(tag)>(p, s, kind, 2);
+  });
+}
+
+window square(index_t kernel, index_t stride, index_t pad) {
+  return {.kernel = {1, kernel, kernel},
+          .stride = {1, stride, stride},
+          .pad_begin = {0, pad, pad},
+          .pad_end = {0, pad, pad}};
+}
+
+} // namespace
+
+TEST_CASE("pool: channels around registers and blocks of registers") {
+  random r(71);
+  // 1, 8, 16 and 32, 64 lanes at a time.
+  for (index_t const c : {1, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 35, 63, 64, 65, 131}) {
+    pool_shape const s{c, {1, 5, 7}, square(3, 2, 1)};
+    check_everywhere<f32>(2, s, r);
+    check_everywhere<u8>(2, s, r);
+    check_everywhere<s8>(2, s, r);
+  }
+}
+
+TEST_CASE("pool: one to three axes, dilation, padding on either side, ceil mode") {
+  random r(72);
+  for (int i = 0; i < 120; ++i) {
+    pool_shape s{r.between(1, 20), {}, {}, r.coin()};
+    int const axes = static_cast<int>(r.between(1, 3));
+    for (int d = 3 - axes; d < 3; ++d) {
+      s.win.kernel[d] = r.between(1, 4), s.win.stride[d] = r.between(1, 4);
+      s.win.dilation[d] = r.between(1, 3);
+      s.in[d] = r.between(1, 9);
+      s.win.pad_begin[d] = r.between(0, 5), s.win.pad_end[d] = r.between(-1, 5);
+      index_t const lacking = s.win.reach(d) - (s.win.pad_begin[d] + s.in[d] + s.win.pad_end[d]);
+      if (lacking > 0) s.in[d] += lacking;
+    }
+    check_everywhere<f32>(r.between(1, 2), s, r);
+    if (i % 4 == 0) check_everywhere<u8>(1, s, r);
+    if (i % 4 == 2) check_everywhere<s8>(1, s, r);
+  }
+}
+
+TEST_CASE("pool: whole images and adaptive sizes") {
+  random r(73);
+  for (spatial const& in : {spatial{1, 7, 7}, {1, 1, 13}, {3, 4, 5}, {1, 31, 23}}) {
+    for (index_t const c : {5, 48, 70}) {
+      check_everywhere<f32>(2, pool_shape::global(c, in), r);
+      check_everywhere<u8>(2, pool_shape::global(c, in), r);
+      for (spatial const& out : {spatial{1, 1, 1}, {2, 3, 4}, {1, 7, 2}, {3, 9, 30}}) {
+        check_everywhere<f32>(1, adaptive_pool_shape{c, in, out}, r);
+        if (c == 5) check_everywhere<s8>(1, adaptive_pool_shape{c, in, out}, r);
+      }
+    }
+  }
+}
+
+TEST_CASE("pool: sums of large windows of bytes are exact") {
+  // 300 x 300 bytes: the sum is beyond what f32 holds exactly.
+  pool_shape const s = pool_shape::global(3, {1, 300, 300});
+  exact_buffer<u8> src(300 * 300 * 3), dst(3);
+  std::fill(src.begin(), src.end(), u8{255});
+  for_each_isa<vector_isas>([&](auto tag) {
+    pool<decltype(tag), u8> const plan(pool_kind::average, s);
+    plan.run(1, src.data(), dst.data());
+    CHECK((dst[0] == 255 && dst[1] == 255 && dst[2] == 255));
+  });
+}
+
+TEST_CASE("pool: NaN and infinities") {
+  f32 const nan = std::numeric_limits<f32>::quiet_NaN(), inf = std::numeric_limits<f32>::infinity();
+  pool_shape const s{17, {1, 1, 4}, {.kernel = {1, 1, 2}, .stride = {1, 1, 1}}};
+  for_each_isa<vector_isas>([&](auto tag) {
+    exact_buffer<f32> src(4 * 17), dst(3 * 17);
+    exact_buffer<s32> place(3 * 17);
+    f32 const pixel[] = {nan, 1, -inf, -inf};
+    for (index_t i = 0; i < 4 * 17; ++i) src[i] = pixel[i / 17];
+    pool<decltype(tag), f32> const plan(pool_kind::max, s);
+    plan.run(1, src.data(), dst.data());
+    CHECK((std::isnan(dst[0]) && std::isnan(dst[16]) && dst[17] == 1 && dst[34] == -inf));
+    plan.run_with_indices(1, src.data(), dst.data(), place.data());
+    CHECK((std::isnan(dst[0]) && std::isnan(dst[16]) && dst[17] == 1 && dst[34] == -inf));
+    CHECK((place[0] == 0 && place[16] == 0 && place[17] == 1 && place[34] == 2));
+  });
+}
+
+TEST_CASE("pool: slices of channels, and the same bits for any number of threads") {
+  random r(74);
+  pool_shape const s{70, {1, 9, 11}, square(3, 1, 1)};
+  for_each_isa<vector_isas>([&](auto tag) {
+    using I = decltype(tag);
+    for (pool_kind const kind : kinds)
+      for (bool const whole : {false, true}) {
+        pool_shape const one = whole ? pool_shape::global(70, s.in) : s;
+        problem<f32> const p(2, one, r);
+        pool<I, f32> const plan(kind, one);
+        exact_buffer<f32> first(p.size()), dst(p.size());
+        plan.run(2, p.src.data(), first.data());
+        for (int const threads : {1, 2, 3}) {
+          ia_nn::thread_pool pool_of(threads);
+          std::fill(dst.begin(), dst.end(), 0.0F);
+          plan.run(2, p.src.data(), dst.data(), pool_of);
+          CHECK(std::memcmp(first.data(), dst.data(), at(p.size()) * sizeof(f32)) == 0);
+        }
+        // Into the middle of wider pixels.
+        index_t const pixels = 2 * one.out().size(), ld = 75;
+        exact_buffer<f32> wide((pixels - 1) * ld + 70);
+        plan.run(2, p.src.data(), 70, wide.data(), ld);
+        bool same = true, kept = true;
+        for (index_t i = 0; i < pixels; ++i) {
+          same = same &&
+                 std::equal(wide.data() + i * ld, wide.data() + i * ld + 70, first.data() + i * 70);
+          for (index_t c = 70; c < ld && i + 1 < pixels; ++c) kept = kept && wide[i * ld + c] == 0;
+        }
+        CHECK(same);
+        CHECK(kept);
+      }
+  });
+}
+
+TEST_CASE("pool: layers of networks, images cut to 32 and channels to 70") {
+  random r(75);
+  std::size_t rows = 0;
+  auto const files = shape_files("pool_");
+  for (std::string const& file : files)
+    for (shape_row const& row : shape_rows(file)) {
+      INFO(file << ": " << row.name);
+      auto const get = [&](char const* prefix, int d, char const* suffix, index_t otherwise) {
+        static constexpr char const axis[] = {'d', 'h', 'w'};
+        return row.at((std::string(prefix) + axis[d] + suffix).c_str(), otherwise);
+      };
+      pool_shape s{row.at("ic", 1), {}, {}, false};
+      if (s.channels > 70) s.channels = 48 + s.channels % 16;
+      for (int d = 0; d < 3; ++d) {
+        index_t const whole = get("i", d, "", 1);
+        s.win.kernel[d] = get("k", d, "", 1), s.win.stride[d] = get("s", d, "", 1);
+        s.win.dilation[d] = get("d", d, "", 1);
+        s.win.pad_begin[d] = get("p", d, "", 0), s.win.pad_end[d] = get("p", d, "_end", 0);
+        s.in[d] = whole;
+        REQUIRE(s.out()[d] == get("o", d, "", 1));
+        index_t const needed = s.win.reach(d) - s.win.pad_begin[d] - s.win.pad_end[d];
+        s.in[d] = std::min(whole, std::max<index_t>(needed, d == 0 ? 12 : 32));
+      }
+      check_everywhere<f32>(1, s, r);
+      if (rows++ % 8 == 0) check_everywhere<s8>(1, s, r);
+    }
+  CHECK((files.empty() || rows > 200));
+}
+
+TEST_CASE("pool: errors") {
+  using ia_nn::errc;
+  using I = ia_nn::isa::native;
+  auto const make = [](pool_shape const& s) { return [=] { pool<I, f32>(pool_kind::max, s); }; };
+  REQUIRE_ERROR(make({0, {1, 4, 4}, {}}), errc::bad_shape, "images have 0 channels");
+  REQUIRE_ERROR(make({1, {1, 0, 4}, {}}), errc::bad_shape, "height: the image has 0 elements");
+  REQUIRE_ERROR(make({1, {1, 4, 4}, square(5, 1, 0)}), errc::bad_shape,
+                "the kernel reaches over 5 elements, the padded image has 4");
+  REQUIRE_ERROR(make({1, {1, 4, 4}, square(3, 0, 0)}), errc::bad_parameter, "stride 0");
+  REQUIRE_ERROR(make({1, {2, 65536, 65536}, {}}), errc::bad_shape, "more than 2^31 - 1 pixels");
+  REQUIRE_ERROR(
+      ([] { pool<I, f32>(pool_kind::max, adaptive_pool_shape{1, {1, 4, 4}, {1, 0, 2}}); }),
+      errc::bad_shape, "the result has 0 x 2 elements");
+  REQUIRE_ERROR(([] { pool<I, u8>(pool_kind::average, pool_shape::global(1, {1, 4096, 2048})); }),
+                errc::bad_shape, "a window of 8388608 bytes");
+  CHECK(how_it_fails([] { pool<I, u8>(pool_kind::max, pool_shape::global(1, {1, 4096, 2048})); },
+                     errc::bad_shape, "") == "no error");
+}
+
+} // namespace ia_nn_test
