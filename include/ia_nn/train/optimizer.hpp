@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What optimizers share: state of a fixed size, a loop over parameters, checks of options.
+//
+//   adam<I> optimizer(list.elements(), {.learning_rate = 1e-3});
+//   optimizer.step(list, pool);                    all parameters, in the order of the list
+//   optimizer.step(value, gradient, pool);         or one flat array
+//
+// State is owned and copied with the optimizer; its arrays are open to be stored and restored. A
+// step computes each element from its own state: the bits do not depend on the number of workers.
+#pragma once
+
+#include <ia_nn/train/parameters.hpp>
+
+IA_NN_BEGIN
+
+namespace detail {
+
+inline void check_rate(char const* who, char const* what, double value) {
+  if (!(value >= 0 && value < 1e30))
+    throw error(errc::bad_parameter, std::string(who) + ": " + what + " is " +
+                                         std::to_string(value) +
+                                         ", must be a number that is not negative");
+}
+inline void check_share(char const* who, char const* what, double value, bool one_is_right) {
+  if (!(value >= 0 && (value < 1 || (one_is_right && value == 1))))
+    throw error(errc::bad_parameter, std::string(who) + ": " + what + " is " +
+                                         std::to_string(value) + ", must be within [0, 1" +
+                                         (one_is_right ? "]" : ")"));
+}
+
+/// Derived::update<E>(f32* value, f32 const* gradient, index_t n, index_t offset, E&) updates n
+/// parameters whose state begins at `offset`; Derived::begin_step() comes before all of them.
+template <class Derived> class optimizer {
+public:
+  /// Elements that it has state for.
+  index_t elements() const noexcept { return elements_; }
+  /// Steps done. Set when state is restored.
+  index_t steps() const noexcept { return steps_; }
+  void set_steps(index_t n) noexcept { steps_ = n; }
+
+  /// For set-up. Errors: errc::bad_shape if the list has another number of elements.
+  void check(parameter_list const& list) const {
+    if (list.elements() != elements_)
+      throw error(errc::bad_shape, std::string(Derived::name) + ": the parameters have " +
+                                       std::to_string(list.elements()) + " elements, the state " +
+                                       std::to_string(elements_));
+  }
+
+  template <executor E = sequential> void step(parameter_list const& list, E&& e = {}) noexcept {
+    IA_NN_ASSERT(list.elements() == elements_);
+    self().begin_step();
+    index_t offset = 0;
+    for (parameter const& p : list) {
+      auto const n = static_cast<index_t>(p.value.size());
+      self().update(p.value.data(), p.gradient.data(), n, offset, e);
+      offset += n;
+    }
+    ++steps_;
+  }
+  template <executor E = sequential>
+  void step(std::span<f32> value, std::span<f32 const> gradient, E&& e = {}) noexcept {
+    IA_NN_ASSERT(static_cast<index_t>(value.size()) == elements_ &&
+                 gradient.size() == value.size());
+    self().begin_step();
+    self().update(value.data(), gradient.data(), elements_, 0, e);
+    ++steps_;
+  }
+
+protected:
+  explicit optimizer(index_t elements) : elements_(elements) {
+    if (elements < 0)
+      throw error(errc::bad_shape,
+                  std::string(Derived::name) + ": " + std::to_string(elements) + " elements");
+  }
+  std::vector<f32> new_state() const {
+    return std::vector<f32>(static_cast<std::size_t>(elements_));
+  }
+
+private:
+  Derived& self() noexcept { return static_cast<Derived&>(*this); }
+  index_t elements_;
+  index_t steps_ = 0;
+};
+
+} // namespace detail
+
+IA_NN_END

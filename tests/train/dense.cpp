@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Training of a fully connected layer.
+#include "support.hpp"
+
+#include <ia_nn/train/dense.hpp>
+
+namespace ia_nn_test {
+namespace {
+
+using ia_nn::dense_training;
+using ia_nn::gradient;
+
+struct dense_reference {
+  sums y, src, weights, bias;
+  dense_reference(index_t m, index_t k, index_t n, doubles const& x, doubles const& w,
+                  doubles const& b, doubles const& dy)
+      : y(m * n), src(m * k), weights(k * n), bias(n) {
+    for (index_t i = 0; i < m; ++i)
+      for (index_t j = 0; j < n; ++j) {
+        double const d = dy[at(i * n + j)];
+        y.add(i * n + j, b[at(j)]);
+        bias.add(j, d);
+        for (index_t q = 0; q < k; ++q) {
+          y.add(i * n + j, x[at(i * k + q)] * w[at(q * n + j)]);
+          src.add(i * k + q, d * w[at(q * n + j)]);
+          weights.add(q * n + j, d * x[at(i * k + q)]);
+        }
+      }
+  }
+};
+
+} // namespace
+
+TEST_CASE("training of a dense layer", "[train][dense]") {
+  random r(20);
+  struct extents {
+    index_t k, n, max_rows;
+  };
+  for (extents const e :
+       {extents{1, 1, 1}, {7, 3, 5}, {33, 17, 40}, {64, 65, 17}, {130, 10, 600}}) {
+    for (index_t m : {index_t{1}, e.max_rows / 2, e.max_rows}) {
+      if (m == 0) continue;
+      INFO("m " << m << ", k " << e.k << ", n " << e.n);
+      exact_buffer<f32> x(m * e.k), w(e.k * e.n), b(e.n), dy(m * e.n);
+      for (auto* v : {&x, &w, &b, &dy}) r.fill(v->data(), v->size());
+      dense_reference const want(m, e.k, e.n, to_doubles(x), to_doubles(w), to_doubles(b),
+                                 to_doubles(dy));
+      for_each_isa<vector_isas>([&](auto tag) {
+        exact_buffer<f32> y(m * e.n), first(m * e.n), dx(x.size()), dw(w.size()), db(e.n);
+        for (int workers : {1, 2, 3}) {
+          dense_training<decltype(tag)> const layer({e.k, e.n, e.max_rows}, workers);
+          layer.forward(m, x.data(), w.data(), b.data(), y.data(), scratch(layer.workspace_bytes()),
+                        pool_of(workers));
+          REQUIRE(rounding_difference(y, want.y) == "");
+          if (workers == 1) std::memcpy(first.data(), y.data(), at(y.size()) * sizeof(f32));
+          REQUIRE(same_bits(y, first));
+        }
+        auto const backward = [&](gradient s, gradient g, gradient c, int workers) {
+          dense_training<decltype(tag)> const layer({e.k, e.n, e.max_rows}, workers);
+          layer.backward(m, x.data(), dy.data(), w.data(), s, g, c,
+                         scratch(layer.workspace_bytes()), pool_of(workers));
+        };
+        check_requests(dx.size(), dx,
+                       [&](gradient g, int v) { backward(g, not_wanted, not_wanted, v); });
+        check_requests(dw.size(), dw,
+                       [&](gradient g, int v) { backward(not_wanted, g, not_wanted, v); });
+        check_requests(db.size(), db,
+                       [&](gradient g, int v) { backward(not_wanted, not_wanted, g, v); });
+        REQUIRE(rounding_difference(dx, want.src) == "");
+        REQUIRE(rounding_difference(dw, want.weights) == "");
+        REQUIRE(rounding_difference(db, want.bias) == "");
+      });
+    }
+  }
+}
+
+TEST_CASE("gradients of a dense layer are slopes", "[train][dense]") {
+  random r(21);
+  constexpr index_t m = 4, k = 5, n = 3;
+  exact_buffer<f32> x(m * k), w(k * n), dy(m * n), dx(m * k), dw(k * n), db(n);
+  for (auto* v : {&x, &w, &dy}) r.fill(v->data(), v->size());
+  doubles const X = to_doubles(x), W = to_doubles(w), D = to_doubles(dy), B(at(n));
+  auto const loss = [&](doubles const& a, doubles const& b, doubles const& c) {
+    return dot(dense_reference(m, k, n, a, b, c, D).y.sum, D);
+  };
+  using I = ia_nn::isa::scalar;
+  dense_training<I> const layer({k, n, m});
+  layer.backward(m, x.data(), dy.data(), w.data(), write_to(dx.data()), write_to(dw.data()),
+                 write_to(db.data()), scratch(layer.workspace_bytes()), pool_of(1));
+  REQUIRE(difference(dx, central_differences(X, [&](auto const& v) { return loss(v, W, B); })) ==
+          "");
+  REQUIRE(difference(dw, central_differences(W, [&](auto const& v) { return loss(X, v, B); })) ==
+          "");
+  REQUIRE(difference(db, central_differences(B, [&](auto const& v) { return loss(X, W, v); })) ==
+          "");
+}
+
+TEST_CASE("errors of dense layers in training", "[train][errors]") {
+  using I = ia_nn::isa::scalar;
+  using layer = dense_training<I>;
+  REQUIRE_ERROR([&] { layer const l({0, 1, 1}); }, errc::bad_shape, "dense_training: inputs is 0");
+  REQUIRE_ERROR([&] { layer const l({1, 0, 1}); }, errc::bad_shape, "outputs is 0");
+  REQUIRE_ERROR([&] { layer const l({1, 1, 0}); }, errc::bad_shape, "max_rows is 0");
+  REQUIRE_ERROR([&] { layer const l({1, 1, 1}, 0); }, errc::bad_parameter, "workers is 0");
+}
+
+} // namespace ia_nn_test

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A small classifier learns: convolution, batch normalisation, relu, pooling, a dense layer and
+// cross-entropy, with each optimizer. Once it runs, nothing is allocated.
+#include "support.hpp"
+
+#include <ia_nn/train/train.hpp>
+
+#include <atomic>
+#include <cstdlib>
+#include <new>
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define TRAIN_TEST_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define TRAIN_TEST_SANITIZED 1
+#endif
+#endif
+
+namespace {
+std::atomic<long> allocations{0};
+}
+
+// Sanitizers bring an operator new of their own, and then nothing is counted.
+#if !defined(TRAIN_TEST_SANITIZED)
+namespace {
+void* counted(std::size_t size, std::size_t alignment) {
+  allocations.fetch_add(1, std::memory_order_relaxed);
+  size = (size + alignment - 1) / alignment * alignment;
+  return std::aligned_alloc(alignment, size == 0 ? alignment : size);
+}
+void* counted_or_throw(std::size_t size, std::size_t alignment) {
+  if (void* p = counted(size, alignment)) return p;
+  throw std::bad_alloc();
+}
+} // namespace
+
+// Not inlined: GCC would see free() meet new and take it for a mistake.
+IA_NN_NOINLINE void* operator new(std::size_t n) { return counted_or_throw(n, 16); }
+IA_NN_NOINLINE void* operator new[](std::size_t n) { return counted_or_throw(n, 16); }
+IA_NN_NOINLINE void* operator new(std::size_t n, std::align_val_t a) {
+  return counted_or_throw(n, static_cast<std::size_t>(a));
+}
+IA_NN_NOINLINE void* operator new(std::size_t n, std::align_val_t a,
+                                  std::nothrow_t const&) noexcept {
+  return counted(n, static_cast<std::size_t>(a));
+}
+IA_NN_NOINLINE void operator delete(void* p) noexcept { std::free(p); }
+IA_NN_NOINLINE void operator delete[](void* p) noexcept { std::free(p); }
+IA_NN_NOINLINE void operator delete(void* p, std::size_t) noexcept { std::free(p); }
+IA_NN_NOINLINE void operator delete[](void* p, std::size_t) noexcept { std::free(p); }
+IA_NN_NOINLINE void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
+IA_NN_NOINLINE void operator delete(void* p, std::size_t, std::align_val_t) noexcept {
+  std::free(p);
+}
+#endif
+
+namespace ia_nn_test {
+namespace {
+
+using I = ia_nn::isa::native;
+using ia_nn::conv_shape;
+
+constexpr index_t batch = 32, size = 8, filters = 6, classes = 3;
+constexpr index_t pixels = size * size, pooled = pixels / 4;
+
+// Images of noise with a bar: across, down, or none.
+struct data_set {
+  std::vector<f32> image = std::vector<f32>(at(batch * pixels));
+  std::vector<ia_nn::u8> label = std::vector<ia_nn::u8>(at(batch));
+  explicit data_set(random& r) {
+    for (index_t n = 0; n < batch; ++n) {
+      f32* const p = image.data() + n * pixels;
+      for (index_t i = 0; i < pixels; ++i) p[i] = 0.3F * r.normal();
+      label[at(n)] = static_cast<ia_nn::u8>(n % classes);
+      index_t const line = r.between(1, size - 2);
+      for (index_t i = 0; i < size; ++i) {
+        if (n % classes == 0) p[line * size + i] += 1.5F;
+        if (n % classes == 1) p[i * size + line] += 1.5F;
+      }
+    }
+  }
+};
+
+// One layer of each kind. All memory is made by the constructor.
+struct network {
+  conv_shape shape{1, filters, 1, {1, size, size}, {{1, 3, 3}, {}, {}, {0, 1, 1}, {0, 1, 1}}};
+  ia_nn::pool_backward_shape pool_shape{filters, {1, size, size}, {{1, 2, 2}, {1, 2, 2}}};
+  ia_nn::conv_backward_weights<I> conv;
+  ia_nn::conv_backward_src<I> conv_src;
+  ia_nn::batch_norm_training<I> norm{{filters}};
+  ia_nn::max_pool_backward pool{pool_shape};
+  ia_nn::dense_training<I> dense;
+  ia_nn::cross_entropy<I> loss;
+  std::vector<f32> conv_w, gamma, beta, dense_w, dense_b;
+  std::vector<f32> g_conv_w, g_gamma, g_beta, g_dense_w, g_dense_b;
+  std::vector<f32> y1, y2, y3, logits, d1, d2, d3, d_logits, d_image, mean, inv_std;
+  std::vector<s32> index;
+  ia_nn::parameter_list list;
+  ia_nn::workspace memory;
+  ia_nn::thread_pool& pool_of_threads;
+
+  network(random& r, int workers)
+      : conv(shape, {batch, workers}), conv_src(shape, {batch, workers}),
+        dense({pooled * filters, classes, batch}, workers),
+        loss({.classes = classes, .max_rows = batch, .workers = workers}),
+        y1(at(batch * pixels * filters)), y2(y1.size()), y3(y1.size() / 4),
+        logits(at(batch * classes)), d1(y1.size()), d2(y1.size()), d3(y3.size()),
+        d_logits(logits.size()), d_image(at(batch * pixels)), mean(at(filters)),
+        inv_std(at(filters)), index(y3.size()),
+        memory(std::max({conv.workspace_bytes(), conv_src.workspace_bytes(), norm.workspace_bytes(),
+                         dense.workspace_bytes(), loss.workspace_bytes()})),
+        pool_of_threads(pool_of(workers)) {
+    auto const make = [&](char const* name, std::vector<f32>& value, std::vector<f32>& gradient,
+                          index_t n, f32 spread, f32 middle) {
+      value.resize(at(n)), gradient.resize(at(n));
+      for (f32& v : value) v = middle + spread * r.normal();
+      list.add(name, value, gradient);
+    };
+    make("conv.weights", conv_w, g_conv_w, shape.weights(), 0.3F, 0);
+    make("norm.gamma", gamma, g_gamma, filters, 0, 1);
+    make("norm.beta", beta, g_beta, filters, 0, 0);
+    make("dense.weights", dense_w, g_dense_w, pooled * filters * classes, 0.1F, 0);
+    make("dense.bias", dense_b, g_dense_b, classes, 0, 0);
+  }
+
+  // The forward convolution and pooling, as plain loops: other tests are about fast ones.
+  void convolve(f32 const* x) noexcept {
+    for (index_t n = 0; n < batch; ++n)
+      for (index_t y = 0; y < size; ++y)
+        for (index_t c = 0; c < size; ++c)
+          for (index_t f = 0; f < filters; ++f) {
+            f32 sum = 0;
+            for (index_t k = 0; k < 9; ++k) {
+              index_t const i = y + k / 3 - 1, j = c + k % 3 - 1;
+              if (i >= 0 && i < size && j >= 0 && j < size)
+                sum += x[n * pixels + i * size + j] * conv_w[at(f * 9 + k)];
+            }
+            y1[at((n * pixels + y * size + c) * filters + f)] = sum;
+          }
+  }
+  void pool_relu() noexcept {
+    for (index_t o = 0; o < batch * pooled * filters; ++o) {
+      index_t const f = o % filters, p = o / filters % pooled, n = o / filters / pooled;
+      index_t const first = p / (size / 2) * 2 * size + p % (size / 2) * 2;
+      f32 best = -1;
+      for (index_t const i : {first, first + 1, first + size, first + size + 1}) {
+        f32 const v = std::max(0.0F, y2[at((n * pixels + i) * filters + f)]);
+        if (v > best) best = v, index[at(o)] = static_cast<s32>(i);
+      }
+      y3[at(o)] = best;
+    }
+  }
+  f32 gradients(data_set const& d) noexcept {
+    auto& e = pool_of_threads;
+    convolve(d.image.data());
+    ia_nn::batch_norm_state const s{gamma.data(), beta.data(), nullptr,
+                                    nullptr,      mean.data(), inv_std.data()};
+    norm.forward(batch * pixels, y1.data(), y2.data(), s, memory, e);
+    pool_relu();
+    dense.forward(batch, y3.data(), dense_w.data(), dense_b.data(), logits.data(), memory, e);
+    f32 result = 0;
+    loss.run(ia_nn::cross_entropy_call<ia_nn::u8>{batch, logits.data(), d.label.data(), nullptr,
+                                                  &result, write_to(d_logits.data())},
+             memory, e);
+    dense.backward(batch, y3.data(), d_logits.data(), dense_w.data(), write_to(d3.data()),
+                   write_to(g_dense_w.data()), write_to(g_dense_b.data()), memory, e);
+    pool.run(batch, index.data(), d3.data(), write_to(d2.data()), e);
+    ia_nn::activation_backward<I>(ia_nn::slope::relu{}, static_cast<index_t>(d2.size()), y2.data(),
+                                  d2.data(), write_to(d2.data()), e);
+    norm.backward(batch * pixels, y1.data(), d2.data(), s, write_to(d1.data()),
+                  write_to(g_gamma.data()), write_to(g_beta.data()), memory, e);
+    conv.run(batch, d.image.data(), d1.data(), write_to(g_conv_w.data()), not_wanted, memory, e);
+    conv_src.run(batch, d1.data(), conv_w.data(), write_to(d_image.data()), memory, e);
+    return result;
+  }
+};
+
+template <class Optimizer> void learns(Optimizer const& fresh, f32 below) {
+  std::vector<f32> first;
+  for (int workers : {1, 2, 3}) {
+    random r(50);
+    network net(r, workers);
+    data_set const data(r);
+    auto optimizer = fresh(net.list.elements());
+    f32 const before = net.gradients(data);
+    optimizer.step(net.list, net.pool_of_threads);
+    long const made = allocations;
+    f32 after = 0;
+    for (int i = 0; i < 150; ++i) {
+      after = net.gradients(data);
+      optimizer.step(net.list, net.pool_of_threads);
+    }
+    REQUIRE(allocations == made);
+    INFO("loss " << before << " before, " << after << " after");
+    REQUIRE(before > 0.5F);
+    REQUIRE(after < below);
+    if (workers == 1) first = net.dense_w;
+    REQUIRE(first == net.dense_w);
+  }
+}
+
+} // namespace
+
+TEST_CASE("a small classifier learns", "[train][net]") {
+  if (!runnable<I>()) FAIL("this machine lacks the instructions the test was compiled for");
+#if !defined(TRAIN_TEST_SANITIZED)
+  long const before = allocations;
+  auto* volatile kept = new std::vector<int>(10); // the counter counts
+  delete kept;
+  REQUIRE(allocations > before);
+#endif
+  learns(
+      [](index_t n) {
+        return ia_nn::sgd<I>(n, {.learning_rate = 0.05, .momentum = 0.9, .weight_decay = 1e-4});
+      },
+      0.02F);
+  learns([](index_t n) { return ia_nn::adam<I>(n, {.learning_rate = 0.01}); }, 0.02F);
+  learns([](index_t n) { return ia_nn::adagrad<I>(n, {.learning_rate = 0.05}); }, 0.05F);
+}
+
+} // namespace ia_nn_test
