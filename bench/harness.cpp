@@ -189,6 +189,7 @@ void add_rows(std::vector<row>& rows, row const& base, std::vector<lane> const& 
   double best_median = unknown, best_minimum = unknown;
   row r = base;
   r.ours_ms = our_median * 1e3;
+  r.ours_min_ms = our_minimum * 1e3;
   for (lane const& l : lanes) {
     if (&l == ours) continue;
     double const m = median(l.seconds) / items, low = minimum(l.seconds) / items;

@@ -119,7 +119,7 @@ std::vector<geomean> geomeans(report const& r) {
   };
   std::vector<std::pair<std::pair<std::string, std::string>, sum>> sums; // in order of appearance
   for (row const& x : r.rows) {
-    if (!std::isfinite(x.ratio)) continue;
+    if (!std::isfinite(x.ratio) || x.case_name == sum_case) continue;
     std::pair const key(x.group, x.peer);
     auto at = std::find_if(sums.begin(), sums.end(), [&](auto const& s) { return s.first == key; });
     if (at == sums.end()) at = sums.insert(sums.end(), {key, {}});

@@ -14,6 +14,9 @@ namespace bench {
 
 inline constexpr double unknown = std::numeric_limits<double>::quiet_NaN(); // null in JSON
 
+/// The case of rows that sum up the others of their group: not part of its geometric mean.
+inline constexpr char const* sum_case = "sum";
+
 /// Ratios are peer time / our time: above 1 we are faster.
 struct row {
   std::string suite, group, case_name, type, isa;
@@ -23,7 +26,8 @@ struct row {
                             ///< `ratio_min`; "none": the case has no peer
   double peer_ms = unknown; ///< median
   double ratio = unknown, ratio_min = unknown;
-  double peak_pct = unknown; ///< of the group's peak, from the median of ours
+  double peak_pct = unknown;    ///< of the group's peak, from the median of ours
+  double ours_min_ms = unknown; ///< for sums of rows; not in the JSON
 };
 
 struct group_peak { // what a group was measured under
