@@ -54,7 +54,8 @@ op_case load_case(case_file const& file) {
     tensors.insert_or_assign(node.at("outputs").at(0), load(values.at("value")));
   }
   auto const domain = op->value("domain", std::string());
-  if (!domain.empty() && domain != "ai.onnx") throw unsupported("the domain " + domain);
+  if (!domain.empty() && domain != "ai.onnx" && domain != "ai.onnx.preview.training")
+    throw unsupported("the domain " + domain);
 
   op_case c{op->at("op_type"),
             file.graph.at("opset").value("ai.onnx", index_t{0}),

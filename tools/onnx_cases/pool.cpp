@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// MaxPool, AveragePool, LpPool and their global forms.
+#include "arrays.hpp"
+#include "operators.hpp"
+
+#include <ia_nn/math/activation.hpp>
+#include <ia_nn/ops/pool.hpp>
+
+#include <cmath>
+
+namespace onnx_cases {
+namespace {
+
+using ia_nn::pool_kind;
+using ia_nn::u8;
+using native = ia_nn::isa::native;
+
+// The window of the attributes over `image`, which has `rank` axes.
+ia_nn::pool_shape shape_of(op_case const& c, index_t channels, ia_nn::spatial const& image,
+                           std::size_t rank) {
+  auto const list = [&](char const* name, std::size_t n, index_t otherwise) {
+    auto const given = c.attribute.get(name, shape_list(n, otherwise));
+    if (given.size() != n) throw std::runtime_error(std::string(name) + " has another length");
+    return given;
+  };
+  ia_nn::pool_shape s{channels, image, {}, c.attribute.get("ceil_mode", 0) != 0};
+  auto const kernel = list("kernel_shape", rank, 1), stride = list("strides", rank, 1);
+  auto const dilation = list("dilations", rank, 1), pads = list("pads", 2 * rank, 0);
+  auto const automatic = c.attribute.get("auto_pad", std::string("NOTSET"));
+  for (std::size_t i = 0; i < rank; ++i) {
+    int const d = static_cast<int>(i + 3 - rank);
+    s.win.kernel[d] = kernel[i], s.win.stride[d] = stride[i], s.win.dilation[d] = dilation[i];
+    s.win.pad_begin[d] = pads[i], s.win.pad_end[d] = pads[rank + i];
+    if (automatic == "SAME_UPPER" || automatic == "SAME_LOWER") {
+      index_t const out = (image[d] + stride[i] - 1) / stride[i];
+      index_t const all = std::max<index_t>((out - 1) * stride[i] + s.win.reach(d) - image[d], 0);
+      s.win.pad_begin[d] = automatic == "SAME_UPPER" ? all / 2 : all - all / 2;
+      s.win.pad_end[d] = all - s.win.pad_begin[d];
+    } else if (automatic != "NOTSET" && automatic != "VALID")
+      throw std::runtime_error("auto_pad " + automatic);
+  }
+  return s;
+}
+
+template <class T> std::vector<optional_array> max_pool(op_case const& c, npy_array const& x) {
+  auto const b = images<T>(x);
+  auto const s = shape_of(c, b.channels, b.in, x.shape.size() - 2);
+  ia_nn::pool<native, T> const layer(pool_kind::max, s);
+  index_t const size = b.batch * layer.out().size() * b.channels;
+  std::vector<T> y(at(size));
+  if (c.output_names.size() < 2) {
+    layer.run(b.batch, b.pixels.data(), y.data());
+    return {channels_first(y, b.batch, b.channels, layer.out(), x)};
+  }
+  std::vector<s32> places(at(size));
+  layer.run_with_indices(b.batch, b.pixels.data(), y.data(), places.data());
+  // Numbers within the whole tensor; with storage_order 1 the first axis of an image runs fastest.
+  auto indices = channels_first(places, b.batch, b.channels, layer.out(), x);
+  bool const columns = c.attribute.get("storage_order", 0) != 0;
+  std::vector<std::int64_t> wide = ia_nn::npy_elements<std::int64_t>(indices);
+  index_t const each = layer.out().size();
+  for (std::size_t i = 0; i < wide.size(); ++i) {
+    index_t p = wide[i];
+    if (columns) {
+      index_t const w = p % b.in.width, h = p / b.in.width % b.in.height;
+      index_t const d = p / b.in.width / b.in.height;
+      if (b.in.depth > 1) throw unsupported("storage_order 1 of three axes");
+      p = d + h + w * b.in.height;
+    }
+    wide[i] = static_cast<index_t>(i) / each * b.in.size() + p;
+  }
+  return {channels_first(y, b.batch, b.channels, layer.out(), x), array_of(wide, indices.shape)};
+}
+
+std::vector<optional_array> run_max_pool(op_case const& c) {
+  c.attribute.only(
+      {"auto_pad", "ceil_mode", "dilations", "kernel_shape", "pads", "storage_order", "strides"});
+  npy_array const& x = c.required(0);
+  return x.type == npy_type::uint8 ? max_pool<u8>(c, x) : max_pool<f32>(c, x);
+}
+
+std::vector<optional_array> pooled(npy_array const& x, image_batch<f32> const& b, pool_kind kind,
+                                   ia_nn::pool_shape const& s) {
+  ia_nn::pool<native, f32> const layer(kind, s);
+  std::vector<f32> y(at(b.batch * layer.out().size() * b.channels));
+  layer.run(b.batch, b.pixels.data(), y.data());
+  return {channels_first(y, b.batch, b.channels, layer.out(), x)};
+}
+
+std::vector<optional_array> run_average_pool(op_case const& c) {
+  c.attribute.only({"auto_pad", "ceil_mode", "count_include_pad", "dilations", "kernel_shape",
+                    "pads", "strides"});
+  npy_array const& x = c.required(0);
+  auto const b = images<f32>(x);
+  bool const padded = c.attribute.get("count_include_pad", 0) != 0;
+  return pooled(x, b, padded ? pool_kind::average_padded : pool_kind::average,
+                shape_of(c, b.channels, b.in, x.shape.size() - 2));
+}
+
+template <pool_kind Kind> std::vector<optional_array> run_global_pool(op_case const& c) {
+  npy_array const& x = c.required(0);
+  auto const b = images<f32>(x);
+  return pooled(x, b, Kind, ia_nn::pool_shape::global(b.channels, b.in));
+}
+
+// (sum of |x|^p)^(1/p): an average of powers, times the number of taps.
+std::vector<optional_array> run_lp_pool(op_case const& c) {
+  c.attribute.only({"auto_pad", "ceil_mode", "dilations", "kernel_shape", "p", "pads", "strides"});
+  npy_array const& x = c.required(0);
+  auto b = images<f32>(x);
+  auto const s = shape_of(c, b.channels, b.in, x.shape.size() - 2);
+  if (s.ceil_mode) throw unsupported("ceil_mode: windows of different numbers of taps");
+  auto const p = c.attribute.get("p", index_t{2});
+  for (f32& v : b.pixels) {
+    f32 const a = std::abs(v);
+    v = 1;
+    for (index_t i = 0; i < p; ++i) v *= a;
+  }
+  ia_nn::pool<native, f32> const layer(pool_kind::average_padded, s);
+  std::vector<f32> y(at(b.batch * layer.out().size() * b.channels));
+  layer.run(b.batch, b.pixels.data(), y.data());
+  ia_nn::activation::exp<> const exp;
+  ia_nn::activation::log<> const log;
+  f32 const taps = static_cast<f32>(s.win.kernel.size());
+  for (f32& v : y) v = v == 0 ? 0 : exp(log(v * taps) / static_cast<f32>(p));
+  return {channels_first(y, b.batch, b.channels, layer.out(), x)};
+}
+
+// The first or last place of the highest along an axis: of [outer][n][inner] as signals of n
+// elements with `inner` channels.
+std::vector<optional_array> run_arg_max(op_case const& c) {
+  c.attribute.only({"axis", "keepdims", "select_last_index"});
+  npy_array const& x = c.required(0);
+  auto values = f32_elements(x);
+  std::size_t const axis = axis_of(c.attribute.get("axis", index_t{0}), x.shape.size());
+  index_t const outer = extents_product(x.shape, 0, axis), n = x.shape[axis];
+  index_t const inner = extents_product(x.shape, axis + 1, x.shape.size());
+  bool const last = c.attribute.get("select_last_index", 0) != 0;
+  if (last) // backwards, so that the last is the first
+    for (index_t o = 0; o < outer; ++o)
+      for (index_t i = 0; i < n / 2; ++i)
+        for (index_t k = 0; k < inner; ++k)
+          std::swap(values[at((o * n + i) * inner + k)],
+                    values[at((o * n + n - 1 - i) * inner + k)]);
+  ia_nn::pool<native, f32> const layer(pool_kind::max, ia_nn::pool_shape::global(inner, {1, 1, n}));
+  std::vector<f32> highest(at(outer * inner));
+  std::vector<s32> places(highest.size());
+  layer.run_with_indices(outer, values.data(), highest.data(), places.data());
+  std::vector<std::int64_t> y;
+  for (s32 const p : places) y.push_back(last ? n - 1 - p : p);
+  shape_list shape = x.shape;
+  if (c.attribute.get("keepdims", 1) != 0) shape[axis] = 1;
+  else shape.erase(shape.begin() + static_cast<index_t>(axis));
+  return {array_of(y, shape)};
+}
+
+registration const entries[] = {{"MaxPool", run_max_pool},
+                                {"AveragePool", run_average_pool},
+                                {"LpPool", run_lp_pool},
+                                {"GlobalMaxPool", run_global_pool<pool_kind::max>},
+                                {"GlobalAveragePool", run_global_pool<pool_kind::average>},
+                                {"ArgMax", run_arg_max}};
+
+} // namespace
+} // namespace onnx_cases
