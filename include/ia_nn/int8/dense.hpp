@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A fully connected layer on 8-bit data: dst = finish(src * weights), finish.hpp has the formula.
+#pragma once
+
+#include <ia_nn/gemm/gemm.hpp>
+#include <ia_nn/int8/finish.hpp>
+
+IA_NN_BEGIN
+
+/// src [rows][k] u8 or s8, weights [n][k] as `quantize_weights` makes them, dst [rows][n] u8, s8,
+/// s32, f32 or bf16.
+///
+/// Errors at construction: those of `gemm`, and errc::bad_parameter (scales, zero points, biases
+/// for another scale, sums that may not fit s32). `run` is const and noexcept and allocates
+/// nothing; concurrent calls need a workspace each.
+template <isa::tag I, byte_element A, element C> class quantized_dense {
+  using plan_type = gemm<I, A, s8, C>;
+
+public:
+  explicit quantized_dense(quantized_weights const& w, quantized_options const& o = {})
+      : finish_("quantized_dense", w, o),
+        plan_(o.max_rows, w.filters, w.each, o.workers, {.a_zero_point = o.src.zero_point}),
+        weights_(transposed(matrix(w.values.data(), w.filters, w.each))) {}
+
+  index_t k() const noexcept { return plan_.k(); }
+  index_t n() const noexcept { return plan_.n(); }
+  index_t workspace_bytes() const noexcept { return plan_.workspace_bytes(); }
+  quantized_options const& options() const noexcept { return finish_.options(); }
+
+  template <executor E = sequential>
+  void run(index_t rows, A const* src, C* dst, workspace_view scratch, E&& e = {}) const noexcept {
+    plan_.with_rows(rows).run(src, k(), weights_, dst, n(), chain{finish_.stage()}, scratch, e);
+  }
+  /// The same plus residual [rows][n] u8 or s8, which may be dst.
+  template <byte_element R, executor E = sequential>
+  void run_add(index_t rows, A const* src, R const* residual, C* dst, workspace_view scratch,
+               E&& e = {}) const noexcept {
+    plan_.with_rows(rows).run(src, k(), weights_, dst, n(), chain{finish_.stage(residual, n())},
+                              scratch, e);
+  }
+
+private:
+  detail::sum_finisher<A, C> finish_;
+  plan_type plan_;
+  typename plan_type::weights weights_;
+};
+
+IA_NN_END

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A fully connected layer from f32 to f32 with 8-bit products: every row of src is quantized with
+// the range that it has, symmetrically to s8. Nothing is calibrated, and a row's result does not
+// depend on the others of its batch.
+//
+//   q[m]     quantize(src[m], scale[m]), scale[m] = max |src[m]| / 127
+//   y[m][c]  fma(f32(sum of q[m] * w[c]), scale[m] * scale(weights, c), bias[c])
+//   dst      stages(y)
+#pragma once
+
+#include <ia_nn/gemm/gemm.hpp>
+#include <ia_nn/int8/dynamic.hpp>
+#include <ia_nn/int8/weights.hpp>
+
+IA_NN_BEGIN
+
+namespace detail {
+
+struct finish_rows {
+  f32 const* row_scale;
+  f32 const* scale;
+  f32 const* bias;
+  template <vector_register V, class At> IA_NN_INLINE auto operator()(V sum, At at) const noexcept {
+    using F = decltype(to_f32(sum));
+    F const factor = F::broadcast(row_scale[at.row]) * at.template columns<F>(scale);
+    return fma(to_f32(sum), factor, at.template columns<F>(bias));
+  }
+};
+
+} // namespace detail
+
+struct dynamic_options {
+  index_t max_rows = 1; ///< rows of the largest batch
+  int workers = 1;      ///< concurrency of the executor
+};
+
+/// src [rows][k] f32, weights [n][k] as `quantize_weights` makes them without biases, bias [n] f32
+/// or none, dst [rows][n] of type C.
+///
+/// Errors at construction: those of `gemm`; errc::bad_parameter (weights with biases in steps);
+/// errc::bad_shape (another number of biases). `run` is const and noexcept and allocates nothing.
+template <isa::tag I, element C = f32> class dynamic_dense {
+  using plan_type = gemm<I, s8, s8, C>;
+
+public:
+  explicit dynamic_dense(quantized_weights const& w, std::span<f32 const> bias = {},
+                         dynamic_options const& o = {})
+      : plan_(o.max_rows, w.filters, w.each, o.workers),
+        weights_(transposed(matrix(w.values.data(), w.filters, w.each))), scale_(w.filters),
+        bias_(w.filters) {
+    if (w.data_scale != 0)
+      throw error(errc::bad_parameter, "dynamic_dense: the weights have biases in steps of data of "
+                                       "scale " +
+                                           std::to_string(w.data_scale) + "; give biases as f32");
+    if (!bias.empty() && bias.size() != static_cast<std::size_t>(w.filters))
+      throw error(errc::bad_shape, "dynamic_dense: " + std::to_string(bias.size()) +
+                                       " biases for " + std::to_string(w.filters) + " columns");
+    for (index_t c = 0; c < w.filters; ++c) {
+      scale_[c] = w.scales[c];
+      bias_[c] = bias.empty() ? 0.0F : bias[static_cast<std::size_t>(c)];
+    }
+  }
+
+  index_t k() const noexcept { return plan_.k(); }
+  index_t n() const noexcept { return plan_.n(); }
+  index_t workspace_bytes() const noexcept {
+    return round_up(plan_.workspace_bytes(), 64) + scale_bytes() + round_up(plan_.m() * k(), 64);
+  }
+
+  template <executor E = sequential, class... Stages>
+  void run(index_t rows, f32 const* src, index_t lda, C* dst, index_t ldc, workspace_view scratch,
+           E&& e = {}, Stages... stages) const noexcept {
+    IA_NN_ASSERT(rows >= 0 && rows <= plan_.m() && scratch.size >= workspace_bytes());
+    std::byte* const behind = scratch.data + round_up(plan_.workspace_bytes(), 64);
+    f32* const scales = reinterpret_cast<f32*>(behind);
+    s8* const q = reinterpret_cast<s8*>(behind + scale_bytes());
+    e.parallel_for(rows, [&](index_t r, int) {
+      scales[r] = quantize_dynamic<I>(src + r * lda, q + r * k(), k(), scheme::symmetric).scale;
+    });
+    plan_.with_rows(rows).run(
+        q, k(), weights_, dst, ldc,
+        chain{detail::finish_rows{scales, scale_.data(), bias_.data()}, stages...}, scratch, e);
+  }
+
+private:
+  index_t scale_bytes() const noexcept { return round_up(plan_.m() * 4, 64); }
+
+  plan_type plan_;
+  typename plan_type::weights weights_;
+  aligned_array<f32> scale_, bias_;
+};
+
+IA_NN_END

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// From exact sums to the result of a quantized layer. In f32, in this order, the same on every
+// instruction set:
+//
+//   factor[c]   (scale(src) * scale(weights, c)) / scale(dst)           at set-up
+//   y           f32(sum + bias[c]) * factor[c]                          the sum is s32
+//   y           fma(f32(r - zero_point(r)), scale(r) / scale(dst), y)   with a residual r
+//   y           max(lowest / scale(dst), min(highest / scale(dst), y))  relu, bounded relu
+//   u8, s8      saturate(round(y) + zero_point(dst))                    ties to even
+//   f32, bf16   y, with 1 in the place of scale(dst)
+//   s32         sum + bias[c]
+#pragma once
+
+#include <ia_nn/core/memory.hpp>
+#include <ia_nn/gemm/stages.hpp>
+#include <ia_nn/int8/weights.hpp>
+
+#include <cstdlib>
+
+IA_NN_BEGIN
+
+/// What a quantized layer reads and writes, and the limits of its calls.
+struct quantized_options {
+  quantization src{};      ///< of the input
+  quantization dst{};      ///< of a u8 or s8 output
+  quantization residual{}; ///< of what `run_add` adds
+  /// The result is clamped to [lowest, highest]: relu is 0 and infinity, the default is neither.
+  f32 lowest = -__builtin_inff(), highest = __builtin_inff();
+  index_t max_rows = 1; ///< images or rows of the largest batch
+  int workers = 1;      ///< concurrency of the executor
+
+  quantized_options with_relu(f32 bound = __builtin_inff()) const {
+    quantized_options o = *this;
+    o.lowest = 0, o.highest = bound;
+    return o;
+  }
+};
+
+namespace detail {
+
+/// The formula above as a stage.
+template <bool Rounds> struct finish_sums {
+  s32 const* bias;
+  f32 const* factor;
+  f32 low, high, zero;
+
+  template <vector_register V, class At> IA_NN_INLINE auto operator()(V sum, At at) const noexcept {
+    return rounded(scaled(sum, at));
+  }
+
+protected:
+  template <class V, class At> IA_NN_INLINE auto scaled(V sum, At at) const noexcept {
+    auto const x = to_f32(sum + at.template columns<V>(bias));
+    return x * at.template columns<decltype(to_f32(sum))>(factor);
+  }
+  template <class F> IA_NN_INLINE F rounded(F y) const noexcept {
+    y = max(F::broadcast(low), min(F::broadcast(high), y));
+    if constexpr (Rounds) return round(y) + F::broadcast(zero);
+    else return y;
+  }
+};
+
+/// With a residual, ld elements from row to row.
+template <bool Rounds, byte_element R> struct finish_sums_add : finish_sums<Rounds> {
+  R const* residual;
+  index_t ld;
+  f32 residual_factor, residual_zero;
+
+  template <vector_register V, class At> IA_NN_INLINE auto operator()(V sum, At at) const noexcept {
+    auto const y = this->scaled(sum, at);
+    using F = decltype(to_f32(sum));
+    F const r = at.template matrix<F>(residual, ld) - F::broadcast(residual_zero);
+    return this->rounded(fma(r, F::broadcast(residual_factor), y));
+  }
+};
+
+/// Biases and factors of a layer, checked.
+template <byte_element A, element C> class sum_finisher {
+  static constexpr bool rounds = byte_element<C>;
+
+public:
+  sum_finisher(char const* who, quantized_weights const& w, quantized_options const& o)
+      : options_(o), bias_(w.filters), factor_(w.filters) {
+    auto const fail = [&](std::string const& what) {
+      throw error(errc::bad_parameter, std::string(who) + ": " + what);
+    };
+    o.src.check<A>(who);
+    if constexpr (rounds) o.dst.check<C>(who);
+    if (!(o.lowest <= o.highest))
+      fail("the result cannot be clamped to [" + std::to_string(o.lowest) + ", " +
+           std::to_string(o.highest) + "]");
+    if (std::same_as<C, s32> && !(o.lowest == -__builtin_inff() && o.highest == __builtin_inff()))
+      fail("sums (s32) are not clamped; choose another type of result");
+    if (w.data_scale != 0 && w.data_scale != o.src.scale)
+      fail("the biases were quantized for data of scale " + std::to_string(w.data_scale) +
+           ", the input has " + std::to_string(o.src.scale));
+    std::int64_t const below = o.src.zero_point - lowest_byte<A>,
+                       above = highest_byte<A> - o.src.zero_point;
+    for (index_t c = 0; c < w.filters; ++c) {
+      std::int64_t sum = 0;
+      for (index_t i = 0; i < w.each; ++i) {
+        int const x = w.values[c * w.each + i];
+        sum += x < 0 ? -x : x;
+      }
+      sum = sum * (below > above ? below : above) + std::abs(std::int64_t{w.bias[c]});
+      if (sum > INT32_MAX)
+        fail("sums of filter " + std::to_string(c) + " may reach " + std::to_string(sum) +
+             ", more than s32 holds");
+      bias_[c] = w.bias[c];
+      factor_[c] = o.src.scale * w.scales[c] / out_scale();
+      if (!usable_scale(factor_[c]))
+        fail("scale(src) * scale(weights) / scale(dst) of filter " + std::to_string(c) + " is " +
+             std::to_string(factor_[c]) + ", it must be positive and finite");
+    }
+  }
+
+  auto stage() const noexcept {
+    if constexpr (std::same_as<C, s32>) return add_bias{bias_.data()};
+    else return plain();
+  }
+  template <byte_element R> auto stage(R const* residual, index_t ld) const noexcept {
+    static_assert(!std::same_as<C, s32>,
+                  "ia_nn: a residual is added to results of type u8, s8, f32 or bf16, not to s32");
+    return finish_sums_add<rounds, R>{plain(), residual, ld, options_.residual.scale / out_scale(),
+                                      static_cast<f32>(options_.residual.zero_point)};
+  }
+  quantized_options const& options() const noexcept { return options_; }
+
+private:
+  f32 out_scale() const noexcept { return rounds ? options_.dst.scale : 1.0F; }
+  finish_sums<rounds> plain() const noexcept {
+    return {bias_.data(), factor_.data(), options_.lowest / out_scale(),
+            options_.highest / out_scale(), static_cast<f32>(options_.dst.zero_point)};
+  }
+
+  quantized_options options_;
+  aligned_array<s32> bias_;
+  aligned_array<f32> factor_;
+};
+
+} // namespace detail
+
+IA_NN_END

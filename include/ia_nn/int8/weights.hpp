@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// f32 weights as s8 with a scale per filter, and biases as s32 in units of the sums.
+//
+//   scale[c]   max |w[c]| / 127, 1 if all of them are 0
+//   w[c][i]    saturate(round(w / scale[c])) in [-127, 127]
+//   bias[c]    round(bias / (data_scale * scale[c]))       in double
+//
+// A bias that is large beside its filter's weights would not fit s32: the filter's scale is widened
+// until |bias[c]| <= 2^30, so that 2^30 are left for the sum of products.
+#pragma once
+
+#include <ia_nn/core/memory.hpp>
+#include <ia_nn/int8/schemes.hpp>
+
+#include <cmath>
+#include <span>
+
+IA_NN_BEGIN
+
+/// Weights [filters][each] with their scales and biases, ready for quantized_dense and
+/// quantized_conv.
+struct quantized_weights {
+  aligned_array<s8> values; ///< [filters][each]
+  aligned_array<f32> scales;
+  aligned_array<s32> bias; ///< in units of data_scale * scales[c]; zeros if there is none
+  index_t filters = 0, each = 0;
+  f32 data_scale = 0; ///< of the data that the biases were quantized for; 0 if there are none
+};
+
+namespace detail {
+
+inline constexpr double most_bias = 1 << 30;
+
+inline void check_weights(char const* who, std::size_t size, index_t filters, std::size_t bias,
+                          f32 data_scale) {
+  if (filters < 1 || size == 0 || size % static_cast<std::size_t>(filters) != 0)
+    throw error(errc::bad_shape, std::string(who) + ": " + std::to_string(size) +
+                                     " weights cannot be divided among " + std::to_string(filters) +
+                                     " filters");
+  if (bias != 0 && bias != static_cast<std::size_t>(filters))
+    throw error(errc::bad_shape, std::string(who) + ": " + std::to_string(bias) + " biases for " +
+                                     std::to_string(filters) + " filters");
+  if (bias != 0) quantization::check_scale(who, data_scale);
+}
+
+} // namespace detail
+
+/// Quantizes weights [filters][...]; `bias` is empty or has one value per filter, `data_scale` is
+/// that of the layer's input. With `per_tensor` all filters share the widest scale.
+///
+/// Errors: errc::bad_shape (the filters do not divide the weights, another number of biases),
+/// errc::bad_parameter (weights or biases that are NaN or infinite, the scale).
+inline quantized_weights quantize_weights(std::span<f32 const> w, index_t filters,
+                                          std::span<f32 const> bias = {}, f32 data_scale = 1,
+                                          bool per_tensor = false) {
+  constexpr char const* who = "quantize_weights";
+  detail::check_weights(who, w.size(), filters, bias.size(), data_scale);
+  auto const at = [](index_t i) { return static_cast<std::size_t>(i); };
+  index_t const each = static_cast<index_t>(w.size()) / filters;
+  quantized_weights q{aligned_array<s8>(filters * each),
+                      aligned_array<f32>(filters),
+                      aligned_array<s32>(filters),
+                      filters,
+                      each,
+                      bias.empty() ? 0.0F : data_scale};
+  auto const refuse = [&](char const* what, index_t c) {
+    throw error(errc::bad_parameter, std::string(who) + ": " + what + " of filter " +
+                                         std::to_string(c) + " is NaN or infinite");
+  };
+  f32 widest = 0;
+  for (index_t c = 0; c < filters; ++c) {
+    f32 largest = 0;
+    for (index_t i = 0; i < each; ++i) {
+      f32 const x = __builtin_fabsf(w[at(c * each + i)]);
+      if (!(x <= 0x1.fffffep127F)) refuse("a weight", c);
+      largest = x > largest ? x : largest;
+    }
+    f32 scale = largest > 0 ? detail::positive_scale(largest / 127.0F) : 0;
+    if (!bias.empty()) {
+      double const b = std::fabs(static_cast<double>(bias[at(c)]));
+      if (!(b <= 0x1.fffffep127)) refuse("the bias", c);
+      double const least = b / (static_cast<double>(data_scale) * detail::most_bias);
+      if (static_cast<double>(scale) < least) {
+        if (least > 0x1p127)
+          throw error(errc::bad_parameter,
+                      std::string(who) + ": the bias of filter " + std::to_string(c) +
+                          " is too large for data of scale " + std::to_string(data_scale));
+        f32 const up = static_cast<f32>(least);
+        // With no weights to lose any scale serves; the rounded one must not be below the least.
+        scale = largest == 0 && least < 1 ? 1.0F : std::nextafter(up, 0x1p127F);
+      }
+    }
+    q.scales[c] = scale > 0 ? scale : 1.0F;
+    widest = scale > widest ? scale : widest;
+  }
+  for (index_t c = 0; c < filters; ++c) {
+    if (per_tensor) q.scales[c] = widest > 0 ? widest : 1.0F;
+    f32 const s = q.scales[c];
+    for (index_t i = 0; i < each; ++i)
+      q.values[c * each + i] = static_cast<s8>(std::nearbyint(w[at(c * each + i)] / s));
+    if (!bias.empty())
+      q.bias[c] = static_cast<s32>(
+          std::nearbyint(static_cast<double>(bias[at(c)]) /
+                         (static_cast<double>(data_scale) * static_cast<double>(s))));
+  }
+  return q;
+}
+
+/// Weights that another tool has quantized: s8 [filters][each], one scale or one per filter, biases
+/// in units of data_scale * scale. Errors: errc::bad_shape, errc::bad_parameter.
+inline quantized_weights take_weights(std::span<s8 const> w, index_t filters,
+                                      std::span<f32 const> scales, std::span<s32 const> bias = {},
+                                      f32 data_scale = 0) {
+  constexpr char const* who = "take_weights";
+  detail::check_weights(who, w.size(), filters, bias.size(), data_scale);
+  if (scales.size() != 1 && scales.size() != static_cast<std::size_t>(filters))
+    throw error(errc::bad_shape, std::string(who) + ": " + std::to_string(scales.size()) +
+                                     " scales for " + std::to_string(filters) +
+                                     " filters: one, or one for each");
+  index_t const each = static_cast<index_t>(w.size()) / filters;
+  quantized_weights q{aligned_array<s8>(filters * each),
+                      aligned_array<f32>(filters),
+                      aligned_array<s32>(filters),
+                      filters,
+                      each,
+                      bias.empty() ? 0.0F : data_scale};
+  __builtin_memcpy(q.values.data(), w.data(), w.size());
+  for (index_t c = 0; c < filters; ++c) {
+    q.scales[c] = scales[scales.size() == 1 ? 0 : static_cast<std::size_t>(c)];
+    quantization::check_scale(who, q.scales[c]);
+    if (!bias.empty()) q.bias[c] = bias[static_cast<std::size_t>(c)];
+  }
+  return q;
+}
+
+IA_NN_END

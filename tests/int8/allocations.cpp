@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// No `run`, no conversion allocates: operator new of the whole test executable counts. Not under
+// sanitizers, which bring an operator new of their own.
+#include "layer.hpp"
+
+#include <ia_nn/exec/thread_pool.hpp>
+#include <ia_nn/int8/conv.hpp>
+#include <ia_nn/int8/dense.hpp>
+#include <ia_nn/int8/dynamic.hpp>
+#include <ia_nn/int8/elementwise.hpp>
+#include <ia_nn/int8/s4.hpp>
+
+#include <atomic>
+#include <cstdlib>
+#include <new>
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define INT8_TEST_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define INT8_TEST_SANITIZED 1
+#endif
+#endif
+
+#if !defined(INT8_TEST_SANITIZED)
+
+namespace {
+std::atomic<long> allocations{0};
+
+void* counted(std::size_t size, std::size_t alignment) {
+  allocations.fetch_add(1, std::memory_order_relaxed);
+  size = (size + alignment - 1) / alignment * alignment;
+  return std::aligned_alloc(alignment, size == 0 ? alignment : size);
+}
+void* counted_or_throw(std::size_t size, std::size_t alignment) {
+  if (void* p = counted(size, alignment)) return p;
+  throw std::bad_alloc();
+}
+} // namespace
+
+// Not inlined: GCC would see free() meet new and take it for a mistake.
+IA_NN_NOINLINE void* operator new(std::size_t n) { return counted_or_throw(n, 16); }
+IA_NN_NOINLINE void* operator new[](std::size_t n) { return counted_or_throw(n, 16); }
+IA_NN_NOINLINE void* operator new(std::size_t n, std::align_val_t a) {
+  return counted_or_throw(n, static_cast<std::size_t>(a));
+}
+IA_NN_NOINLINE void* operator new(std::size_t n, std::align_val_t a,
+                                  std::nothrow_t const&) noexcept {
+  return counted(n, static_cast<std::size_t>(a));
+}
+IA_NN_NOINLINE void operator delete(void* p) noexcept { std::free(p); }
+IA_NN_NOINLINE void operator delete[](void* p) noexcept { std::free(p); }
+IA_NN_NOINLINE void operator delete(void* p, std::size_t) noexcept { std::free(p); }
+IA_NN_NOINLINE void operator delete[](void* p, std::size_t) noexcept { std::free(p); }
+IA_NN_NOINLINE void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
+IA_NN_NOINLINE void operator delete(void* p, std::size_t, std::align_val_t) noexcept {
+  std::free(p);
+}
+
+namespace ia_nn_test {
+
+TEST_CASE("quantized layers and conversions allocate nothing", "[int8][allocation]") {
+  {
+    long const before = allocations;
+    auto* volatile kept = new std::vector<int>(10); // the counter counts
+    delete kept;
+    long const after = allocations;
+    REQUIRE(after == before + 2);
+  }
+  using I = ia_nn::isa::native;
+  random r(70);
+  ia_nn::thread_pool pool(3);
+  index_t const n = 100000;
+  std::vector<f32> x = normal_values(n, 1, r), back(x.size());
+  std::vector<u8> y(x.size()), z(x.size());
+  quantized_options o{.src = {0.1F, 3}, .dst = {0.2F, 4}, .max_rows = 9, .workers = 3};
+  ia_nn::quantized_dense<I, u8, u8> const dense(
+      ia_nn::quantize_weights(normal_values(40 * 70, 1, r), 40), o);
+  ia_nn::conv_shape const s{
+      .channels = 6, .filters = 6, .groups = 6, .in = {1, 9, 9}, .win = {.kernel = {1, 3, 3}}};
+  ia_nn::quantized_conv<I, u8, u8> const conv(
+      s, ia_nn::quantize_weights(normal_values(54, 1, r), 6), o);
+  ia_nn::dense_s4<I> const four(ia_nn::quantize_s4<I>(normal_values(40 * 64, 1, r), 40, 32),
+                                {.max_rows = 5});
+  ia_nn::workspace scratch(
+      std::max({dense.workspace_bytes(), conv.workspace_bytes(), four.workspace_bytes()}));
+  ia_nn::concat_source<u8> const sources[2] = {{y.data(), 10, {0.1F, 0}},
+                                               {y.data() + 100, 5, {1, 0}}};
+
+  long const start = allocations;
+  quantization const q =
+      ia_nn::quantize_dynamic<I>(x.data(), y.data(), n, ia_nn::scheme::asymmetric, pool);
+  ia_nn::dequantize<I>(y.data(), back.data(), n, q, pool);
+  ia_nn::rescale<I>(y.data(), z.data(), n, q, {0.1F, 0}, pool);
+  ia_nn::quantized_add<I>(y.data(), q, z.data(), {0.1F, 0}, z.data(), q, n, pool);
+  ia_nn::quantized_concat<I, u8>(sources, z.data(), 10, {0.1F, 0}, pool);
+  dense.run(9, y.data(), z.data(), scratch, pool);
+  dense.run_add(9, y.data(), z.data(), z.data(), scratch, pool);
+  conv.run(9, y.data(), z.data(), scratch, pool);
+  four.run(5, x.data(), 64, back.data(), 40, ia_nn::chain<>{}, scratch, pool);
+  long const count = allocations - start;
+  REQUIRE(count == 0);
+}
+
+} // namespace ia_nn_test
+
+#endif

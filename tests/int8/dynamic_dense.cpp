@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Layers that quantize each row when they see it: bit by bit against the stated formula, and near
+// the product in double.
+#include "layer.hpp"
+
+#include <ia_nn/int8/dynamic_dense.hpp>
+#include <ia_nn/math/activation.hpp>
+
+namespace ia_nn_test {
+
+using ia_nn::dynamic_dense;
+using ia_nn::errc;
+
+TEST_CASE("rows quantized with their own ranges", "[int8][dense][dynamic]") {
+  random r(90);
+  for (index_t rows : {1, 2, 17})
+    for (index_t n : {1, 33})
+      for (index_t k : {1, 7, 65}) {
+        index_t const lda = k + 2, ldc = n + 1;
+        std::vector<f32> const w = normal_values(n * k, 1, r), b = normal_values(n, 1, r);
+        bool const biased = r.coin();
+        quantized_weights const q = ia_nn::quantize_weights(w, n);
+        exact_buffer<f32> src((rows - 1) * lda + k), dst((rows - 1) * ldc + n);
+        for (index_t i = 0; i < src.size(); ++i) // sizes of rows differ
+          src[i] = r.normal() * std::exp2(static_cast<f32>(i / lda % 5));
+        if (rows == 17)
+          for (index_t i = 0; i < k; ++i) src[4 * lda + i] = 0;
+        std::vector<f32> expected(static_cast<std::size_t>(rows * n));
+        for (index_t i = 0; i < rows; ++i) {
+          ia_nn::value_range range;
+          for (index_t l = 0; l < k; ++l) range.add({src[i * lda + l], src[i * lda + l]});
+          quantization const of_row = ia_nn::quantization_of<s8>(range);
+          for (index_t j = 0; j < n; ++j) {
+            std::int64_t sum = 0;
+            double exact = 0, norm = 0;
+            for (index_t l = 0; l < k; ++l) {
+              f32 const x = src[i * lda + l];
+              sum += std::int64_t{oracle::quantize<s8>(x, of_row)} * q.values[j * k + l];
+              double const y = static_cast<double>(w[static_cast<std::size_t>(j * k + l)]);
+              exact += static_cast<double>(x) * y;
+              // Half a step of either operand.
+              norm += 0.5 * static_cast<double>(of_row.scale) * std::fabs(y) +
+                      0.5 * static_cast<double>(q.scales[j]) *
+                          (std::fabs(static_cast<double>(x)) + static_cast<double>(of_row.scale));
+            }
+            f32 const bias = biased ? b[static_cast<std::size_t>(j)] : 0.0F;
+            f32 const factor = of_row.scale * q.scales[j];
+            f32 const y = std::fma(static_cast<f32>(sum), factor, bias);
+            REQUIRE(std::fabs(static_cast<double>(y) - exact - static_cast<double>(bias)) <=
+                    norm * 1.0001 + 1e-6);
+            expected[static_cast<std::size_t>(i * n + j)] = y > 0 ? y : 0;
+          }
+        }
+        for_each_isa<some_isas>([&](auto tag) {
+          using I = decltype(tag);
+          for (int workers : {1, 2, 3}) {
+            dynamic_dense<I> const layer(
+                q, biased ? std::span<f32 const>(b) : std::span<f32 const>(), {rows, workers});
+            exact_buffer<std::byte> memory(layer.workspace_bytes());
+            layer.run(rows, src.data(), lda, dst.data(), ldc, {memory.data(), memory.size()},
+                      backwards{workers}, ia_nn::activation::relu{});
+            for (index_t i = 0; i < rows; ++i)
+              REQUIRE(differs(dst.data() + i * ldc, expected.data() + i * n, n) == "");
+          }
+        });
+      }
+}
+
+TEST_CASE("dynamic layers that cannot be right are refused", "[int8][dense][dynamic][error]") {
+  std::vector<f32> const w(6, 1.0F), two(2, 1.0F), three(3, 1.0F);
+  using layer = dynamic_dense<ia_nn::isa::scalar>;
+  REQUIRE_ERROR([&] { layer(ia_nn::quantize_weights(w, 2, two, 0.5F)); }, errc::bad_parameter,
+                "the weights have biases in steps of data of scale 0.5");
+  REQUIRE_ERROR([&] { layer(ia_nn::quantize_weights(w, 2), three); }, errc::bad_shape,
+                "3 biases for 2 columns");
+  REQUIRE_ERROR([&] { layer(ia_nn::quantize_weights(w, 2), two, {1, 0}); }, errc::bad_parameter,
+                "workers is 0");
+}
+
+} // namespace ia_nn_test
