@@ -10,6 +10,7 @@
 
 #include <ia_nn/exec/thread_pool.hpp>
 #include <ia_nn/math/activation.hpp>
+#include <ia_nn/int8/finish.hpp>
 #include <ia_nn/ops/conv.hpp>
 
 #include <memory>
@@ -40,7 +41,9 @@ public:
   void run() override {
     using namespace ia_nn;
     add_bias<bias_type> const bias{bias_.data()};
-    if constexpr (bytes) run(chain{bias, requantize{factor_.data()}, activation::relu{}});
+    // What a quantized layer with relu does: clamped to [0, 255].
+    if constexpr (bytes)
+      run(chain{detail::finish_sums<true>{bias_.data(), factor_.data(), 0.0F, 255.0F, 0}});
     else run(chain{bias, activation::relu{}});
   }
 

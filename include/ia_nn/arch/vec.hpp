@@ -12,6 +12,7 @@
 //   load(p) load(p, n)          from T, or converted from bf16, s8, u8, s32; lanes >= n read as zero
 //   store(p) store(p, n)        to T, or converted: bf16 to nearest even; s8 and u8 to nearest even
 //                               with saturation, NaN to the lowest value
+//   store_low(p) store_low(p, n)  of s32: the low 8 bits of each lane, to s8 or u8
 //   + - * /, fma(a, b, c)       fma rounds once: a * b + c
 //   min(a, b) max(a, b)         b if either is a NaN, so max(zero, x) hands a NaN on
 //   a < b, a == b, select(m, a, b), abs, sqrt, round (nearest even)

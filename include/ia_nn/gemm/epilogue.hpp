@@ -74,6 +74,17 @@ template <class... Stages> chain(Stages...) -> chain<Stages...>;
 
 namespace detail {
 
+/// s32 numbers that a stage has already brought into the range of the 8-bit result: stored without
+/// another look at them. For the last stage of a chain.
+template <class V> struct in_byte_range {
+  V v;
+};
+template <bool Whole, class V, byte_element T>
+IA_NN_INLINE void store_result(in_byte_range<V> x, T* p, index_t lanes) noexcept {
+  if constexpr (Whole) x.v.store_low(p);
+  else x.v.store_low(p, lanes);
+}
+
 // v as T at p: s32 registers keep their bits for s32, anything else goes through f32.
 template <bool Whole, class V, class T> IA_NN_INLINE void store_result(V v, T* p, index_t lanes) noexcept {
   if constexpr (std::same_as<typename V::value_type, T> || std::same_as<typename V::value_type, f32>) {
@@ -83,6 +94,19 @@ template <bool Whole, class V, class T> IA_NN_INLINE void store_result(V v, T* p
     store_result<Whole>(to_f32(v), p, lanes);
   }
 }
+
+/// Takes a register of sums of a whole tile through the chain and stores it. (row, column) is the place
+/// of the tile in C, c its element there.
+template <class Epilogue, class C> struct tile_finish {
+  Epilogue const* epilogue;
+  index_t row, column;
+  C* c;
+  index_t ldc;
+  template <vector_register V> IA_NN_INLINE void operator()(int r, int j, V sums) const noexcept {
+    tile_position<true> const at{row + r, column + j, V::size};
+    store_result<true>((*epilogue)(sums, at), c + r * ldc + j, V::size);
+  }
+};
 
 /// Runs the chain over a tile of accumulators (rows x columns, ld apart) and stores it to C, whose
 /// element (row, column) of the whole matrix is c[0].

@@ -117,6 +117,12 @@ template <isa::tag I, element A, element B, bool Grouped = false> struct vector_
     return height == 1 || (height == rows_height(row_bytes) && height > few_rows && panels <= 16);
   }
 
+  /// One whole tile of max_rows rows read in place. sink(row, column, sums) takes the sums from the
+  /// registers: worth an instantiation of its own where k is short.
+  template <class Sink> IA_NN_NOINLINE static void run_into(call const& c, Sink const& sink) noexcept {
+    tile_into<max_rows, 1, false, true>(c, sink);
+  }
+
 private:
   template <int H> static void few(call const& c) noexcept {
     if constexpr (panels_at_once(H) > 1)
@@ -138,6 +144,10 @@ private:
   }
   template <int H, int P, bool Half = false, bool Rows = false>
   IA_NN_NOINLINE static void tile(call const& c) noexcept {
+    tile_into<H, P, Half, Rows>(c, tile_store<typename dot_type::acc>{c.out, c.out_ld});
+  }
+  template <int H, int P, bool Half, bool Rows, class Sink>
+  IA_NN_INLINE static void tile_into(call const& c, Sink const& sink) noexcept {
     // A tile of several panels uses B at once: fetch what the same panels hold 512 bytes on (more
     // took 25 % off at m = 1, k = n = 1024 on Zen 4). One panel is used by many tiles: the first of
     // them fetches the next panel to L2 (m = 6, weights in memory: 0.39 instead of 0.53 ms with the
@@ -154,7 +164,7 @@ private:
     }();
     register_tile<dot_type, H, nv, P, nr, Grouped>(
         c.groups, a, c.b, c.panel_stride, ahead, grouped_scales{c.scales, c.scale_stride, c.group},
-        tile_init<acc>{c.init, c.init_ld}, c.out, c.out_ld);
+        tile_init<acc>{c.init, c.init_ld}, sink);
   }
 };
 

@@ -91,15 +91,27 @@ template <class Acc> struct tile_init {
 
 } // namespace detail
 
-/// One tile. `b` points to the first panel, the next one is panel_stride elements away; `out` takes
-/// Mr rows of Panels * Nv * width accumulators, ld_out apart. `ahead` walks along with b and is
+namespace detail {
+/// Stores the sums of a tile as they are.
+template <class Acc> struct tile_store {
+  typename Acc::value_type* out;
+  index_t ld;
+  IA_NN_INLINE void operator()(int row, int column, Acc sum) const noexcept {
+    sum.store(out + row * ld + column);
+  }
+};
+} // namespace detail
+
+/// One tile. `b` points to the first panel, the next one is panel_stride elements away;
+/// sink(row, column, sums) takes each register of the Mr rows of Panels * Nv * width sums. `ahead` walks along with b and is
 /// prefetched: to L2 where tiles are tall (one panel is read by several of them, the next one comes
 /// meanwhile), to L1 where they are not.
-template <class Dot, int Mr, int Nv, int Panels, int Nr, bool Grouped, class Operand, class B>
+template <class Dot, int Mr, int Nv, int Panels, int Nr, bool Grouped, class Operand, class B,
+          class Sink>
 IA_NN_INLINE void register_tile(index_t groups, Operand a, B const* IA_NN_RESTRICT b,
                                 index_t panel_stride, B const* ahead, detail::grouped_scales scales,
                                 detail::tile_init<typename Dot::acc::value_type> init,
-                                typename Dot::acc::value_type* out, index_t ld_out) noexcept {
+                                Sink const& sink) noexcept {
   using acc_t = typename Dot::acc;
   constexpr int kr = Dot::kr, width = Dot::width, n_acc = Nv * Panels;
   constexpr int line = 64 / static_cast<int>(sizeof(B));
@@ -163,7 +175,7 @@ IA_NN_INLINE void register_tile(index_t groups, Operand a, B const* IA_NN_RESTRI
   } while ((Grouped || runs) && done < groups);
 
   IA_NN_UNROLL for (int r = 0; r < Mr; ++r)
-    IA_NN_UNROLL for (int v = 0; v < n_acc; ++v) acc[r][v].store(out + r * ld_out + v * width);
+    IA_NN_UNROLL for (int v = 0; v < n_acc; ++v) sink(r, v * width, acc[r][v]);
 }
 
 IA_NN_END

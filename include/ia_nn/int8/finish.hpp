@@ -7,7 +7,8 @@
 //   y           f32(sum + bias[c]) * factor[c]                          the sum is s32
 //   y           fma(f32(r - zero_point(r)), scale(r) / scale(dst), y)   with a residual r
 //   y           max(lowest / scale(dst), min(highest / scale(dst), y))  relu, bounded relu
-//   u8, s8      saturate(round(y) + zero_point(dst))                    ties to even
+//   u8, s8      saturate(round(y) + zero_point(dst))                    ties to even; y is clamped to
+//               what the type holds before, so nothing is left to saturate
 //   f32, bf16   y, with 1 in the place of scale(dst)
 //   s32         sum + bias[c]
 #pragma once
@@ -43,7 +44,8 @@ namespace detail {
 template <bool Rounds> struct finish_sums {
   s32 const* bias;
   f32 const* factor;
-  f32 low, high, zero;
+  f32 low, high;
+  s32 zero;
 
   template <vector_register V, class At> IA_NN_INLINE auto operator()(V sum, At at) const noexcept {
     return rounded(scaled(sum, at));
@@ -54,10 +56,14 @@ protected:
     auto const x = to_f32(sum + at.template columns<V>(bias));
     return x * at.template columns<decltype(to_f32(sum))>(factor);
   }
-  template <class F> IA_NN_INLINE F rounded(F y) const noexcept {
+  template <class F> IA_NN_INLINE auto rounded(F y) const noexcept {
     y = max(F::broadcast(low), min(F::broadcast(high), y));
-    if constexpr (Rounds) return round(y) + F::broadcast(zero);
-    else return y;
+    if constexpr (Rounds) {
+      auto const q = to_s32(y);
+      return in_byte_range<decltype(q + q)>{q + q.broadcast(zero)};
+    } else {
+      return y;
+    }
   }
 };
 
@@ -130,8 +136,15 @@ public:
 private:
   f32 out_scale() const noexcept { return rounds ? options_.dst.scale : 1.0F; }
   finish_sums<rounds> plain() const noexcept {
-    return {bias_.data(), factor_.data(), options_.lowest / out_scale(),
-            options_.highest / out_scale(), static_cast<f32>(options_.dst.zero_point)};
+    f32 low = options_.lowest / out_scale(), high = options_.highest / out_scale();
+    s32 const zero = options_.dst.zero_point;
+    if constexpr (rounds) {
+      f32 const least = static_cast<f32>(lowest_byte<C> - zero),
+                most = static_cast<f32>(highest_byte<C> - zero);
+      low = low < least ? least : low > most ? most : low;
+      high = high < least ? least : high > most ? most : high;
+    }
+    return {bias_.data(), factor_.data(), low, high, zero};
   }
 
   quantized_options options_;

@@ -8,6 +8,10 @@
 //     block of runs             ... or the part of it that stays in L2
 //       tile                    while the band's pixels stream past it
 //         epilogue after the last block
+//
+// Small weights turn the loops round: tiles outside, panels inside, so that an image that comes from
+// memory is read once and the result is written pixel after pixel. Lines of a window that lie above or
+// below the image for all of a tile are left out.
 #pragma once
 
 #include <ia_nn/gemm/epilogue.hpp>
@@ -49,6 +53,22 @@ template <class Packed> struct band_source {
   index_t line, pixel; ///< from line to line, from pixel to pixel of output
 };
 
+/// Pixels of three bytes as words of four, the fourth zero: pictures. A word may be read where another
+/// pixel follows.
+template <class Packed, class A>
+void copy_three(Packed* to, A const* from, index_t pixels, index_t pitch) noexcept {
+  constexpr std::uint32_t flip = std::same_as<Packed, A> ? 0U : 0x808080U;
+  for (index_t x = 0; x + 1 < pixels; ++x) {
+    std::uint32_t word;
+    __builtin_memcpy(&word, from + x * pitch, 4);
+    word = (word & 0xffffffU) ^ flip;
+    __builtin_memcpy(static_cast<void*>(to + x * 4), &word, 4);
+  }
+  if (pixels == 0) return;
+  copy_elements(to + (pixels - 1) * 4, from + (pixels - 1) * pitch, 3);
+  to[pixels * 4 - 1] = Packed{};
+}
+
 /// Copies the part of an image that a band sees: padding and channels beyond the last become `fill`
 /// and zero.
 template <class Packed, class A>
@@ -77,8 +97,10 @@ band_source<Packed> copy_band(conv_plan const& p, A const* image, index_t plane,
       pad(out + to * pitch, (p.band_width - to) * pitch);
       A const* src = image + ((z * in.height + y) * in.width + from + x0) * all;
       out += from * pitch;
-      if (pitch == all) {
+      if (channels == all && pitch == all) {
         copy_elements(out, src, (to - from) * pitch);
+      } else if (pitch == 4 && channels == 3 && sizeof(A) == 1) {
+        copy_three(out, src, to - from, all);
       } else {
         for (index_t x = from; x < to; ++x, out += pitch, src += all) {
           copy_elements(out, src, channels);
@@ -113,12 +135,14 @@ template <isa::tag I, class Kernel, class Task, class Epilogue> class conv_band 
   struct tile_source {
     packed_a const *a, *a2; ///< the first pixel of each half
     tile_kind kind;
+    int first_run, last_run; ///< that see the image
   };
   static_assert(sizeof(tile_source) <= conv_plan::tile_entry);
 
 public:
   conv_band(conv_plan const& p, Task const& t, Epilogue const& e) noexcept
-      : p_(p), t_(t), epilogue_(e), pixels_(t.lines.size() * p.out.width) {
+      : p_(p), t_(t), epilogue_(e), pixels_(t.lines.size() * p.out.width),
+        run_groups_(p.run / Kernel::kr_a) {
     if constexpr (std::same_as<packed_a, source_element>) {
       if (!p.copies) source_ = band_in_place<packed_a>(p, t.image, t.plane, t.lines);
     }
@@ -139,11 +163,20 @@ public:
 
   void run() noexcept {
     typename Kernel::context state;
+    if (p_.tiles_outside) {
+      tile_source const* source = tiles_;
+      for (index_t q = 0; q < pixels_; q += p_.height, ++source)
+        for (index_t panel = t_.panels.begin; panel < t_.panels.end; ++panel) {
+          if (p_.fetches && q + p_.height < pixels_) fetch(source[1], panel - t_.panels.begin);
+          tile(state, panel, {0, p_.runs}, q, *source);
+        }
+      return;
+    }
     for (index_t panel = t_.panels.begin; panel < t_.panels.end; ++panel)
       for (index_t r = 0; r < p_.runs; r += p_.block_runs) {
-        index_t const count = min_of(p_.block_runs, p_.runs - r);
+        block const runs{r, min_of(r + p_.block_runs, p_.runs)};
         tile_source const* source = tiles_;
-        for (index_t q = 0; q < pixels_; q += p_.height) tile(state, panel, r, count, q, *source++);
+        for (index_t q = 0; q < pixels_; q += p_.height) tile(state, panel, runs, q, *source++);
       }
   }
 
@@ -185,7 +218,7 @@ private:
       direct = direct && is_row(rows - first);
       if (direct) {
         advance(rows - first);
-        *to = {a, a2, tile_kind::direct};
+        *to = {a, a2, tile_kind::direct, 0, 0};
       } else {
         line = begin;
         x = begin_x;
@@ -193,19 +226,45 @@ private:
           gather(out + r * p_.gather_ld, line + x * source_.pixel);
           advance(1);
         }
-        *to = {out, out + first * p_.gather_ld, tile_kind::gathered};
+        *to = {out, out + first * p_.gather_ld, tile_kind::gathered, 0, 0};
         if (packed) {
           // Whole tiles pack fast; the rows beyond the last are computed and left out.
           index_t const h = height_of<Kernel>(rows, p_.height);
           clear(out + rows * p_.gather_ld, (h - rows) * p_.gather_ld);
           pack_rows<I, Kernel::kr_a>(packed_, a_source<packed_a>{out, p_.gather_ld, 1}, h, h, p_.k(),
                                      p_.k() / Kernel::kr_a);
-          *to = {packed_, packed_, tile_kind::packed};
+          *to = {packed_, packed_, tile_kind::packed, 0, 0};
         }
         out += p_.height * p_.gather_ld;
       }
+      block const seen = runs_inside(pixels_ - left, rows);
+      to->first_run = static_cast<int>(seen.begin);
+      to->last_run = static_cast<int>(seen.end);
       left -= rows;
     }
+  }
+
+  // Runs that are inside the image for some of the lines of pixels q .. q + rows - 1. Padding has to be
+  // zero to be left out, and runs to be lines of the window.
+  block runs_inside(index_t q, index_t rows) const noexcept {
+    window const& w = p_.shape.win;
+    if (!p_.skips || (integer && t_.zero_point + Kernel::a_shift != 0)) return {0, p_.runs};
+    index_t const top = t_.lines.begin + q / p_.out.width;
+    index_t const bottom = t_.lines.begin + (q + rows - 1) / p_.out.width;
+    block const above = taps_inside(top * w.stride.height - w.pad_begin.height, w.dilation.height,
+                                    w.kernel.height, p_.shape.in.height);
+    block const below = taps_inside(bottom * w.stride.height - w.pad_begin.height, w.dilation.height,
+                                    w.kernel.height, p_.shape.in.height);
+    index_t const each = p_.runs / w.kernel.height;
+    return {min_of(above.begin, below.begin) * each, max_of(above.end, below.end) * each};
+  }
+
+  // A share of the next tile's pixels, which the caches do not expect.
+  void fetch(tile_source const& next, index_t share) const noexcept {
+    index_t const line = 64 / static_cast<index_t>(sizeof(packed_a)), shares = t_.panels.size();
+    index_t const elements = p_.height * source_.pixel, part = round_up(ceil_div(elements, shares), line);
+    for (index_t i = share * part; i < min_of(elements, (share + 1) * part); i += line)
+      __builtin_prefetch(next.a + i, 0, 3);
   }
 
   // The window of one pixel, k contiguous.
@@ -220,42 +279,48 @@ private:
     clear(to, end - to);
   }
 
-  void tile(typename Kernel::context& state, index_t panel, index_t run, index_t runs, index_t q,
+  void tile(typename Kernel::context& state, index_t panel, block runs, index_t q,
             tile_source const& source) noexcept {
     alignas(64) acc cells[(Kernel::max_rows + 1) * nr];
     alignas(64) acc start[nr];
+    bool const is_first = runs.begin == 0, is_last = runs.end == p_.runs;
+    index_t const begin = max_of(runs.begin, source.first_run);
+    index_t const count = max_of(0, min_of(runs.end, source.last_run) - begin);
     index_t const rows = min_of(p_.height, pixels_ - q);
-    typename Kernel::call call{};
+    index_t const columns = min_of(nr, t_.b.n - panel * nr);
+    typename Kernel::call call;
+    call.height = static_cast<int>(rows);
     call.panels = 1;
-    call.groups = runs * p_.run / Kernel::kr_a;
-    call.b = t_.b.data + panel * t_.b.stride() + run * p_.run * nr;
+    call.groups = count * run_groups_;
+    call.a_part = call.b_part = 0;
+    call.b = t_.b.data + panel * t_.b.stride() + begin * p_.run * nr;
     call.panel_stride = t_.b.stride();
+    call.scales = nullptr;
+    call.scale_stride = call.group = 0;
     call.fetch_next = q == 0 && panel + 1 < t_.panels.end;
     call.reuses_b = pixels_ > p_.height;
     call.l1 = 32768;
     call.parts = 1;
     call.a_step = Kernel::kr_a;
-    call.height = static_cast<int>(rows);
-    index_t const columns = min_of(nr, t_.b.n - panel * nr);
-    if (source.kind == tile_kind::packed) {
+    if (source.kind == tile_kind::direct) {
+      index_t const offset = p_.offsets[static_cast<std::size_t>(begin)];
+      call.read_rows(source.a + offset, source_.pixel, static_cast<int>(min_of(p_.first, rows)));
+      call.a2 = source.a2 + offset;
+      call.run = run_groups_;
+      call.jumps = p_.jumps.data() + begin;
+    } else if (source.kind == tile_kind::gathered) {
+      call.read_rows(source.a + begin * p_.run, p_.gather_ld, static_cast<int>(min_of(p_.first, rows)));
+    } else {
       call.height = height_of<Kernel>(rows, p_.height);
-      call.a = source.a + run * p_.run * call.height;
+      call.a_rows = false;
+      call.a = source.a + begin * p_.run * call.height;
       call.a_ld = Kernel::kr_a;
       call.a_step = call.height * Kernel::kr_a;
-    } else {
-      bool const direct = source.kind == tile_kind::direct;
-      index_t const offset = direct ? p_.offsets[static_cast<std::size_t>(run)] : run * p_.run;
-      call.read_rows(source.a + offset, direct ? source_.pixel : p_.gather_ld,
-                     static_cast<int>(min_of(p_.first, rows)));
-      if (direct) {
-        call.a2 = source.a2 + offset;
-        call.run = p_.run / Kernel::kr_a;
-        call.jumps = p_.jumps.data() + run;
-      }
     }
     call.half = columns <= nr / 2 && (call.a_rows || call.height == Kernel::max_rows) && call.height > 3;
 
-    bool const is_first = run == 0, is_last = run + runs == p_.runs;
+    call.init = nullptr;
+    call.init_ld = 0;
     if (!is_first) {
       call.init = between_ + q * nr;
       call.init_ld = nr;
@@ -266,10 +331,21 @@ private:
     call.out_ld = nr;
     index_t const row = t_.lines.begin * p_.out.width + q;
     c_type* const c = t_.dst + row * t_.ld + panel * nr;
-    if (is_last)
-      for (index_t i = 0; i < rows; ++i)
-        for (index_t j = 0; j < columns; j += 64 / static_cast<index_t>(sizeof(c_type)))
-          __builtin_prefetch(c + i * t_.ld + j, 1, 3);
+    // C is fetched while the K-loop runs (gemm/region.hpp).
+    if (is_last) {
+      constexpr index_t line = 64 / static_cast<index_t>(sizeof(c_type));
+      for (index_t i = 0; i < rows; ++i) {
+        c_type* const to = c + i * t_.ld;
+        __builtin_prefetch(to, 1, 3);
+        if (nr > line && columns > line) __builtin_prefetch(to + columns - 1, 1, 3);
+      }
+    }
+    if constexpr (!Kernel::is_amx) {
+      if (is_last && columns == nr && call.a_rows && call.height == Kernel::max_rows)
+        return Kernel::run_into(call,
+                                tile_finish<Epilogue, c_type>{&epilogue_, t_.first_row + row,
+                                                              t_.first_column + panel * nr, c, t_.ld});
+    }
     Kernel::run(state, call);
     if (is_last)
       finish_tile<I>(cells, nr, rows, columns, t_.first_row + row, t_.first_column + panel * nr,
@@ -293,7 +369,7 @@ private:
   conv_plan const& p_;
   Task const& t_;
   Epilogue const& epilogue_;
-  index_t pixels_;
+  index_t pixels_, run_groups_;
   band_source<packed_a> source_{};
   packed_a* gathered_;
   packed_a* packed_;

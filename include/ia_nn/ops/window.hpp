@@ -13,6 +13,7 @@
 #pragma once
 
 #include <ia_nn/core/error.hpp>
+#include <ia_nn/core/executor.hpp>
 #include <ia_nn/core/meta.hpp>
 #include <ia_nn/core/types.hpp>
 
@@ -86,6 +87,15 @@ struct window {
     }
   }
 };
+
+namespace detail {
+/// Taps begin .. end - 1 of a window that starts at element `first` of `extent` are inside.
+constexpr block taps_inside(index_t first, index_t dilation, index_t kernel, index_t extent) noexcept {
+  index_t const begin = first >= 0 ? 0 : ceil_div(-first, dilation);
+  index_t const end = first >= extent ? 0 : min_of(kernel, ceil_div(extent - first, dilation));
+  return {min_of(begin, max_of(end, 0)), max_of(end, 0)};
+}
+} // namespace detail
 
 /// A convolution: `channels` of `in` to `filters`, in `groups` that see channels / groups each.
 struct conv_shape {

@@ -206,6 +206,12 @@ template <> struct vec_impl<s32, isa::avx2> {
   IA_NN_INLINE void store(s32* p, index_t n) const noexcept {
     _mm256_maskstore_epi32(p, lanes8(n), r);
   }
+  template <byte_element T> IA_NN_INLINE void store_low(T* p) const noexcept {
+    _mm_storel_epi64(reinterpret_cast<__m128i*>(p), low_bytes());
+  }
+  template <byte_element T> IA_NN_INLINE void store_low(T* p, index_t n) const noexcept {
+    store_narrow(p, low_bytes(), n);
+  }
   IA_NN_INLINE reg native() const noexcept { return r; }
 
   friend IA_NN_INLINE vec_impl operator+(vec_impl a, vec_impl b) noexcept {
@@ -252,6 +258,14 @@ template <> struct vec_impl<s32, isa::avx2> {
         _mm_add_epi32(_mm256_castsi256_si128(a.r), _mm256_extracti128_si256(a.r, 1));
     __m128i const two = _mm_add_epi32(four, _mm_unpackhi_epi64(four, four));
     return _mm_cvtsi128_si32(_mm_add_epi32(two, _mm_shuffle_epi32(two, 1)));
+  }
+
+private:
+  IA_NN_INLINE __m128i low_bytes() const noexcept { // of every lane, in the first 8
+    __m256i const order = _mm256_broadcastsi128_si256(
+        _mm_setr_epi8(0, 4, 8, 12, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1));
+    __m256i const v = _mm256_shuffle_epi8(r, order);
+    return _mm_unpacklo_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
   }
 };
 

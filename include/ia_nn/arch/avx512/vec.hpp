@@ -175,6 +175,12 @@ template <> struct vec_impl<s32, isa::avx512> {
   IA_NN_INLINE void store(s32* p, index_t n) const noexcept {
     _mm512_mask_storeu_epi32(p, lanes16(n), r);
   }
+  template <byte_element T> IA_NN_INLINE void store_low(T* p) const noexcept {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(r));
+  }
+  template <byte_element T> IA_NN_INLINE void store_low(T* p, index_t n) const noexcept {
+    _mm_mask_storeu_epi8(p, lanes16(n), _mm512_cvtepi32_epi8(r));
+  }
   IA_NN_INLINE reg native() const noexcept { return r; }
 
   friend IA_NN_INLINE vec_impl operator+(vec_impl a, vec_impl b) noexcept {

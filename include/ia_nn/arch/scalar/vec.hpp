@@ -88,6 +88,12 @@ template <> struct vec_impl<s32, isa::scalar> {
   IA_NN_INLINE void store(s32* p, index_t n) const noexcept {
     if (n > 0) *p = r;
   }
+  template <byte_element T> IA_NN_INLINE void store_low(T* p) const noexcept {
+    *p = static_cast<T>(r);
+  }
+  template <byte_element T> IA_NN_INLINE void store_low(T* p, index_t n) const noexcept {
+    if (n > 0) store_low(p);
+  }
   IA_NN_INLINE s32 native() const noexcept { return r; }
 
   // Sums and products wrap, as they do in vector registers.
