@@ -51,8 +51,6 @@ struct conv_plan {
   bool copies = false;  ///< the source is copied
   bool gathers = false; ///< every tile is gathered
   bool uniform = false; ///< all pixels are the same distance apart, whatever their line
-  bool tiles_outside = false; ///< tiles in the outer loop, panels in the inner one
-  bool fetches = false;       ///< pixels follow each other, and the next tile's are prefetched
   bool skips = false;         ///< runs of lines above or below the image are left out
   bool joined = false;  ///< a run holds the taps of a whole line of the window
   index_t pitch = 0;    ///< from pixel to pixel of the source
@@ -116,7 +114,6 @@ private:
       run = round_up(length, f.kr_a);
     }
     uniform = !copies && w.kernel.size() == 1 && w.stride.size() == 1;
-    fetches = uniform && shape.groups == 1;
     skips = !gathers && w.pads() && w.kernel.depth == 1;
   }
 
@@ -145,7 +142,6 @@ private:
     if (gather_ld * f.a_bytes % 4096 == 0) gather_ld += 64 / f.a_bytes;
     block_runs = max_of(1, min_of(runs, l2 / 4 / max_of(1, run * nr * f.b_bytes)));
     block_runs = ceil_div(runs, ceil_div(runs, block_runs));
-    tiles_outside = !cuts_k() && panels * nr * k() * f.b_bytes <= l2 / 4;
     bool const direct = !gathers && (uniform || (out.width % first == 0 && 2 * first == height));
     band_width = (out.width - 1) * w.stride.width + w.reach(2);
     index_t const row_bytes = (copies ? band_width : shape.in.width) * pitch * f.a_bytes;
