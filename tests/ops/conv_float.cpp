@@ -6,7 +6,7 @@
 using namespace ia_nn_test;
 
 TEST_CASE("convolution: f32") {
-  for_each_isa<vector_isas>([](auto tag) {
+  for_each_isa<conv_vector_isas>([](auto tag) {
     ia_nn_test::random rng(1);
     for (conv_case const& c : conv_cases())
       check_conv<decltype(tag), f32, f32, f32, double>(c, rng, 4e-6);
@@ -14,8 +14,7 @@ TEST_CASE("convolution: f32") {
 }
 
 TEST_CASE("convolution: bf16") {
-  using list = ia_nn::isa::compiled;
-  for_each_isa<list>([](auto tag) {
+  for_each_isa<conv_isas>([](auto tag) {
     ia_nn_test::random rng(2);
     for (conv_case const& c : conv_cases())
       check_conv<decltype(tag), bf16, bf16, f32, double>(c, rng, 4e-6);
@@ -38,7 +37,7 @@ TEST_CASE("convolution: shapes of networks, f32") {
 }
 
 TEST_CASE("convolution: stages see pixels and filters") {
-  for_each_isa<vector_isas>([](auto tag) {
+  for_each_isa<conv_vector_isas>([](auto tag) {
     using I = decltype(tag);
     ia_nn_test::random rng(5);
     conv_shape const s{6, 35, 1, {1, 8, 9}, {{1, 3, 3}, {1, 2, 1}, {}, {0, 1, 1}, {0, 1, 1}}};

@@ -6,7 +6,7 @@
 using namespace ia_nn_test;
 
 TEST_CASE("convolution: u8 x s8") {
-  for_each_isa([](auto tag) {
+  for_each_isa<conv_isas>([](auto tag) {
     ia_nn_test::random rng(3);
     for (conv_case c : conv_cases()) {
       c.zero_point = static_cast<ia_nn::s32>(rng.between(0, 1) * rng.between(0, 255));
@@ -16,7 +16,7 @@ TEST_CASE("convolution: u8 x s8") {
 }
 
 TEST_CASE("convolution: s8 x s8") {
-  for_each_isa([](auto tag) {
+  for_each_isa<conv_isas>([](auto tag) {
     ia_nn_test::random rng(4);
     for (conv_case c : conv_cases()) {
       c.zero_point = static_cast<ia_nn::s32>(rng.between(0, 1) * rng.between(-128, 127));
@@ -27,7 +27,7 @@ TEST_CASE("convolution: s8 x s8") {
 
 TEST_CASE("convolution: pairs that saturate in 16 bits are exact") {
   // 211 * 71 + 171 * 107 is 33278, more than a 16-bit sum holds.
-  for_each_isa([](auto tag) {
+  for_each_isa<conv_isas>([](auto tag) {
     conv_shape const s{4, 33, 1, {1, 1, 5}, {}};
     std::vector<ia_nn::u8> src;
     std::vector<ia_nn::s8> weights;

@@ -25,6 +25,16 @@ using ia_nn::conv_shape;
 using ia_nn::spatial;
 using ia_nn::window;
 
+/// Every instruction set; sanitizers, under which compilation takes three times as long, get the
+/// AMX kernel and the best and the narrowest of the vector kernels.
+using conv_isas = std::conditional_t<
+    !under_asan, ia_nn::isa::compiled,
+    std::conditional_t<contains<ia_nn::isa::amx, ia_nn::isa::compiled>,
+                       ia_nn::type_list<ia_nn::isa::amx, ia_nn::isa::native, ia_nn::isa::avx2>,
+                       ia_nn::type_list<ia_nn::isa::native>>>;
+using conv_vector_isas =
+    std::conditional_t<under_asan, ia_nn::type_list<ia_nn::isa::native>, vector_isas>;
+
 inline std::string text(conv_shape const& s) {
   std::ostringstream o;
   auto const list = [&](char const* name, spatial const& x) {

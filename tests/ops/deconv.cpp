@@ -89,7 +89,7 @@ std::vector<deconv_shape> shapes() {
 } // namespace
 
 TEST_CASE("transposed convolution") {
-  for_each_isa<vector_isas>([](auto tag) {
+  for_each_isa<conv_vector_isas>([](auto tag) {
     ia_nn_test::random rng(11);
     for (deconv_shape const& s : shapes())
       check<decltype(tag), f32, f32, f32, double>(s, 2, 2, 0, rng, 4e-6);
