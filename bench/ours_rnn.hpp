@@ -76,7 +76,7 @@ private:
     return {.src = src_.data(), .dst = dst_.data(), .time = time, .batch = shape_.batch};
   }
   static std::vector<weights> pack(rnn_problem const& p) {
-    ia_nn::affine const steps{1 / quantized_one, quantized_zero};
+    ia_nn::quantization const steps{1 / quantized_one, quantized_zero};
     std::vector<weights> list;
     for (rnn_matrices const& m : p.matrices)
       list.emplace_back(ia_nn::gate_order::pytorch{}, source_of(m), Cell{},

@@ -12,6 +12,13 @@
 #include <ia_nn/gemm/gemm.hpp>
 #include <ia_nn/gemm/matmul.hpp>
 #include <ia_nn/gemm/stages.hpp>
+#include <ia_nn/int8/calibration.hpp>
+#include <ia_nn/int8/conv.hpp>
+#include <ia_nn/int8/dense.hpp>
+#include <ia_nn/int8/dynamic_dense.hpp>
+#include <ia_nn/int8/elementwise.hpp>
+#include <ia_nn/int8/quantize.hpp>
+#include <ia_nn/int8/s4.hpp>
 #include <ia_nn/math/activation.hpp>
 #include <ia_nn/ops/batch_norm.hpp>
 #include <ia_nn/ops/conv.hpp>

@@ -40,7 +40,7 @@ struct byte_rows {
     }
   }
   /// The sum of row * (v - zero point), as f32.
-  f32 sum(index_t row, std::vector<int> const& v, affine a) const {
+  f32 sum(index_t row, std::vector<int> const& v, quantization a) const {
     std::int64_t s = 0;
     for (index_t i = 0; i < k; ++i)
       s += static_cast<std::int64_t>(q[at(row * k + i)]) * (v[at(i)] - a.zero_point);
@@ -68,11 +68,11 @@ public:
     rnn_output out{std::vector<f32>(at(c.time * N * R)), p_.h0, p_.c0};
     out.hn.resize(at(N * R)), out.cn.resize(at(Cell::states * N * H));
     auto const length = [&](index_t n) { return p_.lengths.empty() ? c.time : p_.lengths[at(n)]; };
-    affine const qx = q_.dynamic ? range_of_inputs(length) : q_.input;
+    quantization const qx = q_.dynamic ? range_of_inputs(length) : q_.input;
     for (index_t step = 0; step < c.time; ++step) {
-      affine const qh = hidden_scale(out.hn, step, length);
-      affine const whole{1.0F / 127.0F, middle};
-      affine const qp = q_.dynamic || q_.unprojected.scale == 0 ? whole : q_.unprojected;
+      quantization const qh = hidden_scale(out.hn, step, length);
+      quantization const whole{1.0F / 127.0F, middle};
+      quantization const qp = q_.dynamic || q_.unprojected.scale == 0 ? whole : q_.unprojected;
       for (index_t n = 0; n < N; ++n) {
         if (step >= length(n)) continue;
         index_t const t = (reverse ? length(n) - 1 - step : step) * N + n;
@@ -125,14 +125,14 @@ private:
     v.store(x);
     return x[0];
   }
-  static V recurrent(byte_rows const& w, index_t row, std::vector<int> const& v, affine a, f32 bias,
+  static V recurrent(byte_rows const& w, index_t row, std::vector<int> const& v, quantization a, f32 bias,
                      bool add) {
     // A product of its own, which nothing is contracted with.
     V const s =
         fma(V::broadcast(w.sum(row, v, a)), V::broadcast(w.scale[at(row)] * a.scale), V::zero());
     return add ? s + V::broadcast(bias) : s;
   }
-  static std::vector<int> quantized(f32 const* from, index_t n, affine a) {
+  static std::vector<int> quantized(f32 const* from, index_t n, quantization a) {
     std::vector<int> q(at(n));
     f32 const inverse = 1.0F / a.scale;
     for (index_t i = 0; i < n; ++i) {
@@ -143,9 +143,9 @@ private:
     }
     return q;
   }
-  static affine symmetric(f32 most) { return {most > 0 ? most / 127.0F : 1.0F, middle}; }
+  static quantization symmetric(f32 most) { return {most > 0 ? most / 127.0F : 1.0F, middle}; }
 
-  template <class Length> affine range_of_inputs(Length const& length) const {
+  template <class Length> quantization range_of_inputs(Length const& length) const {
     f32 most = 0;
     for (index_t n = 0; n < p_.c.batch; ++n)
       for (index_t t = 0; t < length(n); ++t)
@@ -155,7 +155,7 @@ private:
   }
   // Of the sequences that take part in this step.
   template <class Length>
-  affine hidden_scale(std::vector<f32> const& h, index_t step, Length const& length) const {
+  quantization hidden_scale(std::vector<f32> const& h, index_t step, Length const& length) const {
     if (!q_.dynamic) return q_.hidden;
     if (Cell::bounded && !p_.c.projected) return {1.0F / 127.0F, middle};
     f32 most = 0;

@@ -115,19 +115,16 @@ TEST_CASE("quantization that cannot work is refused", "[rnn][quantized][errors]"
 }
 
 TEST_CASE("ranges become scales and zero points", "[rnn][quantized]") {
-  using ia_nn::affine_of_range;
-  REQUIRE(affine_of_range<s8>(-2, 1).scale == 2 / 127.0F);
-  REQUIRE(affine_of_range<s8>(-1, 254).scale == 2);
-  REQUIRE(affine_of_range<s8>(-1, 2).zero_point == 0);
-  REQUIRE(affine_of_range<s8>(0, 0).scale == 1);
-  REQUIRE(affine_of_range<u8>(0, 255).scale == 1);
-  REQUIRE(affine_of_range<u8>(0, 255).zero_point == 0);
-  REQUIRE(affine_of_range<u8>(-255, 0).zero_point == 255);
-  REQUIRE(affine_of_range<u8>(-100, 155).zero_point == 100);
-  REQUIRE(affine_of_range<u8>(5, 255).zero_point == 0); // extended to contain 0
-  REQUIRE(affine_of_range<u8>(5, 255).scale == 1);
-  REQUIRE(affine_of_range<u8>(-510, -7).scale == 2);
-  REQUIRE(affine_of_range<u8>(0, 0).scale == 1);
+  using ia_nn::rnn_quantization_of;
+  REQUIRE(rnn_quantization_of<s8>({-2, 1}).scale == 2 / 127.0F);
+  REQUIRE(rnn_quantization_of<s8>({-1, 254}).scale == 2);
+  REQUIRE(rnn_quantization_of<s8>({-1, 2}).zero_point == 0);
+  REQUIRE(rnn_quantization_of<s8>({0, 0}).scale == 1);
+  REQUIRE(rnn_quantization_of<u8>({0, 255}).scale == 1);
+  REQUIRE(rnn_quantization_of<u8>({0, 255}).zero_point == 0);
+  REQUIRE(rnn_quantization_of<u8>({-255, 0}).zero_point == 255);
+  REQUIRE(rnn_quantization_of<u8>({-100, 155}).zero_point == 100);
+  REQUIRE(rnn_quantization_of<u8>({0, 0}).scale == 1);
 }
 
 } // namespace ia_nn_test

@@ -88,7 +88,7 @@ TEST_CASE("states of streams: run, get, set, reset, copy", "[rnn][stream]") {
     REQUIRE(run(moved, 4, T_ - 4) == rest);
   };
   check(std::type_identity<W>{}, {});
-  check(std::type_identity<Q>{}, quantization(false));
+  check(std::type_identity<Q>{}, given_quantization(false));
 }
 
 TEST_CASE("denormal states after silence, where they are kept", "[rnn][stream][denormals]") {

@@ -56,7 +56,7 @@ void check_stream(rnn_case const& c, random& r, rnn_tolerance bound,
   else REQUIRE(verdict(exactly(want), got, bound) == "");
 }
 
-inline rnn_quantization quantization(bool dynamic) {
+inline rnn_quantization given_quantization(bool dynamic) {
   rnn_quantization q;
   q.input = {0.021F, 117}, q.hidden = {0.0071F, 140}, q.dynamic = dynamic;
   return q;

@@ -37,8 +37,8 @@ TEST_CASE("u8 streams, static, give the same bits", "[rnn][stream]") {
   using W = rnn_weights<native, lstm, u8, s8>;
   for (index_t hidden : edges_of_hidden(W::nr))
     for (index_t layers : {1, 2}) {
-      check_stream<W, lstm>(sized(hidden, layers), r, {0, 0}, quantization(false));
-      check_stream<W, lstm>(sized(hidden, layers, hidden + 2), r, {0, 0}, quantization(false));
+      check_stream<W, lstm>(sized(hidden, layers), r, {0, 0}, given_quantization(false));
+      check_stream<W, lstm>(sized(hidden, layers, hidden + 2), r, {0, 0}, given_quantization(false));
     }
 }
 
@@ -49,7 +49,7 @@ TEST_CASE("8-bit streams, dynamic, give the bits of sequences of one step", "[rn
     INFO(Cell::name << ": " << c.text());
     using W = rnn_weights<native, Cell, A, s8>;
     rnn_problem<Cell> const p(c, r);
-    auto const model = p.template model<W>(quantization(true));
+    auto const model = p.template model<W>(given_quantization(true));
     rnn_output const got = streamed(p, model);
     rnn_problem<Cell> one = p;
     one.c.time = 1;

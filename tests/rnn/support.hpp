@@ -22,7 +22,7 @@
 
 namespace ia_nn_test {
 
-using ia_nn::affine;
+using ia_nn::quantization;
 using ia_nn::element;
 using ia_nn::gru;
 using ia_nn::gru_reset_before;

@@ -53,14 +53,14 @@ public:
       throw error(errc::bad_parameter,
                   "rnn_calibration: layer " + std::to_string(layer) + " has seen no data");
     rnn_quantization q;
-    q.input = affine_of_range<A>(r.input.low, r.input.high);
-    q.hidden = affine_of_range<A>(r.hidden.low, r.hidden.high);
+    q.input = rnn_quantization_of<A>(r.input);
+    q.hidden = rnn_quantization_of<A>(r.hidden);
     return q;
   }
 
 private:
   struct layer_ranges {
-    detail::value_range input{}, hidden{};
+    value_range input{}, hidden{};
     bool seen = false;
   };
   std::vector<layer_ranges> ranges_;

@@ -22,18 +22,9 @@ void convert_row(To* to, From const* from, index_t n, quantizer const& q) noexce
   }
 }
 
-struct value_range {
-  f32 low = 0, high = 0; ///< always contain 0
-  void add(value_range const& o) noexcept {
-    low = o.low < low ? o.low : low;
-    high = o.high > high ? o.high : high;
-  }
-};
-
 /// Symmetric quantization of a range that was seen while running.
-template <byte_element A> affine symmetric(value_range const& r) noexcept {
-  f32 const extreme = -r.low > r.high ? -r.low : r.high;
-  return {extreme > 0 ? extreme / 127.0F : 1.0F, middle_of<A>};
+template <byte_element A> quantization symmetric(value_range const& r) noexcept {
+  return {r.largest() > 0 ? r.largest() / 127.0F : 1.0F, middle_of<A>};
 }
 
 /// Extends `r` by n values; NaN is passed over.

@@ -19,7 +19,7 @@ namespace detail {
 /// q = round(x * inverse) + zero, for narrow integers; x as it is for floats.
 struct quantizer {
   f32 inverse = 1, zero = 0;
-  explicit quantizer(affine const& a) noexcept
+  explicit quantizer(quantization const& a) noexcept
       : inverse(1.0F / a.scale), zero(static_cast<f32>(a.zero_point)) {}
   quantizer() = default;
   template <element T, class V> IA_NN_INLINE V apply(V x) const noexcept {

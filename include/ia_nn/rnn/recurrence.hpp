@@ -156,7 +156,7 @@ private:
   }
   // h(0) of own units as the first operand.
   template <class Operand> void put_initial(share const& s, Operand const& to) const noexcept {
-    quantizer const q(W::quantized ? s.h : affine{1.0F, 0});
+    quantizer const q(W::quantized ? s.h : quantization{1.0F, 0});
     for (index_t row = 0; row < to.rows(); ++row)
       for (index_t b = s.own_output.begin; b < s.own_output.end; ++b) {
         V h[vectors];
@@ -215,7 +215,7 @@ private:
         a = {io_.src + first * io_.src_t, rows.batch == 1 ? io_.src_t : io_.src_n, 1};
       }
     } else {
-      quantizer const q(W::quantized ? s.x : affine{1.0F, 0});
+      quantizer const q(W::quantized ? s.x : quantization{1.0F, 0});
       for (index_t t = step; t < end; ++t) {
         active = rows.active(t, active);
         for (index_t row = 0; row < active; ++row, ++count)
@@ -267,7 +267,7 @@ private:
     IA_NN_UNROLL
     for (int v = 0; v < Count; ++v) h[v].store(state + v * V::size);
     if (goes_on && !w_.follows_range())
-      next.put(row, unit, n, h, quantizer(W::quantized ? s.h : affine{1.0F, 0}));
+      next.put(row, unit, n, h, quantizer(W::quantized ? s.h : quantization{1.0F, 0}));
     if (!io_.dst) return;
     index_t const t = io_.rows.time_of(step, row), seq = io_.rows.sequence(row);
     Y* const to = io_.dst + t * io_.dst_t + seq * io_.dst_n + unit;
@@ -434,7 +434,7 @@ private:
   }
   // Quantization of the operand of a second product: r * h like h, states before a projection by
   // their own range.
-  affine second_scale(share const& s) const noexcept {
+  quantization second_scale(share const& s) const noexcept {
     if (!W::quantized) return {1.0F, 0};
     return w_.projects() ? w_.quantization().unprojected : s.h;
   }

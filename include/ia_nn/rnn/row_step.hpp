@@ -257,7 +257,7 @@ void row_sums_of(W const& w, index_t b, row_step_call<W> const& call, f32* x, f3
 /// registers of results.
 template <class W, team_member M, class Operand, class Emit>
 void row_step(W const& w, M const& m, row_step_call<W> const& call, f32* gates,
-              Operand const& other, affine const& second, block own, block own_output, index_t step,
+              Operand const& other, quantization const& second, block own, block own_output, index_t step,
               Emit&& emit) noexcept {
   using V = vec<f32, typename W::isa_type>;
   using traits = typename W::traits;

@@ -14,7 +14,7 @@ namespace detail {
 struct member_share {
   int rank, size;
   block own, own_output; ///< blocks of units, of outputs: outside of steps, and of single rows
-  affine x{}, h{};       ///< quantization of inputs, of h(t-1)
+  quantization x{0}, h{0};       ///< quantization of inputs, of h(t-1)
 };
 
 /// A share of blocks x tiles of rows: whole blocks, and parts of the first and the last one.

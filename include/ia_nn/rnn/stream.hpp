@@ -142,8 +142,8 @@ private:
         f(p.states + (1 + k) * p.slot, w.hidden());
     }
   }
-  affine hidden_scale(Weights const& w, part const& p) const noexcept {
-    affine a = w.quantization().hidden;
+  quantization hidden_scale(Weights const& w, part const& p) const noexcept {
+    quantization a = w.quantization().hidden;
     if (w.follows_range()) a.scale = *p.factor;
     return a;
   }
@@ -152,12 +152,12 @@ private:
     Weights const& w = model_->weights(l);
     if constexpr (Weights::quantized)
       if (w.follows_range()) {
-        detail::value_range r;
+        value_range r;
         detail::extend<I>(r, p.states, w.output());
         *p.factor = detail::symmetric<A>(r).scale;
       }
     row const to(p.h, w.output());
-    detail::quantizer const q(Weights::quantized ? hidden_scale(w, p) : affine{1.0F, 0});
+    detail::quantizer const q(Weights::quantized ? hidden_scale(w, p) : quantization{1.0F, 0});
     for (index_t b = 0; b < w.output_blocks(); ++b) {
       V h[nr / V::size];
       for (int v = 0; v < static_cast<int>(nr) / V::size; ++v)
@@ -184,7 +184,7 @@ private:
     detail::row_step_call<Weights> call{};
     call.x_factor = input_operand(w, p, x, call.x);
     call.x_start = w.input_start();
-    affine const a = hidden_scale(w, p);
+    quantization const a = hidden_scale(w, p);
     call.h = row(p.h, w.output()).data();
     call.factor = Weights::quantized ? a.scale : 1.0F;
     call.states = p.states;
@@ -193,10 +193,10 @@ private:
     // One block reads all of h(t-1) before it writes h(t).
     bool const direct = w.blocks() == 1 && !w.projects();
     row const next(direct ? p.h : p.next, w.output()), other(p.other, w.hidden());
-    affine const second = Weights::quantized && w.projects() ? w.quantization().unprojected
+    quantization const second = Weights::quantized && w.projects() ? w.quantization().unprojected
                           : Weights::quantized               ? a
-                                                             : affine{1.0F, 0};
-    detail::quantizer const q(Weights::quantized ? a : affine{1.0F, 0});
+                                                             : quantization{1.0F, 0};
+    detail::quantizer const q(Weights::quantized ? a : quantization{1.0F, 0});
     detail::row_step(w, solo_member{}, call, p.gates, other, second, {0, w.blocks()},
                      {0, w.output_blocks()}, sweep_, [&](index_t unit, V value) IA_NN_LAMBDA {
                        V const h[1] = {detail::without_tiny(value, call.tiny)};
@@ -213,15 +213,15 @@ private:
   // The input as the product reads it; returns its scale.
   IA_NN_INLINE f32 input_operand(Weights const& w, part const& p, f32 const* x,
                                  typename row::packed const*& operand) const noexcept {
-    affine a = w.quantization().input;
+    quantization a = w.quantization().input;
     if constexpr (Weights::quantized)
       if (w.quantization().dynamic) {
-        detail::value_range r;
+        value_range r;
         detail::extend<I>(r, x, w.input());
         a = detail::symmetric<A>(r);
       }
     row const to(p.x, w.input());
-    detail::quantizer const q(Weights::quantized ? a : affine{1.0F, 0});
+    detail::quantizer const q(Weights::quantized ? a : quantization{1.0F, 0});
     for (index_t i = 0; i < w.input(); i += V::size) {
       index_t const left = w.input() - i;
       V const v[1] = {detail::without_tiny(V::load(x + i, left), tiny_)};
