@@ -17,6 +17,8 @@
 //   min(a, b) max(a, b)         b if either is a NaN, so max(zero, x) hands a NaN on
 //   a < b, a == b, select(m, a, b), abs, sqrt, round (nearest even)
 //   to_s32 (nearest even), to_f32, bits (reinterpretation), & | ^ << >> on s32
+//   v.pin()                     the value has to be in a register here: what follows is not moved into
+//                               a loop before it
 //   sum(v), highest(v), lowest(v)   reductions, in a fixed order
 #pragma once
 

@@ -175,7 +175,11 @@ IA_NN_INLINE void register_tile(index_t groups, Operand a, B const* IA_NN_RESTRI
   } while ((Grouped || runs) && done < groups);
 
   IA_NN_UNROLL for (int r = 0; r < Mr; ++r)
-    IA_NN_UNROLL for (int v = 0; v < n_acc; ++v) sink(r, v * width, acc[r][v]);
+    IA_NN_UNROLL for (int v = 0; v < n_acc; ++v) {
+      // GCC 12 keeps sums that are converted next in memory, inside the loop as well.
+      acc[r][v].pin();
+      sink(r, v * width, acc[r][v]);
+    }
 }
 
 IA_NN_END

@@ -86,6 +86,7 @@ template <> struct vec_impl<f32, isa::avx2> {
     _mm256_maskstore_epi32(p, lanes8(n), _mm256_cvtps_epi32(r));
   }
   IA_NN_INLINE reg native() const noexcept { return r; }
+  IA_NN_INLINE void pin() noexcept { asm("" : "+x"(r)); }
 
   friend IA_NN_INLINE vec_impl operator+(vec_impl a, vec_impl b) noexcept {
     return {_mm256_add_ps(a.r, b.r)};
@@ -213,6 +214,7 @@ template <> struct vec_impl<s32, isa::avx2> {
     store_narrow(p, low_bytes(), n);
   }
   IA_NN_INLINE reg native() const noexcept { return r; }
+  IA_NN_INLINE void pin() noexcept { asm("" : "+x"(r)); }
 
   friend IA_NN_INLINE vec_impl operator+(vec_impl a, vec_impl b) noexcept {
     return {_mm256_add_epi32(a.r, b.r)};

@@ -77,6 +77,7 @@ template <> struct vec_impl<f32, isa::avx512> {
     _mm512_mask_storeu_epi32(p, lanes16(n), _mm512_cvtps_epi32(r));
   }
   IA_NN_INLINE reg native() const noexcept { return r; }
+  IA_NN_INLINE void pin() noexcept { asm("" : "+v"(r)); }
 
   friend IA_NN_INLINE vec_impl operator+(vec_impl a, vec_impl b) noexcept {
     return {_mm512_add_ps(a.r, b.r)};
@@ -182,6 +183,7 @@ template <> struct vec_impl<s32, isa::avx512> {
     _mm_mask_storeu_epi8(p, lanes16(n), _mm512_cvtepi32_epi8(r));
   }
   IA_NN_INLINE reg native() const noexcept { return r; }
+  IA_NN_INLINE void pin() noexcept { asm("" : "+v"(r)); }
 
   friend IA_NN_INLINE vec_impl operator+(vec_impl a, vec_impl b) noexcept {
     return {_mm512_add_epi32(a.r, b.r)};

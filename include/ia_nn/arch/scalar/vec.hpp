@@ -48,6 +48,7 @@ template <> struct vec_impl<f32, isa::scalar> {
     if (n > 0) store(p);
   }
   IA_NN_INLINE f32 native() const noexcept { return r; }
+  IA_NN_INLINE void pin() noexcept {}
 
   friend IA_NN_INLINE vec_impl operator+(vec_impl a, vec_impl b) noexcept { return {a.r + b.r}; }
   friend IA_NN_INLINE vec_impl operator-(vec_impl a, vec_impl b) noexcept { return {a.r - b.r}; }
@@ -95,6 +96,7 @@ template <> struct vec_impl<s32, isa::scalar> {
     if (n > 0) store_low(p);
   }
   IA_NN_INLINE s32 native() const noexcept { return r; }
+  IA_NN_INLINE void pin() noexcept {}
 
   // Sums and products wrap, as they do in vector registers.
   friend IA_NN_INLINE vec_impl operator+(vec_impl a, vec_impl b) noexcept {
