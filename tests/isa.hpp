@@ -34,8 +34,19 @@ template <class... Ts> struct with_own_vec<ia_nn::type_list<Ts...>> {
 };
 } // namespace detail
 
-/// The compiled tags whose registers differ: for tests of `vec` and of what is built on it alone.
-using vector_isas = detail::with_own_vec<ia_nn::isa::compiled>::type;
+/// The compiled tags whose registers differ: for tests of `vec` and of what is built on it alone. The
+/// address sanitizer, under which compilation takes three times as long, gets no scalar code where
+/// there is other: it has no tails.
+using every_vector_isa = detail::with_own_vec<ia_nn::isa::compiled>::type;
+#if defined(__SANITIZE_ADDRESS__)
+using vector_isas =
+    std::conditional_t<std::same_as<every_vector_isa,
+                                    ia_nn::type_list<ia_nn::isa::avx512, ia_nn::isa::avx2,
+                                                     ia_nn::isa::scalar>>,
+                       ia_nn::type_list<ia_nn::isa::avx512, ia_nn::isa::avx2>, every_vector_isa>;
+#else
+using vector_isas = every_vector_isa;
+#endif
 
 /// True if I can be executed, by the CPU or, for AMX and AVX-VNNI, by the emulator. For these two
 /// it also arms the emulator for the current test case, where the CPU lacks them.
