@@ -42,14 +42,6 @@ template <class Acc> struct depthwise_weights {
   }
 };
 
-/// Taps begin .. end - 1 of a window that starts at element `first` of `extent` are inside.
-constexpr block taps_inside(index_t first, index_t dilation, index_t kernel,
-                            index_t extent) noexcept {
-  index_t const begin = first >= 0 ? 0 : ceil_div(-first, dilation);
-  index_t const end = first >= extent ? 0 : min_of(kernel, ceil_div(extent - first, dilation));
-  return {min_of(begin, max_of(end, 0)), max_of(end, 0)};
-}
-
 template <class A, class Acc, class C> struct depthwise_task {
   conv_shape const* shape;
   A const* image;
