@@ -148,6 +148,19 @@ inline std::vector<conv_case> conv_cases() {
         2, 3, 1);
   for (index_t width : {1, 2, 4, 5, 6, 7, 11}) // pixels at once
     add(20, 20, {1, 3, width}, {square(3), {}, {}, {0, 2, 1}, {0, 1, 1}}, 20);
+  for (index_t width : {7, 9, 16, 23, 29}) // strips inside the image, at one border, at both
+    for (index_t stride : {1, 2})
+      for (index_t pad : {0, 2})
+        add(33, 33, {1, 6, width}, {square(3), square(stride), {}, {0, 1, pad}, {0, 2, 1}}, 33, 2, 3);
+  for (index_t rows : {1, 2, 5}) // three taps along a line, other numbers across
+    add(17, 17, {3, 7, 17}, {{2, rows, 3}, {1, 2, 1}, {2, 1, 1}, {1, 1, 1}, {2, 0, 1}}, 17, 2, 2);
+  add(17, 17, {2, 9, 17}, {square(3), {}, {1, 3, 1}, {1, 4, 0}, {2, 3, 1}}, 17);
+  add(17, 17, {1, 1, 3}, {square(3), {}, {}, {0, 4, 9}, {0, 3, 8}}, 17); // outputs that see nothing
+  for (index_t channels : {512, 1024}) // columns that collide in L1
+    for (index_t stride : {1, 2})
+      add(channels, channels, {1, 13, 12}, {square(3), square(stride), {}, {0, 1, 1}, {0, 1, 1}},
+          channels, 1, 2, 1);
+  add(1024, 1024, {1, 40, 8}, {square(3), {}, {1, 2, 1}}, 1024);
   add(9, 9, {4, 9, 11}, {{2, 3, 5}, {1, 2, 2}, {1, 1, 2}, {1, 0, 5}, {1, 3, 4}}, 9, 2, 2);
   add(6, 12, {1, 9, 9}, {square(3), square(2), {}, {0, 1, 1}, {0, 0, -1}}, 6);
   add(5, 7, {4, 6, 5}, {{3, 3, 2}, {1, 2, 1}, {}, {1, 1, 0}, {1, 0, 1}}, 1, 2, 3);

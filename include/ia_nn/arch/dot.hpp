@@ -9,6 +9,8 @@
 //   load_b(p)        width * kr elements, the kr of one column side by side
 //   load_a(p)        kr elements of one row, to every column
 //   mac(acc, a, b)   one step. Integers are exact (mod 2^32) on every ISA.
+//   from_words(w)    u8 only: the A operand from kr elements of its own for each lane, the first in
+//                    the lowest bits
 //   a_registers, b_registers, temporaries    for the count that `tiling` must respect
 //
 // An ISA that lacks a product inherits the one of the ISA that it extends.
@@ -77,6 +79,9 @@ template <> struct dot_impl<isa::scalar, u8, s8> {
   static constexpr int a_registers = 4, b_registers = 4, temporaries = 0;
   static IA_NN_INLINE four load_b(s8 const* p) noexcept { return {{p[0], p[1], p[2], p[3]}}; }
   static IA_NN_INLINE four load_a(u8 const* p) noexcept { return {{p[0], p[1], p[2], p[3]}}; }
+  static IA_NN_INLINE four from_words(acc w) noexcept {
+    return {{w.r & 255, w.r >> 8 & 255, w.r >> 16 & 255, w.r >> 24 & 255}};
+  }
   static IA_NN_INLINE void mac(acc& c, four a, four b) noexcept {
     c = c + acc{a.k[0] * b.k[0] + a.k[1] * b.k[1] + a.k[2] * b.k[2] + a.k[3] * b.k[3]};
   }
@@ -91,6 +96,13 @@ template <class I, class A, class B> constexpr auto find_dot() {
     return find_dot<typename parent<I>::type, A, B>();
   else return std::type_identity<bf16_dot<I>>{};
 }
+
+/// The value stays in its register. GCC would read a loaded operand again wherever it is multiplied.
+template <vector_register V> IA_NN_INLINE void hold(V& v) noexcept {
+  if constexpr (V::size > 1) __asm__("" : "+v"(v.r));
+}
+/// The same for an address: GCC would keep each of its multiples in a register, more than there are.
+template <class T> IA_NN_INLINE void hold(T*& p) noexcept { __asm__("" : "+r"(p)); }
 
 } // namespace detail
 

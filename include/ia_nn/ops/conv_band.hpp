@@ -267,8 +267,8 @@ private:
     alignas(64) acc cells[(Kernel::max_rows + 1) * nr];
     alignas(64) acc start[nr];
     bool const is_first = runs.begin == 0, is_last = runs.end == p_.runs;
-    index_t const begin = max_of(runs.begin, source.first_run);
-    index_t const count = max_of(0, min_of(runs.end, source.last_run) - begin);
+    block const seen{max_of(runs.begin, source.first_run), min_of(runs.end, source.last_run)};
+    index_t const count = max_of(0, seen.size()), begin = count > 0 ? seen.begin : 0;
     index_t const rows = min_of(p_.height, pixels_ - q);
     index_t const columns = min_of(nr, t_.b.n - panel * nr);
     typename Kernel::call call;

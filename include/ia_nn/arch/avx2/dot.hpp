@@ -33,6 +33,9 @@ template <> struct dot_impl<isa::avx2, u8, s8> {
     __m256i const v = _mm256_set1_epi32(four);
     return {_mm256_srli_epi16(_mm256_slli_epi16(v, 8), 8), _mm256_srli_epi16(v, 8)};
   }
+  static IA_NN_INLINE pair from_words(acc w) noexcept {
+    return {_mm256_srli_epi16(_mm256_slli_epi16(w.r, 8), 8), _mm256_srli_epi16(w.r, 8)};
+  }
   static IA_NN_INLINE void mac(acc& c, pair a, pair b) noexcept {
     c.r = _mm256_add_epi32(c.r, _mm256_madd_epi16(a.even, b.even));
     c.r = _mm256_add_epi32(c.r, _mm256_madd_epi16(a.odd, b.odd));

@@ -23,6 +23,7 @@ template <> struct dot_impl<isa::avx2_vnni, u8, s8> {
     __builtin_memcpy(&four, p, sizeof four);
     return _mm256_set1_epi32(four);
   }
+  static IA_NN_INLINE __m256i from_words(acc w) noexcept { return w.r; }
   static IA_NN_INLINE void mac(acc& c, __m256i a, __m256i b) noexcept {
     __asm__("%{vex%} vpdpbusd %2, %1, %0" : "+x"(c.r) : "x"(a), "x"(b));
   }

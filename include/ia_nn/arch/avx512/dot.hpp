@@ -27,6 +27,9 @@ template <> struct dot_impl<isa::avx512, u8, s8> {
     __m512i const v = _mm512_set1_epi32(four);
     return {_mm512_srli_epi16(_mm512_slli_epi16(v, 8), 8), _mm512_srli_epi16(v, 8)};
   }
+  static IA_NN_INLINE pair from_words(acc w) noexcept {
+    return {_mm512_srli_epi16(_mm512_slli_epi16(w.r, 8), 8), _mm512_srli_epi16(w.r, 8)};
+  }
   static IA_NN_INLINE void mac(acc& c, pair a, pair b) noexcept {
     c.r = _mm512_add_epi32(c.r, _mm512_madd_epi16(a.even, b.even));
     c.r = _mm512_add_epi32(c.r, _mm512_madd_epi16(a.odd, b.odd));

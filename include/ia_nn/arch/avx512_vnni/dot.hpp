@@ -20,6 +20,7 @@ template <> struct dot_impl<isa::avx512_vnni, u8, s8> {
     __builtin_memcpy(&four, p, sizeof four);
     return _mm512_set1_epi32(four);
   }
+  static IA_NN_INLINE __m512i from_words(acc w) noexcept { return w.r; }
   static IA_NN_INLINE void mac(acc& c, __m512i a, __m512i b) noexcept {
     c.r = _mm512_dpbusd_epi32(c.r, a, b);
   }
