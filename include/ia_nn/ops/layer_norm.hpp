@@ -21,7 +21,7 @@ IA_NN_BEGIN
 namespace detail {
 
 /// As many as a register has lanes.
-inline constexpr f32 ones[16] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+inline constexpr f32 sixteen_ones[16] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
 
 /// Mean (rounded, with the rest that rounding left) and inverse deviation.
 struct moments {
@@ -127,7 +127,7 @@ private:
            [&](auto masked, int u, index_t i, index_t k) IA_NN_LAMBDA {
              V d = get(masked, x + i, k) - m;
              // Lanes beyond the row hold -mean, and are to count as 0.
-             if constexpr (decltype(masked)::value) d = d * V::load(detail::ones, k);
+             if constexpr (decltype(masked)::value) d = d * V::load(detail::sixteen_ones, k);
              s[u] = s[u] + d;
              q[u] = fma(d, d, q[u]);
            });
