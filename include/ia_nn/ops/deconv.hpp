@@ -155,9 +155,10 @@ private:
     std::vector<inner> layer; ///< none where no tap meets the outputs: their sums are zero
   };
 
+  // And a register more: the last sums are read as a whole one.
   index_t sums_bytes() const noexcept {
-    return round_up(
-        pixels_ * options_.max_batch * shape_.filters * static_cast<index_t>(sizeof(sums)), 64);
+    index_t const cells = pixels_ * options_.max_batch * shape_.filters;
+    return round_up(cells * static_cast<index_t>(sizeof(sums)), 64) + 64;
   }
 
   template <class W> void add_phase(std::span<W const> weights, spatial const& at) {
