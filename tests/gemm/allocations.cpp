@@ -3,54 +3,13 @@
 // `run` allocates nothing: operator new of the whole test executable counts. Not under sanitizers,
 // which bring an operator new of their own.
 #include "support.hpp"
+#include "support/allocations.hpp"
 
 #include <ia_nn/exec/thread_pool.hpp>
 #include <ia_nn/math/activation.hpp>
 #include <ia_nn/ops/dense.hpp>
 
-#include <atomic>
-#include <cstdlib>
-#include <new>
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define GEMM_TEST_SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define GEMM_TEST_SANITIZED 1
-#endif
-#endif
-
-#if !defined(GEMM_TEST_SANITIZED)
-
-namespace {
-std::atomic<long> allocations{0};
-
-void* counted(std::size_t size, std::size_t alignment) {
-  allocations.fetch_add(1, std::memory_order_relaxed);
-  size = (size + alignment - 1) / alignment * alignment;
-  return std::aligned_alloc(alignment, size == 0 ? alignment : size);
-}
-void* counted_or_throw(std::size_t size, std::size_t alignment) {
-  if (void* p = counted(size, alignment)) return p;
-  throw std::bad_alloc();
-}
-} // namespace
-
-// Not inlined: GCC would see free() meet new and take it for a mistake.
-IA_NN_NOINLINE void* operator new(std::size_t n) { return counted_or_throw(n, 16); }
-IA_NN_NOINLINE void* operator new[](std::size_t n) { return counted_or_throw(n, 16); }
-IA_NN_NOINLINE void* operator new(std::size_t n, std::align_val_t a) {
-  return counted_or_throw(n, static_cast<std::size_t>(a));
-}
-IA_NN_NOINLINE void* operator new(std::size_t n, std::align_val_t a, std::nothrow_t const&) noexcept {
-  return counted(n, static_cast<std::size_t>(a));
-}
-IA_NN_NOINLINE void operator delete(void* p) noexcept { std::free(p); }
-IA_NN_NOINLINE void operator delete[](void* p) noexcept { std::free(p); }
-IA_NN_NOINLINE void operator delete(void* p, std::size_t) noexcept { std::free(p); }
-IA_NN_NOINLINE void operator delete[](void* p, std::size_t) noexcept { std::free(p); }
-IA_NN_NOINLINE void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
-IA_NN_NOINLINE void operator delete(void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
+#if IA_NN_TEST_COUNTS_ALLOCATIONS
 
 namespace ia_nn_test {
 

@@ -22,18 +22,9 @@ TEST_CASE("convolution: bf16") {
 }
 
 TEST_CASE("convolution: shapes of networks, f32") {
-  index_t rows = 0;
-  for (std::string const& file : shape_files("conv_"))
-    for (shape_row const& row : shape_rows(file)) {
-      conv_case c{.shape = shape_of(row, most_products), .workers = 2};
-      if (is_huge(c.shape)) {
-        std::printf("convolution: left out: %s: %s\n", file.c_str(), row.name.c_str());
-        continue;
-      }
-      ia_nn_test::random rng(static_cast<std::uint64_t>(100 + rows++));
-      check_conv<ia_nn::isa::native, f32, f32, f32, double>(c, rng, 4e-6);
-    }
-  std::printf("convolution: %td shapes of networks\n", rows);
+  for_each_network_shape([](conv_case const& c, ia_nn_test::random& rng) {
+    check_conv<ia_nn::isa::native, f32, f32, f32, double>(c, rng, 4e-6);
+  });
 }
 
 TEST_CASE("convolution: stages see pixels and filters") {

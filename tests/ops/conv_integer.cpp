@@ -42,17 +42,8 @@ TEST_CASE("convolution: pairs that saturate in 16 bits are exact") {
 }
 
 TEST_CASE("convolution: shapes of networks, u8 x s8") {
-  index_t rows = 0;
-  for (std::string const& file : shape_files("conv_"))
-    for (shape_row const& row : shape_rows(file)) {
-      conv_case c{.shape = shape_of(row, most_products), .workers = 2};
-      if (is_huge(c.shape)) {
-        std::printf("convolution: left out: %s: %s\n", file.c_str(), row.name.c_str());
-        continue;
-      }
-      ia_nn_test::random rng(static_cast<std::uint64_t>(100 + rows++));
-      c.zero_point = static_cast<ia_nn::s32>(rng.between(0, 255));
-      check_conv<ia_nn::isa::native, ia_nn::u8, ia_nn::s8, ia_nn::s32, std::int64_t>(c, rng, 0);
-    }
-  std::printf("convolution: %td shapes of networks\n", rows);
+  for_each_network_shape([](conv_case c, ia_nn_test::random& rng) {
+    c.zero_point = static_cast<ia_nn::s32>(rng.between(0, 255));
+    check_conv<ia_nn::isa::native, ia_nn::u8, ia_nn::s8, ia_nn::s32, std::int64_t>(c, rng, 0);
+  });
 }

@@ -151,7 +151,8 @@ inline std::vector<conv_case> conv_cases() {
   for (index_t width : {7, 9, 16, 23, 29}) // strips inside the image, at one border, at both
     for (index_t stride : {1, 2})
       for (index_t pad : {0, 2})
-        add(33, 33, {1, 6, width}, {square(3), square(stride), {}, {0, 1, pad}, {0, 2, 1}}, 33, 2, 3);
+        add(33, 33, {1, 6, width}, {square(3), square(stride), {}, {0, 1, pad}, {0, 2, 1}}, 33, 2,
+            3);
   for (index_t rows : {1, 2, 5}) // three taps along a line, other numbers across
     add(17, 17, {3, 7, 17}, {{2, rows, 3}, {1, 2, 1}, {2, 1, 1}, {1, 1, 1}, {2, 0, 1}}, 17, 2, 2);
   add(17, 17, {2, 9, 17}, {square(3), {}, {1, 3, 1}, {1, 4, 0}, {2, 3, 1}}, 17);
@@ -169,6 +170,22 @@ inline std::vector<conv_case> conv_cases() {
   add(1024, 33, {1, 4, 7}, {}, 1, 2, 3);                                       // aliased rows
   add(256, 34, {1, 7, 7}, {square(3), {}, {}, {0, 1, 1}, {0, 1, 1}}, 1, 1, 2); // k in blocks
   return cases;
+}
+
+/// f(case, rng) for every row of the conv_*.csv files; names what is left out, and counts.
+template <class F> void for_each_network_shape(F&& f) {
+  index_t rows = 0;
+  for (std::string const& file : shape_files("conv_"))
+    for (shape_row const& row : shape_rows(file)) {
+      conv_case c{.shape = shape_of(row, most_products), .workers = 2};
+      if (is_huge(c.shape)) {
+        std::printf("convolution: left out: %s: %s\n", file.c_str(), row.name.c_str());
+        continue;
+      }
+      random rng(static_cast<std::uint64_t>(100 + rows++));
+      f(c, rng);
+    }
+  std::printf("convolution: %td shapes of networks\n", rows);
 }
 
 } // namespace ia_nn_test

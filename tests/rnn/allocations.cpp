@@ -3,56 +3,12 @@
 // `run` and `step` allocate nothing, in no thread: operator new of the whole test executable
 // counts. Not under sanitizers, which bring an operator new of their own.
 #include "support.hpp"
+#include "support/allocations.hpp"
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define RNN_TEST_SANITIZED
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define RNN_TEST_SANITIZED
-#endif
-#endif
-
-#if !defined(RNN_TEST_SANITIZED)
+#if IA_NN_TEST_COUNTS_ALLOCATIONS
 
 #include <ia_nn/exec/thread_pool.hpp>
 #include <ia_nn/rnn/stream.hpp>
-
-#include <atomic>
-#include <cstdlib>
-#include <new>
-
-namespace {
-std::atomic<long> allocations{0};
-
-void* counted(std::size_t size, std::size_t alignment) {
-  allocations.fetch_add(1, std::memory_order_relaxed);
-  size = (size + alignment - 1) / alignment * alignment;
-  if (void* p = std::aligned_alloc(alignment, size == 0 ? alignment : size)) return p;
-  throw std::bad_alloc();
-}
-} // namespace
-
-// Not inlined: GCC would see free() meet new and take it for a mistake.
-IA_NN_NOINLINE void* operator new(std::size_t n) { return counted(n, alignof(std::max_align_t)); }
-IA_NN_NOINLINE void* operator new[](std::size_t n) { return counted(n, alignof(std::max_align_t)); }
-IA_NN_NOINLINE void* operator new(std::size_t n, std::align_val_t a) {
-  return counted(n, static_cast<std::size_t>(a));
-}
-IA_NN_NOINLINE void* operator new[](std::size_t n, std::align_val_t a) {
-  return counted(n, static_cast<std::size_t>(a));
-}
-IA_NN_NOINLINE void operator delete(void* p) noexcept { std::free(p); }
-IA_NN_NOINLINE void operator delete[](void* p) noexcept { std::free(p); }
-IA_NN_NOINLINE void operator delete(void* p, std::size_t) noexcept { std::free(p); }
-IA_NN_NOINLINE void operator delete[](void* p, std::size_t) noexcept { std::free(p); }
-IA_NN_NOINLINE void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
-IA_NN_NOINLINE void operator delete[](void* p, std::align_val_t) noexcept { std::free(p); }
-IA_NN_NOINLINE void operator delete(void* p, std::size_t, std::align_val_t) noexcept {
-  std::free(p);
-}
-IA_NN_NOINLINE void operator delete[](void* p, std::size_t, std::align_val_t) noexcept {
-  std::free(p);
-}
 
 namespace ia_nn_test {
 namespace {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // MaxPool, AveragePool, LpPool and their global forms.
-#include "arrays.hpp"
 #include "operators.hpp"
+#include "windows.hpp"
 
 #include <ia_nn/math/activation.hpp>
 #include <ia_nn/ops/pool.hpp>
@@ -19,28 +19,8 @@ using native = ia_nn::isa::native;
 // The window of the attributes over `image`, which has `rank` axes.
 ia_nn::pool_shape shape_of(op_case const& c, index_t channels, ia_nn::spatial const& image,
                            std::size_t rank) {
-  auto const list = [&](char const* name, std::size_t n, index_t otherwise) {
-    auto const given = c.attribute.get(name, shape_list(n, otherwise));
-    if (given.size() != n) throw std::runtime_error(std::string(name) + " has another length");
-    return given;
-  };
-  ia_nn::pool_shape s{channels, image, {}, c.attribute.get("ceil_mode", 0) != 0};
-  auto const kernel = list("kernel_shape", rank, 1), stride = list("strides", rank, 1);
-  auto const dilation = list("dilations", rank, 1), pads = list("pads", 2 * rank, 0);
-  auto const automatic = c.attribute.get("auto_pad", std::string("NOTSET"));
-  for (std::size_t i = 0; i < rank; ++i) {
-    int const d = static_cast<int>(i + 3 - rank);
-    s.win.kernel[d] = kernel[i], s.win.stride[d] = stride[i], s.win.dilation[d] = dilation[i];
-    s.win.pad_begin[d] = pads[i], s.win.pad_end[d] = pads[rank + i];
-    if (automatic == "SAME_UPPER" || automatic == "SAME_LOWER") {
-      index_t const out = (image[d] + stride[i] - 1) / stride[i];
-      index_t const all = std::max<index_t>((out - 1) * stride[i] + s.win.reach(d) - image[d], 0);
-      s.win.pad_begin[d] = automatic == "SAME_UPPER" ? all / 2 : all - all / 2;
-      s.win.pad_end[d] = all - s.win.pad_begin[d];
-    } else if (automatic != "NOTSET" && automatic != "VALID")
-      throw std::runtime_error("auto_pad " + automatic);
-  }
-  return s;
+  return {channels, image, window_of(c, image, rank, nullptr),
+          c.attribute.get("ceil_mode", 0) != 0};
 }
 
 template <class T> std::vector<optional_array> max_pool(op_case const& c, npy_array const& x) {

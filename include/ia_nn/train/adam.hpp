@@ -44,7 +44,7 @@ public:
       : detail::optimizer<adam>(elements), o_(o), first_(this->new_state()),
         second_(this->new_state()) {
     isa::require<I>();
-    set_learning_rate(o.learning_rate);
+    this->set_learning_rate(o.learning_rate);
     detail::check_share(name, "beta1", o.beta1, false);
     detail::check_share(name, "beta2", o.beta2, false);
     detail::check_rate(name, "epsilon", o.epsilon);
@@ -52,11 +52,6 @@ public:
     detail::check_share(name, "final_decay", o.final_decay, true);
   }
 
-  double learning_rate() const noexcept { return o_.learning_rate; }
-  void set_learning_rate(double rate) {
-    detail::check_rate(name, "learning_rate", rate);
-    o_.learning_rate = rate;
-  }
   std::span<f32> first_moment() noexcept { return first_; }
   std::span<f32 const> first_moment() const noexcept { return first_; }
   std::span<f32> second_moment() noexcept { return second_; }

@@ -30,7 +30,8 @@ inline void check_share(char const* who, char const* what, double value, bool on
 }
 
 /// Derived::update<E>(f32* value, f32 const* gradient, index_t n, index_t offset, E&) updates n
-/// parameters whose state begins at `offset`; Derived::begin_step() comes before all of them.
+/// parameters whose state begins at `offset`; Derived::begin_step() comes before all of them. Its
+/// options are Derived::o_.
 template <class Derived> class optimizer {
 public:
   /// Elements that it has state for.
@@ -38,6 +39,13 @@ public:
   /// Steps done. Set when state is restored.
   index_t steps() const noexcept { return steps_; }
   void set_steps(index_t n) noexcept { steps_ = n; }
+  double learning_rate() const noexcept {
+    return static_cast<Derived const&>(*this).o_.learning_rate;
+  }
+  void set_learning_rate(double rate) {
+    check_rate(Derived::name, "learning_rate", rate);
+    self().o_.learning_rate = rate;
+  }
 
   /// For set-up. Errors: errc::bad_shape if the list has another number of elements.
   void check(parameter_list const& list) const {

@@ -31,18 +31,13 @@ public:
   explicit sgd(index_t elements, sgd_options const& o = {})
       : detail::optimizer<sgd>(elements), o_(o) {
     isa::require<I>();
-    set_learning_rate(o.learning_rate);
+    this->set_learning_rate(o.learning_rate);
     detail::check_share(name, "momentum", o.momentum, false);
     detail::check_share(name, "dampening", o.dampening, true);
     detail::check_rate(name, "weight_decay", o.weight_decay);
     if (o.momentum > 0) velocity_ = this->new_state();
   }
 
-  double learning_rate() const noexcept { return o_.learning_rate; }
-  void set_learning_rate(double rate) {
-    detail::check_rate(name, "learning_rate", rate);
-    o_.learning_rate = rate;
-  }
   /// Empty without momentum.
   std::span<f32> velocity() noexcept { return velocity_; }
   std::span<f32 const> velocity() const noexcept { return velocity_; }
@@ -93,17 +88,12 @@ public:
   explicit adagrad(index_t elements, adagrad_options const& o = {})
       : detail::optimizer<adagrad>(elements), o_(o), squares_(this->new_state()) {
     isa::require<I>();
-    set_learning_rate(o.learning_rate);
+    this->set_learning_rate(o.learning_rate);
     detail::check_rate(name, "learning_rate_decay", o.learning_rate_decay);
     detail::check_rate(name, "weight_decay", o.weight_decay);
     detail::check_rate(name, "epsilon", o.epsilon);
   }
 
-  double learning_rate() const noexcept { return o_.learning_rate; }
-  void set_learning_rate(double rate) {
-    detail::check_rate(name, "learning_rate", rate);
-    o_.learning_rate = rate;
-  }
   std::span<f32> squares() noexcept { return squares_; }
   std::span<f32 const> squares() const noexcept { return squares_; }
 

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Counts what operator new is asked for. It replaces operator new and delete of the whole
+// executable, so exactly one source file of an executable includes it. Sanitizers bring an operator
+// new of their own: then IA_NN_TEST_COUNTS_ALLOCATIONS is 0, and nothing is counted.
+#pragma once
+
+#include <ia_nn/config.hpp>
+
+#include <atomic>
+#include <cstdlib>
+#include <new>
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define IA_NN_TEST_COUNTS_ALLOCATIONS 0
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define IA_NN_TEST_COUNTS_ALLOCATIONS 0
+#endif
+#endif
+#if !defined(IA_NN_TEST_COUNTS_ALLOCATIONS)
+#define IA_NN_TEST_COUNTS_ALLOCATIONS 1
+#endif
+
+namespace {
+
+[[maybe_unused]] std::atomic<long> allocations{0};
+
+#if IA_NN_TEST_COUNTS_ALLOCATIONS
+void* counted(std::size_t size, std::size_t alignment) {
+  allocations.fetch_add(1, std::memory_order_relaxed);
+  size = (size + alignment - 1) / alignment * alignment;
+  return std::aligned_alloc(alignment, size == 0 ? alignment : size);
+}
+void* counted_or_throw(std::size_t size, std::size_t alignment) {
+  if (void* p = counted(size, alignment)) return p;
+  throw std::bad_alloc();
+}
+#endif
+
+} // namespace
+
+#if IA_NN_TEST_COUNTS_ALLOCATIONS
+// Not inlined: GCC would see free() meet new and take it for a mistake.
+IA_NN_NOINLINE void* operator new(std::size_t n) {
+  return counted_or_throw(n, alignof(std::max_align_t));
+}
+IA_NN_NOINLINE void* operator new[](std::size_t n) {
+  return counted_or_throw(n, alignof(std::max_align_t));
+}
+IA_NN_NOINLINE void* operator new(std::size_t n, std::align_val_t a) {
+  return counted_or_throw(n, static_cast<std::size_t>(a));
+}
+IA_NN_NOINLINE void* operator new[](std::size_t n, std::align_val_t a) {
+  return counted_or_throw(n, static_cast<std::size_t>(a));
+}
+IA_NN_NOINLINE void* operator new(std::size_t n, std::align_val_t a,
+                                  std::nothrow_t const&) noexcept {
+  return counted(n, static_cast<std::size_t>(a));
+}
+IA_NN_NOINLINE void operator delete(void* p) noexcept { std::free(p); }
+IA_NN_NOINLINE void operator delete[](void* p) noexcept { std::free(p); }
+IA_NN_NOINLINE void operator delete(void* p, std::size_t) noexcept { std::free(p); }
+IA_NN_NOINLINE void operator delete[](void* p, std::size_t) noexcept { std::free(p); }
+IA_NN_NOINLINE void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
+IA_NN_NOINLINE void operator delete[](void* p, std::align_val_t) noexcept { std::free(p); }
+IA_NN_NOINLINE void operator delete(void* p, std::size_t, std::align_val_t) noexcept {
+  std::free(p);
+}
+IA_NN_NOINLINE void operator delete[](void* p, std::size_t, std::align_val_t) noexcept {
+  std::free(p);
+}
+#endif
