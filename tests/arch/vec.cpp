@@ -7,6 +7,7 @@
 
 #include <cfenv>
 #include <cmath>
+#include <cstring>
 #include <vector>
 
 #if defined(__GNUC__) && !defined(__clang__)
@@ -230,6 +231,13 @@ TEST_CASE("vec: conversions", "[arch]") {
       f32 back[16], f[16];
       v const r = v::load(&x[i]);
       r.store(h);
+      alignas(64) f32 past_f32[16];
+      alignas(64) bf16 past_bf16[16];
+      r.stream(past_f32);
+      r.stream(past_bf16);
+      ia_nn::detail::fence_streams();
+      CHECK(std::memcmp(past_f32, &x[i], v::size * sizeof(f32)) == 0);
+      CHECK(std::memcmp(past_bf16, h, v::size * sizeof(bf16)) == 0);
       r.store(s);
       r.store(u);
       r.store(q);

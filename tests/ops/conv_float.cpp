@@ -55,6 +55,37 @@ TEST_CASE("convolution: stages see pixels and filters") {
   });
 }
 
+template <class I, class T> void check_streaming(conv_shape const& s, ia_nn_test::random& rng) {
+  std::vector<T> src(static_cast<std::size_t>(2 * s.in.size() * s.channels)),
+      weights(static_cast<std::size_t>(s.weights()));
+  rng.fill(src.data(), static_cast<index_t>(src.size()));
+  rng.fill(weights.data(), s.weights());
+  index_t const pixels = 2 * s.out().size(), ld = ia_nn::round_up(s.filters, 32);
+  ia_nn::aligned_array<T> kept(pixels * ld), streamed(pixels * ld); // zeros
+  for (auto* dst : {&kept, &streamed}) {
+    conv<I, T, T, T> const layer(
+        s, weights, {.max_batch = 2, .workers = 3, .stream_bytes = dst == &kept ? 1 << 30 : 1});
+    ia_nn::workspace scratch(layer.workspace_bytes());
+    ia_nn::thread_pool pool(3);
+    layer.run(2, src.data(), dst->data(), ld, ia_nn::chain{ia_nn::activation::relu{}}, scratch, pool);
+  }
+  INFO(label<I>() << ": " << text(s));
+  CHECK(std::memcmp(kept.data(), streamed.data(), static_cast<std::size_t>(pixels * ld) * sizeof(T)) == 0);
+}
+
+TEST_CASE("convolution: results stored past the caches are the same") {
+  for_each_isa<conv_vector_isas>([](auto tag) {
+    using I = decltype(tag);
+    ia_nn_test::random rng(7);
+    for (index_t filters : {32, 48, 96})
+      for (conv_shape const& s : {conv_shape{16, filters, 1, {1, 5, 9}, {}},
+                                  conv_shape{16, 2 * filters, 2, {1, 4, 15}, {{1, 3, 3}}}}) {
+        check_streaming<I, f32>(s, rng);
+        check_streaming<I, bf16>(s, rng);
+      }
+  });
+}
+
 TEST_CASE("convolution: any number of workers and any batch gives the same bits") {
   using I = ia_nn::isa::native;
   ia_nn_test::random rng(6);

@@ -13,6 +13,8 @@
 //   store(p) store(p, n)        to T, or converted: bf16 to nearest even; s8 and u8 to nearest even
 //                               with saturation, NaN to the lowest value
 //   store_low(p) store_low(p, n)  of s32: the low 8 bits of each lane, to s8 or u8
+//   stream(p)                   of f32, to f32 or bf16, p aligned to the register: past the caches;
+//                               fence_streams() before another thread may read what was written
 //   + - * /, fma(a, b, c)       fma rounds once: a * b + c
 //   min(a, b) max(a, b)         b if either is a NaN, so max(zero, x) hands a NaN on
 //   a < b, a == b, select(m, a, b), abs, sqrt, round (nearest even)
@@ -40,6 +42,11 @@ template <class T, class VecTag> struct vec_impl; // arch/<isa>/vec.hpp
 template <class T, isa::tag I>
   requires(std::same_as<T, f32> || std::same_as<T, s32>)
 using vec = detail::vec_impl<T, typename detail::vec_tag<I>::type>;
+
+namespace detail {
+/// Puts all streamed stores of this thread in front of what it stores from now on.
+IA_NN_INLINE void fence_streams() noexcept { __builtin_ia32_sfence(); }
+} // namespace detail
 
 /// A register of f32 or s32 on some instruction set.
 template <class V>

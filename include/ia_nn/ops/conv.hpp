@@ -31,6 +31,9 @@ struct conv_options {
   index_t max_batch = 1;
   int workers = 1;    ///< concurrency of the executor
   s32 zero_point = 0; ///< of u8 or s8 sources; padding has this value
+  /// Results of a call of at least so many bytes are stored past the caches, which they would only
+  /// sweep: f32 and bf16, pixels and their distance aligned to 64 bytes. 0: a quarter of L3.
+  index_t stream_bytes = 0;
 };
 
 /// A x B -> C as in `gemm`: f32 x f32, bf16 x bf16 to f32 or bf16; u8 or s8 x s8 to s32, f32, bf16,
@@ -116,6 +119,7 @@ public:
         plan_.uniform ? batch * plan_.out.depth * plan_.out.height : plan_.out.height;
     auto const cut = divide(planes, lines);
     index_t const image = s.in.size() * s.channels, out = plan_.out.size();
+    bool const streams = streamed(batch * out, dst, ld);
     auto const work = [&](index_t i, int worker) {
       index_t const share = i % cut.shares, band = i / cut.shares % cut.bands;
       index_t const group = i / cut.shares / cut.bands % s.groups;
@@ -133,6 +137,7 @@ public:
       t.dst = dst + t.first_row * ld + t.first_column;
       t.ld = ld;
       t.zero_point = options_.zero_point;
+      t.streams = streams;
       t.scratch = scratch.data + worker * plan_.worker_bytes();
       detail::run_conv_band<I, kernel>(plan_, t, epilogue);
     };
@@ -174,6 +179,16 @@ private:
       detail::depthwise_band<I, part, Epilogue>(t, epilogue).run();
     };
     e.parallel_for(planes * bands, work);
+  }
+
+  bool streamed(index_t pixels, C const* dst, index_t ld) const noexcept {
+    constexpr auto size = static_cast<index_t>(sizeof(C));
+    // Parts of lines would be written to memory one by one.
+    if (!detail::streamable<C> || kernel::nr * size % 64 != 0) return false;
+    index_t const least =
+        options_.stream_bytes > 0 ? options_.stream_bytes : cpu::cache_sizes().l3 / 4;
+    return pixels * ld * size >= least && reinterpret_cast<std::uintptr_t>(dst) % 64 == 0 &&
+           ld * size % 64 == 0 && plan_.shape.group_filters() * size % 64 == 0;
   }
 
   struct division {

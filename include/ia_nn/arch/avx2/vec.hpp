@@ -66,6 +66,10 @@ template <> struct vec_impl<f32, isa::avx2> {
   }
 
   IA_NN_INLINE void store(f32* p) const noexcept { _mm256_storeu_ps(p, r); }
+  IA_NN_INLINE void stream(f32* p) const noexcept { _mm256_stream_ps(p, r); }
+  IA_NN_INLINE void stream(bf16* p) const noexcept {
+    _mm_stream_si128(reinterpret_cast<__m128i*>(p), narrow());
+  }
   IA_NN_INLINE void store(f32* p, index_t n) const noexcept {
     _mm256_maskstore_ps(p, lanes8(n), r);
   }

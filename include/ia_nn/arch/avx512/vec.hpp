@@ -57,6 +57,10 @@ template <> struct vec_impl<f32, isa::avx512> {
   }
 
   IA_NN_INLINE void store(f32* p) const noexcept { _mm512_storeu_ps(p, r); }
+  IA_NN_INLINE void stream(f32* p) const noexcept { _mm512_stream_ps(p, r); }
+  IA_NN_INLINE void stream(bf16* p) const noexcept {
+    _mm256_stream_si256(reinterpret_cast<__m256i*>(p), narrow());
+  }
   IA_NN_INLINE void store(f32* p, index_t n) const noexcept {
     _mm512_mask_storeu_ps(p, lanes16(n), r);
   }

@@ -47,6 +47,7 @@ template <> struct vec_impl<f32, isa::scalar> {
   template <class T> IA_NN_INLINE void store(T* p, index_t n) const noexcept {
     if (n > 0) store(p);
   }
+  template <class T> IA_NN_INLINE void stream(T* p) const noexcept { store(p); }
   IA_NN_INLINE f32 native() const noexcept { return r; }
   IA_NN_INLINE void pin() noexcept {}
 
