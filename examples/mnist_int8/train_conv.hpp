@@ -17,7 +17,8 @@ class conv_training final : public training_layer {
 public:
   conv_training(layer const& l, layer_parameters const& p, parameter_list& list, index_t batch,
                 int workers, tensor_pair& src, tensor_pair& dst, tensor_pair* other)
-      : shape_(l.shape), options_{.max_batch = batch, .workers = workers},
+      : shape_(l.shape),
+        forward_(l.shape, p.weight, {.max_batch = batch, .workers = workers}),
         by_weights_(shape_, {batch, workers}), by_src_(shape_, {batch, workers}), src_(src),
         dst_(dst), other_(other) {
     weight_.begin(list, l.name + ".weight", p.weight);
@@ -30,21 +31,20 @@ public:
       mean_.resize(p.mean.size()), inv_std_.resize(p.mean.size());
       sum_ = aligned_array<f32>(batch * l.outputs());
     }
-    pack();
   }
   index_t workspace_bytes() const override {
-    return max_of(max_of(forward_->workspace_bytes(), by_weights_.workspace_bytes()),
+    return max_of(max_of(forward_.workspace_bytes(), by_weights_.workspace_bytes()),
                   max_of(by_src_.workspace_bytes(), norm_ ? norm_->workspace_bytes() : 0));
   }
   void forward(training_call const& c) override {
-    pack(); // the weights of this step
+    forward_.set_weights(weight_.value); // of this step
     f32* const y = dst_.value.data();
     if (!norm_) {
       chain const stages{add_bias{bias_.value.data()}, activation::relu{}};
-      forward_->run(c.batch, src_.value.data(), y, stages, c.scratch, c.threads);
+      forward_.run(c.batch, src_.value.data(), y, stages, c.scratch, c.threads);
       return;
     }
-    forward_->run(c.batch, src_.value.data(), sum_.data(), chain<>{}, c.scratch, c.threads);
+    forward_.run(c.batch, src_.value.data(), sum_.data(), chain<>{}, c.scratch, c.threads);
     norm_->forward(pixels(c), sum_.data(), y, state(), c.scratch, c.threads);
     add_and_relu(pixels(c) * shape_.filters, other_ ? other_->value.data() : nullptr, y, c.threads);
   }
@@ -71,7 +71,6 @@ public:
   }
 
 private:
-  void pack() { forward_.emplace(shape_, weight_.value, options_); }
   index_t pixels(training_call const& c) const { return c.batch * shape_.out().size(); }
   batch_norm_state state() {
     return {norm_weight_.value.data(),
@@ -82,8 +81,7 @@ private:
             inv_std_.data()};
   }
   conv_shape shape_;
-  conv_options options_;
-  std::optional<conv<I, f32, f32, f32>> forward_;
+  conv<I, f32, f32, f32> forward_;
   conv_backward_weights<I> by_weights_;
   conv_backward_src<I> by_src_;
   std::optional<batch_norm_training<I>> norm_;

@@ -2,6 +2,7 @@
 //
 // Convolution in f32 and bf16 on every instruction set, against sums in double.
 #include "conv_support.hpp"
+#include "support/allocations.hpp"
 
 using namespace ia_nn_test;
 
@@ -109,6 +110,38 @@ TEST_CASE("convolution: any number of workers and any batch gives the same bits"
       INFO(text(c.shape) << " workers " << workers);
       CHECK(std::memcmp(one.data(), many.data(), one.size() * sizeof(f32)) == 0);
     }
+  }
+}
+
+TEST_CASE("convolution: other weights in the same memory") {
+  using I = ia_nn::isa::native;
+  ia_nn_test::random rng(7);
+  for (conv_case const& c : conv_cases()) {
+    conv_shape const& s = c.shape;
+    std::vector<f32> src(static_cast<std::size_t>(s.in.size() * s.channels)),
+        first(static_cast<std::size_t>(s.weights())), second(first.size()),
+        want(static_cast<std::size_t>(s.out().size() * s.filters)), got(want.size());
+    for (auto* v : {&src, &first, &second}) rng.fill(v->data(), static_cast<index_t>(v->size()));
+    conv<I, f32, f32, f32> layer(s, first);
+    conv<I, f32, f32, f32> const other(s, second);
+    ia_nn::workspace scratch(layer.workspace_bytes());
+    other.run(1, src.data(), want.data(), ia_nn::chain<>{}, scratch);
+    long const before = allocations;
+    layer.set_weights(std::span<f32 const>(second));
+    long const after = allocations;
+    layer.run(1, src.data(), got.data(), ia_nn::chain<>{}, scratch);
+    INFO(text(s));
+    CHECK(after == before);
+    CHECK(std::memcmp(got.data(), want.data(), got.size() * sizeof(f32)) == 0);
+    // The wrong number of them changes nothing.
+    try {
+      layer.set_weights(std::span<f32 const>(first).first(first.size() - 1));
+      FAIL("accepted");
+    } catch (ia_nn::error const& e) {
+      CHECK(e.code() == ia_nn::errc::bad_shape);
+    }
+    layer.run(1, src.data(), got.data(), ia_nn::chain<>{}, scratch);
+    CHECK(std::memcmp(got.data(), want.data(), got.size() * sizeof(f32)) == 0);
   }
 }
 

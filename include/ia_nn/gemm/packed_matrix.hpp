@@ -110,6 +110,20 @@ public:
     }
   }
 
+  /// k x n zeros, for `assign`.
+  packed_matrix(index_t k, index_t n) : packed_matrix(k, n, 0, 1) {}
+
+  /// Other values in the same memory: fill(panel, column, columns) writes the panel of columns
+  /// column .. column + columns - 1. What it does not write stays; beyond k and n this must be zeros.
+  template <class F> void assign(F const& fill) noexcept {
+    for (index_t p = 0; p < Panel::panels(view_.n); ++p) {
+      index_t const column = p * Panel::nr;
+      fill(data() + p * view_.stride(), column, min_of(Panel::nr, view_.n - column));
+      if constexpr (std::same_as<T, s8>)
+        detail::sum_panel<Panel>(sums() + column, data() + p * view_.stride(), view_.k);
+    }
+  }
+
   packed_matrix(packed_matrix&&) noexcept = default;
   packed_matrix& operator=(packed_matrix&&) noexcept = default;
 

@@ -40,7 +40,7 @@ struct conv_options {
 /// s8 or u8, exact sums of (src - zero_point) * weights.
 ///
 /// Weights are [filters][channels / groups][depth][height][width], the order of ONNX and PyTorch;
-/// f32 weights are rounded if B is bf16. They are packed once, at construction.
+/// f32 weights are rounded if B is bf16. They are packed at construction, and by set_weights.
 ///
 /// Errors at construction: those of conv_shape::check; errc::bad_shape if the weights have another
 /// number of elements; errc::bad_parameter for a batch or workers below 1 and zero points that the
@@ -65,23 +65,37 @@ public:
   template <class W>
   conv(conv_shape const& s, std::span<W const> weights, conv_options const& o = {})
       : plan_(checked(s, static_cast<index_t>(weights.size()), o), facts()), options_(o) {
-    static_assert(std::same_as<W, B> || (std::same_as<W, f32> && std::same_as<B, bf16>),
-                  "ia_nn: conv: weights must have the element type B, or be f32 where B is bf16");
-    if (depthwise()) {
-      depthwise_.pack(s, weights.data());
-      return;
+    if (depthwise()) depthwise_.allocate(s);
+    else {
+      weights_.reserve(static_cast<std::size_t>(s.groups));
+      for (index_t g = 0; g < s.groups; ++g) weights_.emplace_back(plan_.k(), s.group_filters());
     }
-    index_t const k = plan_.k(), n = s.group_filters();
-    weights_.reserve(static_cast<std::size_t>(s.groups));
-    for (index_t g = 0; g < s.groups; ++g) {
-      aligned_array<B> rows(k * n); // zeros
-      detail::conv_matrix(rows.data(), weights.data(), plan_, g);
-      weights_.emplace_back(matrix(rows.data(), k, n));
-    }
+    set_weights(weights);
   }
   template <class W>
   conv(conv_shape const& s, std::vector<W> const& weights, conv_options const& o = {})
       : conv(s, std::span<W const>(weights), o) {}
+
+  /// Packs other weights of the same order in the place of those there are, and allocates nothing:
+  /// for layers that learn. No call of `run` may be under way. Errors: errc::bad_shape if the
+  /// weights have another number of elements; then those there are stay.
+  template <class W> void set_weights(std::span<W const> weights) {
+    static_assert(std::same_as<W, B> || (std::same_as<W, f32> && std::same_as<B, bf16>),
+                  "ia_nn: conv: weights must have the element type B, or be f32 where B is bf16");
+    check_weights(plan_.shape, static_cast<index_t>(weights.size()));
+    if (depthwise()) return depthwise_.template pack<B>(plan_.shape, weights.data());
+    index_t first = 0;
+    for (packed& group : weights_) {
+      group.assign([&](B* panel, index_t column, index_t columns) {
+        detail::conv_panel<typename kernel::panel_type>(panel, weights.data(), plan_,
+                                                        first + column, columns);
+      });
+      first += plan_.shape.group_filters();
+    }
+  }
+  template <class W> void set_weights(std::vector<W> const& weights) {
+    set_weights(std::span<W const>(weights));
+  }
 
   conv_shape const& shape() const noexcept { return plan_.shape; }
   spatial out() const noexcept { return plan_.out; }
@@ -215,14 +229,18 @@ private:
             !std::same_as<packed_a, A>,
             kernel::is_amx};
   }
+  static void check_weights(conv_shape const& s, index_t weights) {
+    if (weights != s.weights())
+      throw error(errc::bad_shape, "conv: the weights have " + std::to_string(weights) +
+                                       " elements, expected " + std::to_string(s.filters) + " x " +
+                                       std::to_string(s.group_channels()) + " x " +
+                                       s.win.kernel.to_string());
+  }
   static conv_shape const& checked(conv_shape const& s, index_t weights, conv_options const& o) {
     isa::require<I>();
     s.check("conv");
+    check_weights(s, weights);
     auto const text = [](index_t x) { return std::to_string(x); };
-    if (weights != s.weights())
-      throw error(errc::bad_shape, "conv: the weights have " + text(weights) +
-                                       " elements, expected " + text(s.filters) + " x " +
-                                       text(s.group_channels()) + " x " + s.win.kernel.to_string());
     if (o.max_batch < 1 || o.workers < 1)
       throw error(errc::bad_parameter, "conv: max_batch is " + text(o.max_batch) + " and workers " +
                                            text(o.workers) + ", both must be at least 1");

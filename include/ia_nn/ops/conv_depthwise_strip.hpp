@@ -50,20 +50,32 @@ template <class Acc> struct depthwise_weights {
     return std::same_as<Acc, s32> && s.win.kernel == spatial{1, 3, 3};
   }
 
-  template <class W> void pack(conv_shape const& s, W const* weights) {
+  void allocate(conv_shape const& s) {
+    data = aligned_array<Acc>((s.win.kernel.size() + (in_words(s) ? 4 : 0)) * ld(s));
+  }
+  /// Rounds to B first.
+  template <class B, class W> void pack(conv_shape const& s, W const* weights) noexcept {
     index_t const taps = s.win.kernel.size(), n = ld(s);
-    data = aligned_array<Acc>((taps + (in_words(s) ? 4 : 0)) * n);
-    for (index_t c = 0; c < s.channels; ++c)
-      for (index_t t = 0; t < taps; ++t) {
-        Acc const w = static_cast<Acc>(weights[c * taps + t]);
-        data[t * n + c] = w;
-        if constexpr (std::same_as<Acc, s32>)
-          if (in_words(s)) {
-            auto const byte = static_cast<std::uint32_t>(w) & 0xffU;
-            data[(9 + t % 3) * n + c] |= static_cast<s32>(byte << (t / 3 * 8));
-            data[12 * n + c] += w;
-          }
-      }
+    for (index_t c = 0; c < s.channels; ++c) {
+      for (index_t t = 0; t < taps; ++t)
+        data[t * n + c] = static_cast<Acc>(B(weights[c * taps + t]));
+      if constexpr (std::same_as<Acc, s32>)
+        if (in_words(s)) pack_words(data.data() + c, n);
+    }
+  }
+
+private:
+  // Columns and sum of one channel.
+  static void pack_words(s32* channel, index_t n) noexcept {
+    std::uint32_t word[3] = {};
+    s32 sum = 0;
+    for (index_t t = 0; t < 9; ++t) {
+      s32 const w = channel[t * n];
+      word[t % 3] |= (static_cast<std::uint32_t>(w) & 0xffU) << (t / 3 * 8);
+      sum += w;
+    }
+    for (index_t i = 0; i < 3; ++i) channel[(9 + i) * n] = static_cast<s32>(word[i]);
+    channel[12 * n] = sum;
   }
 };
 

@@ -185,21 +185,26 @@ private:
   }
 };
 
-/// Weights [filters][channels / groups][taps] of one group as the k x filters matrix of the plan.
-template <class T, class W>
-void conv_matrix(T* matrix, W const* weights, conv_plan const& p, index_t group) {
-  index_t const filters = p.shape.group_filters(), channels = p.shape.group_channels();
-  index_t const taps = p.shape.win.kernel.size();
+/// Weights [filters][channels / groups][taps] as a panel of the k x filters matrix of the plan:
+/// `columns` filters from number `first` on. Zeros between runs stay as they are.
+template <class Panel, class T, class W>
+void conv_panel(T* panel, W const* weights, conv_plan const& p, index_t first,
+                index_t columns) noexcept {
+  constexpr index_t nr = Panel::nr, kr = Panel::kr;
+  index_t const channels = p.shape.group_channels(), taps = p.shape.win.kernel.size();
   index_t const taps_of_run = p.joined ? p.shape.win.kernel.width : 1;
-  for (index_t f = 0; f < filters; ++f)
-    for (index_t c = 0; c < channels; ++c)
-      for (index_t t = 0; t < taps; ++t) {
-        index_t const k =
-            p.gathers ? t * p.slot + c : t / taps_of_run * p.run + t % taps_of_run * p.slot + c;
-        W const w = weights[((group * filters + f) * channels + c) * taps + t];
-        if constexpr (std::same_as<T, W>) matrix[k * filters + f] = w;
-        else matrix[k * filters + f] = T(static_cast<f32>(w));
+  W const* from = weights + first * channels * taps;
+  for (index_t c = 0; c < channels; ++c)
+    for (index_t t = 0; t < taps; ++t, ++from) {
+      index_t const k =
+          p.gathers ? t * p.slot + c : t / taps_of_run * p.run + t % taps_of_run * p.slot + c;
+      T* const to = panel + k / kr * nr * kr + k % kr;
+      for (index_t j = 0; j < columns; ++j) {
+        W const w = from[j * channels * taps];
+        if constexpr (std::same_as<T, W>) to[j * kr] = w;
+        else to[j * kr] = T(static_cast<f32>(w));
       }
+    }
 }
 
 } // namespace detail
