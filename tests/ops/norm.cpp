@@ -106,6 +106,9 @@ void check_layer_norm(index_t rows, index_t n, f32 offset, random& r) {
     CHECK(deviation(
               src.size(), dst.data(), [&](index_t i) { return expected[at(i)]; },
               [&](index_t i) { return chain * f32_eps * size[at(i)]; }) == "");
+    CHECK(same_in_slice(dst, n, [&](f32* to, index_t ld) {
+      layer.run(rows, src.data(), to, ld, last_task_first{2});
+    }));
   });
 }
 
@@ -174,6 +177,9 @@ void check_lrn(index_t pixels, index_t channels, ia_nn::lrn_options const& o, ra
                 // Sums of squares, the root or the power, and the product.
                 return (12 + static_cast<double>(o.size)) * f32_eps * std::abs(expected[at(i)]);
               }) == "");
+    CHECK(same_in_slice(dst, channels, [&](f32* to, index_t ld) {
+      layer.run(pixels, src.data(), to, ld, last_task_first{2});
+    }));
   });
 }
 

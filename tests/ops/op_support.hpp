@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,22 @@ struct last_task_first {
 inline constexpr double f32_eps = 0x1p-24;
 
 inline std::size_t at(index_t i) { return static_cast<std::size_t>(i); }
+
+/// True if run(dst, ld) writes rows of `width` elements, as many as `rows` has and the same bits, ld
+/// elements apart, and nothing between them.
+template <class Run>
+bool same_in_slice(exact_buffer<ia_nn::f32> const& rows, index_t width, Run&& run) {
+  index_t const ld = width + 3, count = rows.size() / width;
+  exact_buffer<ia_nn::f32> dst((count - 1) * ld + width);
+  for (ia_nn::f32& x : dst) x = 7;
+  run(dst.data(), ld);
+  bool same = true;
+  for (index_t i = 0; i < dst.size(); ++i) {
+    ia_nn::f32 const want = i % ld < width ? rows[i / ld * width + i % ld] : 7.0F;
+    same = same && std::memcmp(&dst[i], &want, sizeof want) == 0;
+  }
+  return same;
+}
 
 /// "" if got[i] is within bound(i) of expected(i) for all i < n: infinities are equal, NaN is where
 /// NaN is expected; else the worst element.

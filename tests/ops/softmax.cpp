@@ -53,6 +53,10 @@ void check_softmax(index_t outer, index_t n, index_t inner, exact_buffer<f32> co
       std::copy(src.begin(), src.end(), dst.begin());
       layer.run(outer, dst.data(), dst.data()); // in place
       CHECK(deviation(size, dst.data(), [&](index_t i) { return expected[at(i)]; }, bound) == "");
+      index_t const width = inner == 1 ? n : inner;
+      CHECK(same_in_slice(dst, width, [&](f32* to, index_t ld) {
+        layer.run(outer, src.data(), to, ld, last_task_first{workers});
+      }));
     });
   }
 }

@@ -78,10 +78,17 @@ public:
   template <executor E = sequential>
   void run(index_t rows, f32 const* src, f32* dst, E&& e = E{}, f32* mean = nullptr,
            f32* inverse_deviation = nullptr) const noexcept {
+    run(rows, src, dst, n_, e, mean, inverse_deviation);
+  }
+  /// dst [rows][dst_ld], a slice of a larger matrix: dst_ld is at least n, dst is not src.
+  template <executor E = sequential>
+  void run(index_t rows, f32 const* src, f32* dst, index_t dst_ld, E&& e = E{},
+           f32* mean = nullptr, f32* inverse_deviation = nullptr) const noexcept {
+    IA_NN_ASSERT(dst_ld >= n_);
     parallel_blocks(e, rows, ceil_div(4096, n_), [&](index_t begin, index_t end, int) {
       for (index_t r = begin; r < end; ++r) {
         detail::moments const m = moments_of_row(src + r * n_);
-        write(src + r * n_, dst + r * n_, m);
+        write(src + r * n_, dst + r * dst_ld, m);
         if (mean) mean[r] = m.mean + m.rest;
         if (inverse_deviation) inverse_deviation[r] = m.inverse;
       }

@@ -54,27 +54,35 @@ public:
   /// src and dst [pixels][channels]; dst may be src if there are at most 1024 channels.
   template <executor E = sequential>
   void run(index_t pixels, f32 const* src, f32* dst, E&& e = E{}) const noexcept {
+    run(pixels, src, dst, channels_, e);
+  }
+  /// dst [pixels][dst_ld], a slice of a larger image: dst_ld is at least `channels`, dst is not src.
+  template <executor E = sequential>
+  void run(index_t pixels, f32 const* src, f32* dst, index_t dst_ld, E&& e = E{}) const noexcept {
+    IA_NN_ASSERT(dst_ld >= channels_);
     IA_NN_ASSERT(src != dst || channels_ <= piece);
     parallel_blocks(e, pixels, ceil_div(2048, channels_), [&](index_t begin, index_t end, int) {
       f32 const beta = options_.beta;
       if (beta == 0.75F)
-        some(begin, end, src, dst, [](V s) IA_NN_LAMBDA {
+        some(begin, end, src, dst, dst_ld, [](V s) IA_NN_LAMBDA {
           V const root = sqrt(s), both = root * sqrt(root);
           return V::broadcast(1.0F) / both;
         });
       else if (beta == 1.0F)
-        some(begin, end, src, dst, [](V s) IA_NN_LAMBDA { return V::broadcast(1.0F) / s; });
+        some(begin, end, src, dst, dst_ld,
+             [](V s) IA_NN_LAMBDA { return V::broadcast(1.0F) / s; });
       else if (beta == 0.5F)
-        some(begin, end, src, dst, [](V s) IA_NN_LAMBDA { return V::broadcast(1.0F) / sqrt(s); });
+        some(begin, end, src, dst, dst_ld,
+             [](V s) IA_NN_LAMBDA { return V::broadcast(1.0F) / sqrt(s); });
       else
-        some(begin, end, src, dst,
+        some(begin, end, src, dst, dst_ld,
              [beta](V s) IA_NN_LAMBDA { return math::exp(V::broadcast(-beta) * math::log(s)); });
     });
   }
 
 private:
   template <class Power>
-  void some(index_t begin, index_t end, f32 const* src, f32* dst,
+  void some(index_t begin, index_t end, f32 const* src, f32* dst, index_t dst_ld,
             Power const& power) const noexcept {
     // Behind the last square lie as many zeros as a register may read too many.
     alignas(64) f32 squares[piece + largest + 2 * lanes];
@@ -82,7 +90,7 @@ private:
       for (index_t first = 0; first < channels_; first += piece) {
         index_t const n = min_of(piece, channels_ - first);
         f32 const* const x = src + p * channels_;
-        f32* const y = dst + p * channels_ + first;
+        f32* const y = dst + p * dst_ld + first;
         fill(x, first, n, squares);
         index_t c = 0;
         for (; c + lanes <= n; c += lanes)

@@ -92,10 +92,11 @@ template <isa::tag I> struct softmax_kernel {
     }
   }
 
-  /// `count` <= lanes rows side by side, `stride` elements from one of their elements to the next.
+  /// `count` <= lanes rows side by side, `stride` elements from one of their elements to the next,
+  /// `stride_y` in y.
   template <bool Masked>
   static IA_NN_INLINE void columns(softmax_kind kind, f32 const* x, f32* y, index_t n,
-                                   index_t stride, index_t count) noexcept {
+                                   index_t stride, index_t stride_y, index_t count) noexcept {
     auto const load = [&](f32 const* p) IA_NN_LAMBDA {
       if constexpr (Masked) return V::load(p, count);
       else return V::load(p);
@@ -112,18 +113,18 @@ template <isa::tag I> struct softmax_kernel {
       for (index_t i = first; i < min_of(n, first + 8); ++i) {
         V const p = exp_nonpositive(below(load(x + i * stride), most));
         part = part + p;
-        if (kind == softmax_kind::linear) store(p, y + i * stride);
+        if (kind == softmax_kind::linear) store(p, y + i * stride_y);
       }
       all.add(part);
     }
     V const total = all.total + all.left;
     if (kind == softmax_kind::linear) {
       V const scale = V::broadcast(1.0F) / total;
-      for (index_t i = 0; i < n; ++i) store(load(y + i * stride) * scale, y + i * stride);
+      for (index_t i = 0; i < n; ++i) store(load(y + i * stride_y) * scale, y + i * stride_y);
     } else {
       V const shift = math::log(total);
       for (index_t i = 0; i < n; ++i)
-        store(below(load(x + i * stride), most) - shift, y + i * stride);
+        store(below(load(x + i * stride), most) - shift, y + i * stride_y);
     }
   }
 
@@ -162,9 +163,17 @@ public:
   /// src, dst [outer][n][inner]; dst may be src.
   template <executor E = sequential>
   void run(index_t outer, f32 const* src, f32* dst, E&& e = E{}) const noexcept {
+    run(outer, src, dst, inner_ == 1 ? n_ : inner_, e);
+  }
+  /// dst as a slice of a larger tensor: dst_ld elements from one row of the last axis to the next,
+  /// at least as many as it has. dst is not src.
+  template <executor E = sequential>
+  void run(index_t outer, f32 const* src, f32* dst, index_t dst_ld, E&& e = E{}) const noexcept {
+    IA_NN_ASSERT(dst_ld >= (inner_ == 1 ? n_ : inner_));
     if (inner_ == 1) {
       parallel_blocks(e, outer, ceil_div(1024, n_), [&](index_t begin, index_t end, int) {
-        for (index_t r = begin; r < end; ++r) kernel::row(kind_, src + r * n_, dst + r * n_, n_);
+        for (index_t r = begin; r < end; ++r)
+          kernel::row(kind_, src + r * n_, dst + r * dst_ld, n_);
       });
       return;
     }
@@ -174,10 +183,11 @@ public:
         e, outer * groups, ceil_div(1024, n_ * lanes), [&](index_t begin, index_t end, int) {
           for (index_t g = begin; g < end; ++g) {
             index_t const c = g % groups * lanes, count = min_of(lanes, inner_ - c);
-            index_t const at = g / groups * n_ * inner_ + c;
+            f32 const* const x = src + g / groups * n_ * inner_ + c;
+            f32* const y = dst + g / groups * n_ * dst_ld + c;
             if (count == lanes)
-              kernel::template columns<false>(kind_, src + at, dst + at, n_, inner_, count);
-            else kernel::template columns<true>(kind_, src + at, dst + at, n_, inner_, count);
+              kernel::template columns<false>(kind_, x, y, n_, inner_, dst_ld, count);
+            else kernel::template columns<true>(kind_, x, y, n_, inner_, dst_ld, count);
           }
         });
   }
