@@ -128,7 +128,8 @@ IA_NN_INLINE void finish_tile(Acc const* acc, index_t ld, index_t rows, index_t 
     }
     if (j < columns) {
       tile_position<false> const at{row + r, column + j, columns - j};
-      store_result<false>(epilogue(V::load(acc + r * ld + j), at), c + r * ldc + j, columns - j);
+      store_result<false>(epilogue(V::load(acc + r * ld + j, columns - j), at), c + r * ldc + j,
+                          columns - j);
     }
   }
 }

@@ -121,7 +121,7 @@ public:
   spatial out() const noexcept { return out_; }
   index_t workspace_bytes() const noexcept { return sums_bytes() + conv_bytes_; }
 
-  /// dst [batch][out][ld] = stages(deconv(src [batch][in][channels])); as conv::run.
+  /// dst [batch][out][ld] = stages(deconv(src [batch][in][src_ld])); as conv::run.
   template <class Epilogue = chain<>, executor E = sequential>
   void run(index_t batch, A const* src, C* dst, index_t ld, Epilogue const& epilogue,
            workspace_view scratch, E&& e = {}) const noexcept {
@@ -155,10 +155,9 @@ private:
     std::vector<inner> layer; ///< none where no tap meets the outputs: their sums are zero
   };
 
-  // And a register more: the last sums are read as a whole one.
   index_t sums_bytes() const noexcept {
     index_t const cells = pixels_ * options_.max_batch * shape_.filters;
-    return round_up(cells * static_cast<index_t>(sizeof(sums)), 64) + 64;
+    return round_up(cells * static_cast<index_t>(sizeof(sums)), 64);
   }
 
   template <class W> void add_phase(std::span<W const> weights, spatial const& at) {
