@@ -79,29 +79,40 @@ struct conv_case {
   index_t batch = 1;
   int workers = 1;
   ia_nn::s32 zero_point = 0;
-  index_t gap = 0; ///< elements between the pixels of dst
+  index_t gap = 0;     ///< elements between the pixels of dst
+  index_t src_gap = 0; ///< and of src
 };
 
 /// Runs the case and compares with `tolerance` relative to what rounding may do (0: exactly).
 template <class I, class A, class B, class C, class Acc>
 void check_conv(conv_case const& c, random& rng, double tolerance) {
   conv_shape const& s = c.shape;
-  exact_buffer<A> src(c.batch * s.in.size() * s.channels);
+  std::vector<A> image(static_cast<std::size_t>(c.batch * s.in.size() * s.channels));
+  index_t const src_ld = s.channels + c.src_gap;
+  exact_buffer<A> src((c.batch * s.in.size() - 1) * src_ld + s.channels);
   std::vector<B> weights(static_cast<std::size_t>(s.weights()));
   index_t const ld = s.filters + c.gap, pixels = c.batch * s.out().size();
   exact_buffer<C> dst((pixels - 1) * ld + s.filters);
-  rng.fill(src.data(), src.size());
+  rng.fill(image.data(), static_cast<index_t>(image.size()));
+  // What lies between the pixels spoils every sum it gets into.
+  for (index_t i = 0; i < src.size(); ++i)
+    src.data()[i] = std::is_integral_v<A> ? A(101) : A(std::nanf(""));
+  for (std::size_t i = 0; i < image.size(); ++i) {
+    auto const n = static_cast<index_t>(i);
+    src.data()[n / s.channels * src_ld + n % s.channels] = image[i];
+  }
   rng.fill(weights.data(), static_cast<index_t>(weights.size()));
   for (index_t i = 0; i < dst.size(); ++i) dst.data()[i] = C(3);
 
-  conv<I, A, B, C> const layer(s, weights, {c.batch, c.workers, c.zero_point});
+  conv<I, A, B, C> const layer(s, weights, {c.batch, c.workers, c.zero_point,
+                                         c.src_gap == 0 ? 0 : src_ld});
   exact_buffer<std::byte> scratch(layer.workspace_bytes());
   ia_nn::thread_pool pool(c.workers);
   layer.run(c.batch, src.data(), dst.data(), ld, ia_nn::chain<>{},
             ia_nn::workspace_view{scratch.data(), scratch.size()}, pool);
 
   auto const want =
-      oracle::conv<Acc>(s, c.batch, src.data(), weights.data(), static_cast<Acc>(c.zero_point));
+      oracle::conv<Acc>(s, c.batch, image.data(), weights.data(), static_cast<Acc>(c.zero_point));
   double const k = static_cast<double>(s.weights() / s.filters),
                scale = tolerance * std::max(std::sqrt(k), k / 16);
   index_t wrong = 0;
@@ -118,7 +129,7 @@ void check_conv(conv_case const& c, random& rng, double tolerance) {
                  scale + tolerance * std::abs(x));
   }
   INFO(label<I>() << ": " << text(s) << " batch " << c.batch << " workers " << c.workers
-                  << " zero point " << c.zero_point << " gap " << c.gap);
+                  << " zero point " << c.zero_point << " gap " << c.gap << " of src " << c.src_gap);
   CHECK(wrong == 0);
 }
 
@@ -169,6 +180,14 @@ inline std::vector<conv_case> conv_cases() {
   add(64, 40, {1, 9, 17}, {{1, 1, 1}, square(2)}, 1, 2, 2);
   add(1024, 33, {1, 4, 7}, {}, 1, 2, 3);                                       // aliased rows
   add(256, 34, {1, 7, 7}, {square(3), {}, {}, {0, 1, 1}, {0, 1, 1}}, 1, 1, 2); // k in blocks
+  // Slices of a wider image.
+  constexpr index_t gaps[] = {1, 4, 31, 960};
+  for (std::size_t i = 0, n = cases.size(); i < n; i += 2) {
+    conv_case c = cases[i];
+    if (c.shape.channels > 256) continue;
+    c.src_gap = gaps[i / 2 % 4];
+    cases.push_back(c);
+  }
   return cases;
 }
 

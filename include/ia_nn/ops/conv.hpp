@@ -31,6 +31,7 @@ struct conv_options {
   index_t max_batch = 1;
   int workers = 1;    ///< concurrency of the executor
   s32 zero_point = 0; ///< of u8 or s8 sources; padding has this value
+  index_t src_ld = 0; ///< elements from pixel to pixel of the source; 0: as many as channels
   /// Results of a call of at least so many bytes are stored past the caches, which they would only
   /// sweep: f32 and bf16, pixels and their distance aligned to 64 bytes. 0: a quarter of L3.
   index_t stream_bytes = 0;
@@ -43,8 +44,8 @@ struct conv_options {
 /// f32 weights are rounded if B is bf16. They are packed at construction, and by set_weights.
 ///
 /// Errors at construction: those of conv_shape::check; errc::bad_shape if the weights have another
-/// number of elements; errc::bad_parameter for a batch or workers below 1 and zero points that the
-/// source cannot hold; errc::unsupported_isa.
+/// number of elements; errc::bad_parameter for a batch or workers below 1, zero points that the
+/// source cannot hold and pixels of the source nearer than its channels; errc::unsupported_isa.
 template <isa::tag I, element A, element B, element C> class conv {
   static_assert(
       isa::is_compiled<I>,
@@ -64,7 +65,7 @@ public:
 
   template <class W>
   conv(conv_shape const& s, std::span<W const> weights, conv_options const& o = {})
-      : plan_(checked(s, static_cast<index_t>(weights.size()), o), facts()), options_(o) {
+      : plan_(checked(s, static_cast<index_t>(weights.size()), o), facts(), o.src_ld), options_(o) {
     if (depthwise()) depthwise_.allocate(s);
     else {
       weights_.reserve(static_cast<std::size_t>(s.groups));
@@ -111,8 +112,9 @@ public:
     return sum;
   }
 
-  /// dst [batch][out][ld] = stages(conv(src [batch][in][channels])), ld elements from pixel to
-  /// pixel of dst: at least `filters`, or 0 for exactly as many. A stage sees the number of the
+  /// dst [batch][out][ld] = stages(conv(src [batch][in][src_ld])), ld elements from pixel to pixel
+  /// of dst: at least `filters`, or 0 for exactly as many. Either may be a slice of the channels of
+  /// a larger image; the last pixel ends with its last channel. A stage sees the number of the
   /// pixel in the batch as its row and the filter as its column. Preconditions: batch is at most
   /// max_batch; dst and src do not overlap; the workspace holds workspace_bytes() and is aligned to
   /// 64 bytes.
@@ -132,7 +134,7 @@ public:
     index_t const lines =
         plan_.uniform ? batch * plan_.out.depth * plan_.out.height : plan_.out.height;
     auto const cut = divide(planes, lines);
-    index_t const image = s.in.size() * s.channels, out = plan_.out.size();
+    index_t const image = s.in.size() * plan_.src_ld, out = plan_.out.size();
     bool const streams = streamed(batch * out, dst, ld);
     auto const work = [&](index_t i, int worker) {
       index_t const share = i % cut.shares, band = i / cut.shares % cut.bands;
@@ -182,7 +184,8 @@ private:
       index_t const plane = i / bands, n = plane / plan_.out.depth, z = plane % plan_.out.depth;
       index_t const row = plane * plan_.out.height * plan_.out.width;
       part const t{&s,
-                   src + n * s.in.size() * s.channels,
+                   src + n * s.in.size() * plan_.src_ld,
+                   plan_.src_ld,
                    depthwise_.data.data(),
                    dst + row * ld,
                    ld,
@@ -244,6 +247,10 @@ private:
     if (o.max_batch < 1 || o.workers < 1)
       throw error(errc::bad_parameter, "conv: max_batch is " + text(o.max_batch) + " and workers " +
                                            text(o.workers) + ", both must be at least 1");
+    if (o.src_ld != 0 && o.src_ld < s.channels)
+      throw error(errc::bad_parameter, "conv: pixels of the source are " + text(o.src_ld) +
+                                           " elements apart and have " + text(s.channels) +
+                                           " channels");
     constexpr bool bytes = byte_element<A>;
     constexpr s32 low = std::same_as<A, s8> ? -128 : 0, high = std::same_as<A, s8> ? 127 : 255;
     if (o.zero_point != 0 && (!bytes || o.zero_point < low || o.zero_point > high))

@@ -77,7 +77,7 @@ band_source<Packed> copy_band(conv_plan const& p, A const* image, index_t plane,
                               Packed fill, std::byte* scratch) noexcept {
   window const& w = p.shape.win;
   spatial const& in = p.shape.in;
-  index_t const channels = p.shape.group_channels(), all = p.shape.channels, pitch = p.pitch;
+  index_t const channels = p.shape.group_channels(), all = p.src_ld, pitch = p.pitch;
   Packed* const band = reinterpret_cast<Packed*>(scratch);
   index_t const rows = (lines.size() - 1) * w.stride.height + w.reach(1);
   index_t const x0 = -w.pad_begin.width; // column of the image in column 0 of the band

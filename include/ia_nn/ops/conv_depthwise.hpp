@@ -23,7 +23,7 @@ IA_NN_BEGIN
 
 namespace detail {
 
-template <isa::tag I, class Task, class Epilogue> class depthwise_band {
+template <isa::tag I, class Task, class Epilogue> class depthwise_band : depthwise_plane {
   using a_type = std::remove_const_t<std::remove_pointer_t<decltype(Task{}.image)>>;
   using acc = std::remove_const_t<std::remove_pointer_t<decltype(Task{}.weights)>>;
   using C = std::remove_pointer_t<decltype(Task{}.dst)>;
@@ -33,11 +33,7 @@ template <isa::tag I, class Task, class Epilogue> class depthwise_band {
 
 public:
   depthwise_band(Task const& t, Epilogue const& e) noexcept
-      : t_(t), s_(*t.shape), w_(t.shape->win), out_(t.shape->out()),
-        ld_(depthwise_weights<acc>::ld(s_)),
-        depths_(taps_inside(t.plane * w_.stride.depth - w_.pad_begin.depth, w_.dilation.depth,
-                            w_.kernel.depth, s_.in.depth)),
-        epilogue_(e) {}
+      : depthwise_plane(*t.shape, t.plane), t_(t), epilogue_(e) {}
 
   void run() noexcept {
     using strips = depthwise_strips<I, Task, Epilogue>;
@@ -89,8 +85,8 @@ private:
 
   template <int P, int R, bool Whole>
   IA_NN_NOINLINE void pixels(window_part const& part, index_t c, index_t y, index_t x) noexcept {
-    index_t const lanes = s_.channels - c, step = w_.stride.width * s_.channels;
-    index_t const tap = w_.dilation.width * s_.channels;
+    index_t const lanes = s_.channels - c, step = w_.stride.width * t_.src_ld;
+    index_t const tap = w_.dilation.width * t_.src_ld;
     V sum[P][R];
     IA_NN_UNROLL for (int p = 0; p < P; ++p)
       IA_NN_UNROLL for (int r = 0; r < R; ++r) sum[p][r] = V::zero();
@@ -98,7 +94,7 @@ private:
       for (index_t h = part.h.begin; h < part.h.end; ++h) {
         index_t const z = part.z + d * w_.dilation.depth, line = part.y + h * w_.dilation.height;
         a_type const* src = t_.image +
-                            ((z * s_.in.height + line) * s_.in.width + part.x) * s_.channels + c +
+                            ((z * s_.in.height + line) * s_.in.width + part.x) * t_.src_ld + c +
                             part.w.begin * tap;
         acc const* w =
             t_.weights + ((d * w_.kernel.height + h) * w_.kernel.width + part.w.begin) * ld_ + c;
@@ -119,8 +115,7 @@ private:
     index_t const pixel = y * out_.width + x;
     C* const dst = t_.dst + pixel * t_.ld + c;
     if constexpr (Whole) {
-      // One register more: GCC takes the tail of finish_tile, which never runs, for real.
-      alignas(64) acc cells[(P * R + 1) * width];
+      alignas(64) acc cells[P * R * width];
       IA_NN_UNROLL for (int p = 0; p < P; ++p)
         IA_NN_UNROLL for (int r = 0; r < R; ++r) sum[p][r].store(cells + (p * R + r) * width);
       finish_tile<I>(cells, R * width, P, R * width, t_.first_row + pixel, c, epilogue_, dst,
@@ -150,11 +145,6 @@ private:
   }
 
   Task const& t_;
-  conv_shape const& s_;
-  window const& w_;
-  spatial out_;
-  index_t ld_;   ///< of weights
-  block depths_; ///< of the windows of this plane, inside
   Epilogue const& epilogue_;
 };
 

@@ -82,6 +82,7 @@ private:
 template <class A, class Acc, class C> struct depthwise_task {
   conv_shape const* shape;
   A const* image;
+  index_t src_ld; ///< from pixel to pixel of the image
   Acc const* weights;
   C* dst; ///< pixel 0 of the plane
   index_t ld;
@@ -97,7 +98,21 @@ IA_NN_INLINE V depthwise_load(T const* p, index_t lanes) noexcept {
   else return V::load(p, lanes);
 }
 
-template <isa::tag I, class Task, class Epilogue> class depthwise_strips {
+/// What both kernels know of a plane of output.
+struct depthwise_plane {
+  conv_shape const& s_;
+  window const& w_;
+  spatial out_;
+  index_t ld_;   ///< of weights
+  block depths_; ///< of the windows of this plane, inside
+
+  depthwise_plane(conv_shape const& s, index_t plane) noexcept
+      : s_(s), w_(s.win), out_(s.out()), ld_(depthwise_weights<f32>::ld(s)),
+        depths_(taps_inside(plane * w_.stride.depth - w_.pad_begin.depth, w_.dilation.depth,
+                            w_.kernel.depth, s.in.depth)) {}
+};
+
+template <isa::tag I, class Task, class Epilogue> class depthwise_strips : depthwise_plane {
   using a_type = std::remove_const_t<std::remove_pointer_t<decltype(Task{}.image)>>;
   using acc = std::remove_const_t<std::remove_pointer_t<decltype(Task{}.weights)>>;
   using C = std::remove_pointer_t<decltype(Task{}.dst)>;
@@ -110,11 +125,7 @@ template <isa::tag I, class Task, class Epilogue> class depthwise_strips {
 
 public:
   depthwise_strips(Task const& t, Epilogue const& e) noexcept
-      : t_(t), s_(*t.shape), w_(t.shape->win), out_(t.shape->out()),
-        ld_(depthwise_weights<acc>::ld(s_)),
-        depths_(taps_inside(t.plane * w_.stride.depth - w_.pad_begin.depth, w_.dilation.depth,
-                            w_.kernel.depth, s_.in.depth)),
-        epilogue_(e) {}
+      : depthwise_plane(*t.shape, t.plane), t_(t), epilogue_(e) {}
 
   static bool serve(conv_shape const& s) noexcept {
     bool const fits = bytes ? depthwise_weights<acc>::in_words(s) : s.win.kernel.width == 3;
@@ -164,7 +175,7 @@ private:
   template <int Stride>
   static constexpr index_t copied_rows = copied_elements / (seen<Stride> * 16);
   template <int Stride> bool collides() const noexcept {
-    auto const apart = static_cast<std::size_t>(s_.channels) * sizeof(a_type);
+    auto const apart = static_cast<std::size_t>(t_.src_ld) * sizeof(a_type);
     index_t const in_l1 = 8 * static_cast<index_t>(4096 / std::gcd(apart, std::size_t{4096}));
     return in_l1 <= 8 * 16 / width && in_l1 < 3 * seen<Stride> && s_.channels % 16 == 0 &&
            w_.kernel.depth == 1 && depths_.size() == 1 && w_.reach(1) <= copied_rows<Stride>;
@@ -197,7 +208,7 @@ private:
       for (index_t i = first; i < first + seen<Stride>; ++i) {
         bool const inside = row >= 0 && row < s_.in.height && i >= 0 && i < s_.in.width;
         a_type const* const from =
-            inside ? t_.image + ((z * s_.in.height + row) * s_.in.width + i) * s_.channels
+            inside ? t_.image + ((z * s_.in.height + row) * s_.in.width + i) * t_.src_ld
                    : nullptr;
         if (inside)
           for (index_t c = channels.begin; c < channels.end; c += width, to += width)
@@ -228,12 +239,12 @@ private:
 
   template <int Stride, bool Inside, bool Whole>
   IA_NN_INLINE void strip(block lines, block channels, index_t x) noexcept {
-    index_t const first = x * Stride - w_.pad_begin.width, line = s_.in.width * s_.channels;
+    index_t const first = x * Stride - w_.pad_begin.width, line = s_.in.width * t_.src_ld;
     index_t const z = t_.plane * w_.stride.depth - w_.pad_begin.depth;
     index_t const row = lines.begin * w_.stride.height - w_.pad_begin.height;
     strip_source<a_type> const source{t_.image + (z * s_.in.height + row) * line +
-                                          first * s_.channels + channels.begin,
-                                      s_.channels,
+                                          first * t_.src_ld + channels.begin,
+                                      t_.src_ld,
                                       line,
                                       s_.in.height * line,
                                       false,
@@ -350,11 +361,6 @@ private:
   }
 
   Task const& t_;
-  conv_shape const& s_;
-  window const& w_;
-  spatial out_;
-  index_t ld_;   ///< of weights
-  block depths_; ///< of the windows of this plane, inside
   Epilogue const& epilogue_;
 };
 

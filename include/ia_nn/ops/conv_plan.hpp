@@ -45,6 +45,7 @@ struct conv_kernel_facts {
 /// All extents are in elements unless they say bytes.
 struct conv_plan {
   conv_shape shape;
+  index_t src_ld; ///< from pixel to pixel of the caller's image
   spatial out;
   index_t nr, kr_a;
   index_t panels;       ///< of a group
@@ -68,8 +69,9 @@ struct conv_plan {
   index_t copy_bytes = 0, gather_bytes = 0, packed_bytes = 0, between_bytes = 0, tile_bytes = 0;
   static constexpr index_t tile_entry = 32; ///< bytes that a band keeps of each tile
 
-  conv_plan(conv_shape const& s, conv_kernel_facts const& f)
-      : shape(s), out(s.out()), nr(f.nr), kr_a(f.kr_a), panels(ceil_div(s.group_filters(), f.nr)) {
+  /// ld: from pixel to pixel of the source, 0 for as many as channels.
+  conv_plan(conv_shape const& s, conv_kernel_facts const& f, index_t ld = 0)
+      : shape(s), src_ld(ld == 0 ? s.channels : ld), out(s.out()), nr(f.nr), kr_a(f.kr_a), panels(ceil_div(s.group_filters(), f.nr)) {
     choose_source(f);
     choose_tiles(f);
     choose_bands(f);
@@ -89,8 +91,8 @@ private:
     index_t const channels = shape.group_channels();
     index_t const alias = 4096 / f.a_bytes;
     bool const adjacent = w.dilation.width == 1 && w.kernel.width > 1;
-    joined = adjacent && shape.groups == 1;
-    pitch = shape.channels;
+    joined = adjacent && src_ld == channels;
+    pitch = src_ld;
     slot = channels;
     length = joined ? w.kernel.width * slot : slot;
     // Rows of a tile a multiple of 4096 bytes apart fall into the same sets of L1.
