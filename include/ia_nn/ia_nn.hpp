@@ -22,6 +22,7 @@
 #include <ia_nn/math/activation.hpp>
 #include <ia_nn/ops/batch_norm.hpp>
 #include <ia_nn/ops/conv.hpp>
+#include <ia_nn/ops/conv_separable.hpp>
 #include <ia_nn/ops/deconv.hpp>
 #include <ia_nn/ops/dense.hpp>
 #include <ia_nn/ops/dropout.hpp>

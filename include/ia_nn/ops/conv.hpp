@@ -47,6 +47,7 @@ struct conv_options {
 /// number of elements; errc::bad_parameter for a batch or workers below 1, zero points that the
 /// source cannot hold and pixels of the source nearer than its channels; errc::unsupported_isa.
 template <isa::tag I, element A, element B, element C> class conv {
+  template <isa::tag, element, element, element, element> friend class separable_conv;
   static_assert(
       isa::is_compiled<I>,
       "ia_nn: conv: this translation unit is not compiled for that instruction set; add its "
@@ -179,23 +180,31 @@ private:
     index_t const planes = batch * plan_.out.depth, lines = plan_.out.height;
     index_t bands = ceil_div(lines, detail::depthwise_lines(s, sizeof(A)));
     if (planes * bands % options_.workers) bands = min_of(lines, round_up(bands, options_.workers));
-    using part = detail::depthwise_task<A, accumulator, C>;
     auto const work = [&](index_t i, int) {
       index_t const plane = i / bands, n = plane / plan_.out.depth, z = plane % plan_.out.depth;
-      index_t const row = plane * plan_.out.height * plan_.out.width;
-      part const t{&s,
-                   src + n * s.in.size() * plan_.src_ld,
-                   plan_.src_ld,
-                   depthwise_.data.data(),
-                   dst + row * ld,
-                   ld,
-                   z,
-                   block_of(lines, static_cast<int>(bands), static_cast<int>(i % bands)),
-                   row,
-                   options_.zero_point};
-      detail::depthwise_band<I, part, Epilogue>(t, epilogue).run();
+      block const part = block_of(lines, static_cast<int>(bands), static_cast<int>(i % bands));
+      index_t const row = (plane * lines + part.begin) * plan_.out.width;
+      depthwise_lines(src + n * s.in.size() * plan_.src_ld, z, part, row, dst + row * ld, ld,
+                      epilogue);
     };
     e.parallel_for(planes * bands, work);
+  }
+  // Lines of plane z. Their first pixel, which is number `row` of the batch, goes to dst.
+  template <class Epilogue>
+  void depthwise_lines(A const* image, index_t z, block lines, index_t row, C* dst, index_t ld,
+                       Epilogue const& epilogue) const noexcept {
+    using part = detail::depthwise_task<A, accumulator, C>;
+    part const t{&plan_.shape, image, plan_.src_ld, depthwise_.data.data(), dst,
+                 ld,           z,     lines,        row,                    options_.zero_point};
+    detail::depthwise_band<I, part, Epilogue>(t, epilogue).run();
+  }
+  // A layer of 1 x 1 without groups on `lines` lines of pixels, of which the first is number `row`.
+  template <class Epilogue>
+  void product_lines(A const* src, index_t lines, block panels, index_t row, C* dst, index_t ld,
+                     Epilogue const& epilogue, std::byte* scratch) const noexcept {
+    task const t{src, weights_[0], dst,  ld, 0, {0, lines}, panels, row,
+                 0,   options_.zero_point, scratch};
+    detail::run_conv_band<I, kernel>(plan_, t, epilogue);
   }
 
   bool streamed(index_t pixels, C const* dst, index_t ld) const noexcept {

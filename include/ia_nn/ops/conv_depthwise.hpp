@@ -112,7 +112,7 @@ private:
       }
     if constexpr (std::same_as<acc, s32>)
       if (t_.zero_point) subtract<P, R, Whole>(sum, part, c);
-    index_t const pixel = y * out_.width + x;
+    index_t const pixel = (y - t_.lines.begin) * out_.width + x;
     C* const dst = t_.dst + pixel * t_.ld + c;
     if constexpr (Whole) {
       alignas(64) acc cells[P * R * width];

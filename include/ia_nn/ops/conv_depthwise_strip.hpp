@@ -84,11 +84,11 @@ template <class A, class Acc, class C> struct depthwise_task {
   A const* image;
   index_t src_ld; ///< from pixel to pixel of the image
   Acc const* weights;
-  C* dst; ///< pixel 0 of the plane
+  C* dst; ///< the first pixel of the lines
   index_t ld;
   index_t plane;
   block lines;
-  index_t first_row; ///< number of pixel 0 of the plane for the epilogue
+  index_t first_row; ///< number of the first pixel for the epilogue
   s32 zero_point;
 };
 
@@ -271,7 +271,7 @@ private:
                    ld_,
                    w_.kernel.height * 3 * ld_};
     index_t const count = min_of(in_line, out_.width - x), ldc = t_.ld, first_row = t_.first_row;
-    index_t const out_width = out_.width, stride = w_.stride.height, pad = w_.pad_begin.height;
+    index_t const first_line = t_.lines.begin, out_width = out_.width, stride = w_.stride.height, pad = w_.pad_begin.height;
     index_t const next = stride * source.line;
     C* const plane = t_.dst;
     S const* line = source.first;
@@ -283,7 +283,7 @@ private:
               taps_inside(y * stride - pad, w_.dilation.height, w_.kernel.height, s_.in.height);
           if (depths_.size() == 0) at.rows = {0, 0};
         }
-      index_t const pixel = y * out_width + x;
+      index_t const pixel = (y - first_line) * out_width + x;
       S const* src = line;
       C* dst = plane + pixel * ldc + channels.begin;
       for (index_t c = channels.begin; c < channels.end; c += width) {
