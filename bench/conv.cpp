@@ -32,28 +32,64 @@ void refuse(std::string const& type, bench::conv_shape const& s, std::string con
 }
 
 // The corners of the result and some elements between them.
-double distance_from_definition(bench::conv_problem const& p, std::vector<float> const& result) {
+template <class Definition>
+double distance_from_definition(bench::conv_problem const& p, std::vector<float> const& result,
+                                Definition const& definition) {
   std::minstd_rand random(5);
   std::vector<std::size_t> places{0, result.size() - 1};
   for (int i = 0; i < 100; ++i) places.push_back(random() % result.size());
   std::vector<float> is, should;
   for (std::size_t at : places) {
     is.push_back(result[at]);
-    should.push_back(static_cast<float>(p.definition(at)));
+    should.push_back(static_cast<float>(definition(at)));
   }
   return bench::conv_error(p, is, should);
+}
+
+// A depthwise layer and the 1x1 behind it: ours as one kernel, ours as two, and others'.
+template <class A, class B, class C>
+std::vector<bench::contender> pair_contenders(bench::context& c, suite& all,
+                                              std::string const& group,
+                                              std::string const& type_name, product type,
+                                              bench::conv_shape const& s) {
+  bench::conv_problem const p(s.first(), type), q(s.second(), type);
+  std::vector<bench::contender> list;
+  using pair = bench::ours_pair<own_isa, A, B, C>;
+  auto const ours = std::make_shared<pair>(p, q, c.threads, true),
+             apart = std::make_shared<pair>(p, q, c.threads, false);
+  ours->run();
+  std::vector<float> const expected = ours->result();
+  auto const definition = [&](std::size_t at) { return bench::pair_definition(p, q, at); };
+  refuse(type_name, s, "ours", "the definition",
+         distance_from_definition(q, expected, definition));
+  apart->run();
+  refuse(type_name, s, "ours in two", "ours", bench::conv_error(q, apart->result(), expected));
+  list.push_back({"ours", [ours] { ours->run(); }});
+  list.push_back({"ours_in_two", [apart] { apart->run(); }});
+  for (bench::conv_peer const& peer : all.peers) {
+    if (!peer.missing.empty()) continue;
+    for (bench::conv_contender& other : peer.make_pair(p, q)) {
+      other.call();
+      refuse(type_name, s, other.name, "ours", bench::conv_error(q, other.result(), expected));
+      all.kernels[group][other.name + " " + other.kernel].insert(s.name);
+      list.push_back({other.name, std::move(other.call)});
+    }
+  }
+  return list;
 }
 
 template <class A, class B, class C>
 std::vector<bench::contender> contenders(bench::context& c, suite& all, std::string const& group,
                                          std::string const& type_name, product type,
                                          bench::conv_shape const& s) {
+  if (s.behind > 0) return pair_contenders<A, B, C>(c, all, group, type_name, type, s);
   bench::conv_problem const p(s, type);
   std::vector<bench::contender> list;
   auto const ours = bench::make_ours<own_isa, A, B, C>(p, c.threads);
   ours->run();
   std::vector<float> const expected = ours->result();
-  refuse(type_name, s, "ours", "the definition", distance_from_definition(p, expected));
+  refuse(type_name, s, "ours", "the definition",
+         distance_from_definition(p, expected, [&](std::size_t at) { return p.definition(at); }));
   list.push_back({"ours", [ours] { ours->run(); }});
   for (bench::conv_peer const& peer : all.peers) {
     if (!peer.missing.empty()) continue;
@@ -71,7 +107,11 @@ template <class A, class B, class C>
 void add(std::vector<bench::group>& groups, bench::context& c, suite& all,
          std::string const& type_name, product type, std::vector<bench::conv_kind> const& kinds) {
   double const peak = bench::measure(bench::limit_of(type), c.threads) * 1e9;
+  // Bytes between layers fill 8 bits: the sums of pairs that others form without VNNI saturate.
+  constexpr bool exact = ia_nn::isa::has<own_isa, ia_nn::isa::avx512_vnni> ||
+                         ia_nn::isa::has<own_isa, ia_nn::isa::avx2_vnni>;
   for (bench::conv_kind const& kind : kinds) {
+    if (kind.word.find("pairs") != std::string::npos && type == product::u8s8 && !exact) continue;
     bench::group g{type_name, kind.word, bench::limit_of(type), {}};
     std::string const name = c.group_name(g);
     for (bench::conv_shape const& s : kind.shapes) {

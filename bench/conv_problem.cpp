@@ -74,6 +74,18 @@ double conv_problem::definition(std::size_t at) const {
   return std::clamp(std::nearbyint(sum * static_cast<double>(factor[filter])), 0.0, 255.0);
 }
 
+double pair_definition(conv_problem const& first, conv_problem const& second, std::size_t at) {
+  auto const channels = static_cast<std::size_t>(second.shape.channels),
+             filters = static_cast<std::size_t>(second.shape.filters);
+  std::size_t const pixel = at / filters, f = at % filters;
+  double sum = static_cast<double>(second.bias[f]);
+  for (std::size_t c = 0; c < channels; ++c)
+    sum += first.definition(pixel * channels + c) *
+           static_cast<double>(second.weights[f * channels + c]);
+  if (!second.bytes()) return std::max(sum, 0.0);
+  return std::clamp(std::nearbyint(sum * static_cast<double>(second.factor[f])), 0.0, 255.0);
+}
+
 double conv_error(conv_problem const& p, std::vector<float> const& a, std::vector<float> const& b) {
   if (a.size() != b.size()) return INFINITY;
   if (!p.bytes()) return distance(a, b) / (p.type == product::bf16 ? 1e-2 : 1e-4);

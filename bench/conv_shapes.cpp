@@ -31,6 +31,7 @@ std::string describe(conv_shape const& s) {
   if (!depthwise || s.filters != s.channels) t += "-" + std::to_string(s.filters);
   if (s.groups > 1 && !depthwise) t += " in " + std::to_string(s.groups) + " groups";
   t += " " + text(s.in, 1);
+  if (s.behind > 0) t += " + 1x1 " + std::to_string(s.filters) + "-" + std::to_string(s.behind);
   if (s.count > 1) t += " x" + std::to_string(s.count);
   return t;
 }
@@ -76,7 +77,7 @@ std::vector<conv_shape> resnet50() {
   return list;
 }
 
-std::vector<conv_shape> mobilenet() {
+std::vector<conv_shape> mobilenet(bool in_pairs) {
   std::vector<conv_shape> list{square(1, 3, 32, 224, 3, 2, 1)};
   struct pair { // a depthwise 3x3 and a 1x1
     long count, channels, filters, in, stride;
@@ -86,6 +87,11 @@ std::vector<conv_shape> mobilenet() {
                             {5, 512, 512, 14, 1}, {1, 512, 1024, 14, 2}, {1, 1024, 1024, 7, 1}};
   for (pair const& p : pairs) {
     list.push_back(square(p.count, p.channels, p.channels, p.in, 3, p.stride, 1, p.channels));
+    if (in_pairs) {
+      list.back().behind = p.filters;
+      list.back().name = describe(list.back());
+      continue;
+    }
     list.push_back(square(p.count, p.channels, p.filters, p.in / p.stride, 1, 1, 0));
   }
   return list;
@@ -123,9 +129,11 @@ void check(conv_shape const& s, std::string const& where) {
 std::vector<conv_kind> builtin_conv_kinds() {
   std::vector<conv_kind> kinds{{"resnet50 b1", resnet50()},
                                {"resnet50 b16", resnet50()},
-                               {"mobilenet b1", mobilenet()},
-                               {"mobilenet b16", mobilenet()}};
-  for (std::size_t i : {1U, 3U})
+                               {"mobilenet b1", mobilenet(false)},
+                               {"mobilenet b16", mobilenet(false)},
+                               {"mobilenet pairs b1", mobilenet(true)},
+                               {"mobilenet pairs b16", mobilenet(true)}};
+  for (std::size_t i : {1U, 3U, 5U})
     for (conv_shape& s : kinds[i].shapes) s.batch = 16;
   return kinds;
 }

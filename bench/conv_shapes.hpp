@@ -18,6 +18,7 @@ struct conv_shape {
   long batch = 1, groups = 1, channels = 1, filters = 1;
   extents in{1, 1, 1}, kernel{1, 1, 1}, stride{1, 1, 1}, dilation{1, 1, 1};
   extents pad_begin{}, pad_end{};
+  long behind = 0; ///< filters of a 1x1 that follows and is measured with it; 0: there is none
 
   long out(std::size_t axis) const {
     return (pad_begin[axis] + in[axis] + pad_end[axis] - dilation[axis] * (kernel[axis] - 1) - 1) /
@@ -32,7 +33,23 @@ struct conv_shape {
   long result_elements() const { return batch * pixels() * filters; }
   /// Of a call; products with padding count.
   double operations() const {
-    return 2 * static_cast<double>(batch * pixels()) * static_cast<double>(weight_elements());
+    return 2 * static_cast<double>(batch * pixels()) *
+           static_cast<double>(weight_elements() + filters * behind);
+  }
+  /// The two layers of a pair.
+  conv_shape first() const {
+    conv_shape s = *this;
+    s.behind = 0;
+    return s;
+  }
+  conv_shape second() const {
+    conv_shape s;
+    s.name = name;
+    s.batch = batch;
+    s.channels = filters;
+    s.filters = behind;
+    s.in = {out(0), out(1), out(2)};
+    return s;
   }
 };
 
@@ -43,7 +60,8 @@ struct conv_kind {
 };
 
 /// Every distinct convolution of ResNet-50 (version 1: stride 2 in the first 1x1 of a stage) and
-/// MobileNet (version 1), in batches of 1 and 16.
+/// MobileNet (version 1), in batches of 1 and 16; MobileNet once more with its pairs of a depthwise
+/// layer and a 1x1.
 std::vector<conv_kind> builtin_conv_kinds();
 
 /// Reads columns mb, ic, ih, iw, oc, kh, kw; name, count, g, id, oh, ow, kd, sd, sh, sw, dd, dh,

@@ -27,6 +27,8 @@ struct conv_peer {
   /// Every way in which the library computes this with the instruction set in force, or none. The
   /// problem need not outlive the call.
   std::function<std::vector<conv_contender>(conv_problem const&)> make;
+  /// The same of two layers, of which the second reads what the first writes.
+  std::function<std::vector<conv_contender>(conv_problem const&, conv_problem const&)> make_pair;
 };
 
 conv_peer onednn_conv(); // defined only if it was found

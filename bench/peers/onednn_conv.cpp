@@ -115,15 +115,15 @@ memory laid_out(memory const& from, memory::desc const& to) {
   return m;
 }
 
-conv_contender bind(std::string const& name, conv_problem const& p, layer const& l,
-                    descriptor const& d) {
+// `src` is what another layer writes, or null: then it is the problem's.
+conv_contender contender_of(std::string const& name, conv_problem const& p, layer const& l,
+                    descriptor const& d, memory const& dst, memory const* src = nullptr) {
   // Version 2 scales the sum with its bias, version 3 adds the bias afterwards.
   std::vector<float> bias = p.bias;
   if (version3 && p.bytes())
     std::transform(bias.begin(), bias.end(), p.factor.begin(), bias.begin(), std::multiplies<>());
-  memory const dst(d.dst_desc(), onednn_engine());
   std::unordered_map<int, memory> arguments{
-      {DNNL_ARG_SRC, laid_out(floats(l.src, l.last(), p.src), d.src_desc())},
+      {DNNL_ARG_SRC, src ? *src : laid_out(floats(l.src, l.last(), p.src), d.src_desc())},
       {DNNL_ARG_WEIGHTS,
        laid_out(floats(l.weights, l.plain_weights(), p.weights), d.weights_desc())},
       {DNNL_ARG_BIAS, floats(l.bias, tag::x, bias)},
@@ -148,11 +148,17 @@ conv_contender bind(std::string const& name, conv_problem const& p, layer const&
   return c;
 }
 
+memory dst_of(descriptor const& d) { return memory(d.dst_desc(), onednn_engine()); }
+conv_contender contender_of(std::string const& name, conv_problem const& p, layer const& l,
+                    descriptor const& d) {
+  return contender_of(name, p, l, d, dst_of(d));
+}
+
 std::vector<conv_contender> make(conv_problem const& p) {
   layer const l(p);
   std::vector<conv_contender> list;
   auto const last = describe(p, l, l.last(), l.last());
-  if (last) list.push_back(bind("onednn_nhwc", p, l, *last));
+  if (last) list.push_back(contender_of("onednn_nhwc", p, l, *last));
   if (p.bytes()) return list;
   auto const same = [&](descriptor const& d) {
     return last && d.src_desc() == last->src_desc() && d.dst_desc() == last->dst_desc();
@@ -160,15 +166,36 @@ std::vector<conv_contender> make(conv_problem const& p) {
   auto blocked = describe(p, l, tag::any, tag::any);
   if (blocked && same(*blocked)) // few channels are read in a layout of their own
     blocked = describe(p, l, p.shape.channels < 8 ? tag::any : l.blocks(), l.blocks());
-  if (blocked) list.push_back(bind("onednn_blocked", p, l, *blocked));
+  if (blocked) list.push_back(contender_of("onednn_blocked", p, l, *blocked));
   auto const fast = describe(p, l, tag::any, tag::any, algorithm::convolution_auto);
   if (fast && std::string(fast->impl_info_str()).find("wino") != std::string::npos)
-    list.push_back(bind("onednn_winograd", p, l, *fast));
+    list.push_back(contender_of("onednn_winograd", p, l, *fast));
+  return list;
+}
+
+std::vector<conv_contender> make_pair(conv_problem const& p, conv_problem const& q) {
+  layer const l(p), m(q);
+  std::vector<conv_contender> list;
+  auto const add = [&](std::string const& name, tag t) {
+    auto const one = describe(p, l, t, t), two = describe(q, m, t, t);
+    if (!one || !two) return;
+    memory const middle = dst_of(*one);
+    conv_contender c = contender_of(name, q, m, *two, dst_of(*two), &middle);
+    conv_contender const first = contender_of(name, p, l, *one, middle);
+    c.kernel = first.kernel + " and " + c.kernel;
+    c.call = [a = first.call, b = c.call] {
+      a();
+      b();
+    };
+    list.push_back(c);
+  };
+  add("onednn_nhwc", l.last());
+  if (!p.bytes()) add("onednn_blocked", l.blocks());
   return list;
 }
 
 } // namespace
 
-conv_peer onednn_conv() { return {"onednn", onednn_version(), {}, make}; }
+conv_peer onednn_conv() { return {"onednn", onednn_version(), {}, make, make_pair}; }
 
 } // namespace bench
