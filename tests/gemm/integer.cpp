@@ -86,6 +86,76 @@ TEST_CASE("pairs of products beyond 16 bits are exact", "[gemm][int8]") {
   });
 }
 
+TEST_CASE("pairs of weights that fit 16 bits are told from those that do not", "[gemm][int8]") {
+  // The first columns at the bound and beyond it; 255 everywhere, and everywhere but in one of a pair.
+  struct pair {
+    int b0, b1;
+    bool fits;
+  };
+  for (pair const w : {pair{64, 64, true}, {127, 1, true}, {1, 127, true}, {127, 2, false},
+                       {64, 65, false}, {-64, -64, true}, {-128, 0, true}, {0, -128, true},
+                       {-128, -1, false}, {-1, -128, false}, {127, -128, true}, {127, 127, false},
+                       {71, 107, false}})
+    for (index_t k : {2, 9, 64})
+      for (index_t first : {index_t{0}, (k - 2) / 2 * 2}) {
+        std::vector<s8> b(at(k * 40), 64);
+        INFO(w.b0 << ", " << w.b1 << " at " << first << " of " << k);
+        b[at(first * 40 + 37)] = static_cast<s8>(w.b0);
+        b[at((first + 1) * 40 + 37)] = static_cast<s8>(w.b1);
+        for_each_isa<swept_isas>([&](auto tag) {
+          using G = gemm<decltype(tag), u8, s8, s32>;
+          typename G::weights const packed(ia_nn::matrix(static_cast<s8 const*>(b.data()), k, 40));
+          auto const view = packed.view();
+          index_t const last = 37 / decltype(view)::panel_type::nr;
+          for (index_t p = 0; p < decltype(view)::panel_type::panels(40); ++p)
+            REQUIRE(view.pairs_fit(p) == (p != last || w.fits));
+          REQUIRE(view.pairs_fit(0, static_cast<int>(last + 1)) == w.fits);
+          std::vector<std::byte> bytes(at(packed.stored_bytes()) + 64);
+          auto* const file = bytes.data() + (64 - reinterpret_cast<std::uintptr_t>(bytes.data()) % 64) % 64;
+          packed.store(file, packed.stored_bytes());
+          REQUIRE(G::weights::view_stored(file, packed.stored_bytes()).pairs_fit(last) == w.fits);
+        });
+      }
+}
+
+namespace {
+
+// Weights that fit, in all panels or in all but some, on sizes around every bound of a tile.
+template <class A> void small_weights(std::uint64_t stream) {
+  random r(stream);
+  edge_sizes const s = edges<A, s8>();
+  long index = 0;
+  for (index_t m : s.m)
+    for (int round = 0; round < 4; ++round) {
+      auto const any = [&](std::vector<index_t> const& v) {
+        return v[at(r.between(0, static_cast<index_t>(v.size()) - 1))];
+      };
+      auto const p = draw<A, s8, s32, standard>(m, any(s.n), any(s.k), r);
+      INFO(p.text());
+      product<A, s8, s32> x(p, r);
+      r.fill_extremes(x.a().data(), x.a().size());
+      for (s8& b : x.b()) b = static_cast<s8>(r.coin() ? r.between(-64, 64) : r.coin() ? 64 : -64);
+      if (round == 3) // one weight too large, somewhere
+        x.b()[r.between(0, x.b().size() - 1)] = 127;
+      matmul_reference const ref = x.reference();
+      exact_buffer<s32> out((m - 1) * x.ldc() + p.n);
+      for_each_isa<swept_isas>([&](auto tag) {
+        using I = decltype(tag);
+        if (traps<I, A, standard>() && index % (std::same_as<I, ia_nn::isa::amx> ? 2 : 24) != 0) return;
+        x.template run<I>(out);
+        REQUIRE(x.template verdict<I>(ref, out) == "");
+      });
+      ++index;
+    }
+}
+
+} // namespace
+
+TEST_CASE("8-bit products with small weights", "[gemm][int8]") {
+  small_weights<u8>(44);
+  small_weights<s8>(45);
+}
+
 TEST_CASE("random extremes with zero points", "[gemm][int8]") {
   random r(42);
   for (int round = 0; round < 60; ++round) {

@@ -11,6 +11,7 @@
 //   mac(acc, a, b)   one step. Integers are exact (mod 2^32) on every ISA.
 //   from_words(w)    u8 only: the A operand from kr elements of its own for each lane, the first in
 //                    the lowest bits
+//   fitting          u8 x s8 without VNNI: the dot for weights whose pairs of products fit 16 bits
 //   a_registers, b_registers, temporaries    for the count that `tiling` must respect
 //
 // An ISA that lacks a product inherits the one of the ISA that it extends.

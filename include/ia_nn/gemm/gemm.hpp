@@ -200,7 +200,7 @@ public:
       detail::pack_panel<panel_type, I>(to, b + p * panel_type::nr * n_stride, k_stride, n_stride,
                                         k(), min_of(panel_type::nr, n() - p * panel_type::nr), part);
       if constexpr (std::same_as<b_type, s8>)
-        detail::sum_panel<panel_type>(sums + p * panel_type::nr, to, k());
+        detail::sum_panel<panel_type>(sums, to, p, k(), n());
     };
     e.parallel_for(panels * parts, pack);
     run(a, view, c, ldc, epilogue, scratch, e);

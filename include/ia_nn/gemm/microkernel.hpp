@@ -18,6 +18,12 @@ IA_NN_BEGIN
 
 namespace detail {
 
+/// The products of Dot for weights whose pairs fit 16 bits, if it has such.
+template <class Dot> struct dot_of_fitting { using type = Dot; };
+template <class Dot>
+  requires requires { typename Dot::fitting; }
+struct dot_of_fitting<Dot> { using type = typename Dot::fitting; };
+
 template <class A, class B, class Acc> struct tile_call {
   int height;
   int panels;
@@ -32,6 +38,7 @@ template <class A, class B, class Acc> struct tile_call {
   B const* b;
   index_t panel_stride, b_part; ///< elements
   bool half;                    ///< the panel has columns in its first half only
+  bool pairs_fit;               ///< s8 panels: packed_view::pairs_fit
   f32 const* scales;            ///< grouped weights: of this panel
   index_t scale_stride, group;
   bool fetch_next; ///< prefetch the panel behind this one
@@ -91,16 +98,9 @@ template <isa::tag I, element A, element B, bool Grouped = false> struct vector_
   }
 
   static void run(context&, call const& c) noexcept {
-    switch (c.height) {
-    case 1:
-      return few<1>(c);
-    case 2:
-      return few<2>(c);
-    case 3:
-      return few<3>(c);
-    default:
-      return many<4>(c);
-    }
+    if constexpr (may_fit)
+      if (c.pairs_fit) return any<fitting_dot>(c);
+    any<dot_type>(c);
   }
 
   /// Rows a multiple of 4096 bytes apart fall into the same sets of L1: tiles that read them in
@@ -120,33 +120,50 @@ template <isa::tag I, element A, element B, bool Grouped = false> struct vector_
   /// One whole tile of max_rows rows read in place. sink(row, column, sums) takes the sums from the
   /// registers: worth an instantiation of its own where k is short.
   template <class Sink> IA_NN_NOINLINE static void run_into(call const& c, Sink const& sink) noexcept {
-    tile_into<max_rows, 1, false, true>(c, sink);
+    if constexpr (may_fit)
+      if (c.pairs_fit) return tile_into<fitting_dot, max_rows, 1, false, true>(c, sink);
+    tile_into<dot_type, max_rows, 1, false, true>(c, sink);
   }
 
 private:
-  template <int H> static void few(call const& c) noexcept {
-    if constexpr (panels_at_once(H) > 1)
-      if (c.panels > 1) return tile<H, panels_at_once(H)>(c);
-    tile<H, 1>(c);
+  using fitting_dot = typename dot_of_fitting<dot_type>::type;
+  static constexpr bool may_fit = !std::same_as<fitting_dot, dot_type>;
+
+  template <class Dot> static void any(call const& c) noexcept {
+    switch (c.height) {
+    case 1:
+      return few<Dot, 1>(c);
+    case 2:
+      return few<Dot, 2>(c);
+    case 3:
+      return few<Dot, 3>(c);
+    default:
+      return many<Dot, 4>(c);
+    }
   }
-  template <int H> static void many(call const& c) noexcept {
+  template <class Dot, int H> static void few(call const& c) noexcept {
+    if constexpr (panels_at_once(H) > 1)
+      if (c.panels > 1) return tile<Dot, H, panels_at_once(H)>(c);
+    tile<Dot, H, 1>(c);
+  }
+  template <class Dot, int H> static void many(call const& c) noexcept {
     if constexpr (H >= max_rows) {
-      if (c.half) return c.a_rows ? tile<H, 1, true, true>(c) : tile<H, 1, true, false>(c);
-      if (c.a_rows) return tile<H, 1, false, true>(c);
-      tile<H, 1>(c);
+      if (c.half) return c.a_rows ? tile<Dot, H, 1, true, true>(c) : tile<Dot, H, 1, true, false>(c);
+      if (c.a_rows) return tile<Dot, H, 1, false, true>(c);
+      tile<Dot, H, 1>(c);
     } else {
       if constexpr (H == aliased_rows)
         if (c.height == H && c.a_rows)
-          return c.half ? tile<H, 1, true, true>(c) : tile<H, 1, false, true>(c);
-      if (c.height <= H) tile<H, 1>(c);
-      else many<H + rows_step>(c);
+          return c.half ? tile<Dot, H, 1, true, true>(c) : tile<Dot, H, 1, false, true>(c);
+      if (c.height <= H) tile<Dot, H, 1>(c);
+      else many<Dot, H + rows_step>(c);
     }
   }
-  template <int H, int P, bool Half = false, bool Rows = false>
+  template <class Dot, int H, int P, bool Half = false, bool Rows = false>
   IA_NN_NOINLINE static void tile(call const& c) noexcept {
-    tile_into<H, P, Half, Rows>(c, tile_store<typename dot_type::acc>{c.out, c.out_ld});
+    tile_into<Dot, H, P, Half, Rows>(c, tile_store<typename Dot::acc>{c.out, c.out_ld});
   }
-  template <int H, int P, bool Half, bool Rows, class Sink>
+  template <class Dot, int H, int P, bool Half, bool Rows, class Sink>
   IA_NN_INLINE static void tile_into(call const& c, Sink const& sink) noexcept {
     // A tile of several panels uses B at once: fetch what the same panels hold 512 bytes on (more
     // took 25 % off at m = 1, k = n = 1024 on Zen 4). One panel is used by many tiles: the first of
@@ -162,7 +179,7 @@ private:
       if constexpr (Rows) return rows(c.a, c.a2, c.a_ld, c.run, c.jumps);
       else return rows{c.a};
     }();
-    register_tile<dot_type, H, nv, P, nr, Grouped>(
+    register_tile<Dot, H, nv, P, nr, Grouped>(
         c.groups, a, c.b, c.panel_stride, ahead, grouped_scales{c.scales, c.scale_stride, c.group},
         tile_init<acc>{c.init, c.init_ld}, sink);
   }

@@ -11,7 +11,7 @@ namespace detail {
 
 /// What precedes stored packed weights. All fields little-endian.
 struct packed_header {
-  char magic[8]; // "ia_nnpk1"
+  char magic[8]; // "ia_nnpk2"
   std::uint32_t type, nr, kr, parts;
   std::int64_t k, n, group, payload_bytes;
   std::uint64_t checksum; // of the fields above and the payload
@@ -44,7 +44,7 @@ template <element T, class Panel> struct packed_extent {
   index_t data, sums, scales, total; // bytes: sizes of the three pieces, and their padded sum
   packed_extent(index_t k, index_t n, index_t group, int parts) noexcept {
     data = round_up(parts * Panel::template size<T>(k, n) * static_cast<index_t>(sizeof(T)), 64);
-    sums = std::same_as<T, s8> ? round_up(Panel::panels(n) * Panel::nr * 4, 64) : 0;
+    sums = std::same_as<T, s8> ? round_up(Panel::panels(n) * (Panel::nr + 1) * 4, 64) : 0;
     scales = group > 0 ? round_up(Panel::panels(n) * ceil_div(k, group) * Panel::nr * 4, 64) : 0;
     total = data + sums + scales;
   }
@@ -82,7 +82,7 @@ public:
                                   view_.k, min_of(Panel::nr, view_.n - p * Panel::nr), part);
     if constexpr (std::same_as<T, s8>)
       for (index_t p = 0; p < Panel::panels(view_.n); ++p)
-        detail::sum_panel<Panel>(sums() + p * Panel::nr, data() + p * view_.stride(), view_.k);
+        detail::sum_panel<Panel>(sums(), data() + p * view_.stride(), p, view_.k, view_.n);
   }
 
   /// s8 weights with scales of shape (ceil(k / group), n), for f32 arithmetic.
@@ -103,7 +103,7 @@ public:
       index_t const columns = min_of(Panel::nr, view_.n - p * Panel::nr);
       detail::pack_panel<Panel>(data() + p * view_.stride(), b.data() + p * Panel::nr * b.stride(1),
                                 b.stride(0), b.stride(1), view_.k, columns);
-      detail::sum_panel<Panel>(sums() + p * Panel::nr, data() + p * view_.stride(), view_.k);
+      detail::sum_panel<Panel>(sums(), data() + p * view_.stride(), p, view_.k, view_.n);
       for (index_t g = 0; g < groups; ++g)
         for (index_t j = 0; j < columns; ++j)
           scales()[(p * groups + g) * Panel::nr + j] = scale(g, p * Panel::nr + j);
@@ -143,7 +143,7 @@ public:
       throw error(errc::small_workspace, "packed_matrix: storing takes " +
                                              std::to_string(stored_bytes()) + " bytes, given " +
                                              std::to_string(size));
-    detail::packed_header h{{'i', 'a', '_', 'n', 'n', 'p', 'k', '1'},
+    detail::packed_header h{{'i', 'a', '_', 'n', 'n', 'p', 'k', '2'},
                             detail::type_code<T>(),
                             Panel::nr,
                             Panel::kr,
@@ -169,7 +169,7 @@ public:
     detail::packed_header h;
     if (size < static_cast<index_t>(sizeof h)) bad("are shorter than their header");
     __builtin_memcpy(&h, from, sizeof h);
-    if (__builtin_memcmp(h.magic, "ia_nnpk1", 8) != 0) bad("do not start with their signature");
+    if (__builtin_memcmp(h.magic, "ia_nnpk2", 8) != 0) bad("do not start with their signature");
     if (h.type != detail::type_code<T>()) bad("have another element type");
     if (h.nr != Panel::nr || h.kr != Panel::kr) bad("are packed for another register tile");
     index_t cells = 0;

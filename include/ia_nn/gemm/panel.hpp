@@ -41,7 +41,8 @@ template <element T, class Panel> struct packed_view {
   using value_type = T;
   using panel_type = Panel;
   T const* data = nullptr;       ///< [part][panel][group][Nr][Kr]
-  s32 const* sums = nullptr;     ///< s8 only: sum over k of every column, padded to whole panels
+  s32 const* sums = nullptr;     ///< s8 only: sum over k of every column, padded to whole panels, and
+                                 ///< behind them whether the pairs of each panel fit 16 bits
   f32 const* scales = nullptr;   ///< grouped weights only: [panel][k / group][Nr]
   index_t k = 0, n = 0;
   index_t group = 0;             ///< values of k that share a scale; 0 if there are none
@@ -49,6 +50,13 @@ template <element T, class Panel> struct packed_view {
 
   index_t stride() const noexcept { return Panel::template stride<T>(k); }
   index_t part_stride() const noexcept { return Panel::template size<T>(k, n); }
+  /// s8 only: no sum of two products of u8 by neighbouring k of these panels leaves 16 bits.
+  bool pairs_fit(index_t panel, int count = 1) const noexcept {
+    s32 const* const fit = sums + Panel::panels(n) * Panel::nr + panel;
+    bool all = true;
+    for (int i = 0; i < count; ++i) all = all && fit[i] != 0;
+    return all;
+  }
 };
 
 namespace detail {
@@ -107,13 +115,28 @@ void pack_panel(T* to, U const* from, index_t k_stride, index_t n_stride, index_
   pack_groups<Panel>(to, from, k_stride, n_stride, k, columns, done, groups, part);
 }
 
+/// Whether a0 * b0 + a1 * b1 of no two neighbouring k leaves 16 bits, whatever the u8 a are: the
+/// extremes are 255 times the positive ones of a pair, and 255 times the negative ones.
+template <class Panel> bool pairs_fit(s8 const* panel_data, index_t k) noexcept {
+  static_assert(255 * 128 <= 32767 && 255 * 129 > 32768);
+  index_t most = 0;
+  for (index_t i = 0; i < Panel::template stride<s8>(k); i += 2) {
+    index_t const a = panel_data[i], b = panel_data[i + 1];
+    most = max_of(most, max_of(max_of(a, 0) + max_of(b, 0), max_of(-a, 0) + max_of(-b, 0)));
+  }
+  return most <= 128;
+}
+
+/// What a packed matrix keeps of panel p beside its data: packed_view::sums.
 template <class Panel>
-void sum_panel(s32* sums, s8 const* panel_data, index_t k) noexcept {
+void sum_panel(s32* sums, s8 const* panel_data, index_t p, index_t k, index_t n) noexcept {
   constexpr index_t nr = Panel::nr, kr = Panel::kr;
-  for (index_t j = 0; j < nr; ++j) sums[j] = 0;
+  s32* const sum = sums + p * nr;
+  for (index_t j = 0; j < nr; ++j) sum[j] = 0;
   for (index_t g = 0; g < Panel::template k_padded<s8>(k) / kr; ++g)
     for (index_t j = 0; j < nr; ++j)
-      for (index_t i = 0; i < kr; ++i) sums[j] += panel_data[(g * nr + j) * kr + i];
+      for (index_t i = 0; i < kr; ++i) sum[j] += panel_data[(g * nr + j) * kr + i];
+  sums[Panel::panels(n) * nr + p] = kr > 1 && pairs_fit<Panel>(panel_data, k);
 }
 
 } // namespace detail

@@ -168,6 +168,7 @@ private:
         call.b_part = t_.b.part_stride();
         call.half = step == 1 && t_.b.n - p * nr <= nr / 2 &&
                     (h == Kernel::max_rows || (call.a_rows && h > 3));
+        if constexpr (integer) call.pairs_fit = t_.b.pairs_fit(p, step);
         if (t_.b.group) {
           call.group = t_.b.group;
           call.scale_stride = ceil_div(t_.k, t_.b.group) * nr;

@@ -280,6 +280,8 @@ private:
     call.a_part = call.b_part = 0;
     call.b = t_.b.data + panel * t_.b.stride() + begin * p_.run * nr;
     call.panel_stride = t_.b.stride();
+    call.pairs_fit = false;
+    if constexpr (integer) call.pairs_fit = t_.b.pairs_fit(panel);
     call.scales = nullptr;
     call.scale_stride = call.group = 0;
     call.fetch_next = q == 0 && panel + 1 < t_.panels.end;

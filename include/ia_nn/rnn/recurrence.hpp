@@ -313,7 +313,10 @@ private:
         call.fetch_next = row == 0 && r == 0;
         call.reuses_b = rows > height;
         call.l1 = 32768;
-        if constexpr (W::quantized) call.init = start + panel * nr;
+        if constexpr (W::quantized) {
+          call.init = start + panel * nr;
+          call.pairs_fit = view.pairs_fit(panel, step);
+        }
         call.out = cells + r * ld + g * nr;
         call.out_ld = ld;
         Kernel::run(state, call);

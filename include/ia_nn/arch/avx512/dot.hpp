@@ -34,6 +34,24 @@ template <> struct dot_impl<isa::avx512, u8, s8> {
     c.r = _mm512_add_epi32(c.r, _mm512_madd_epi16(a.even, b.even));
     c.r = _mm512_add_epi32(c.r, _mm512_madd_epi16(a.odd, b.odd));
   }
+
+  /// For weights of which no pair of neighbouring k can leave 16 bits (panel.hpp has the bound).
+  struct fitting {
+    using acc = dot_impl::acc;
+    static constexpr int kr = 4, width = dot_impl::width;
+    static IA_NN_INLINE __m512i load_b(s8 const* p) noexcept {
+      return _mm512_loadu_si512(p);
+    }
+    static IA_NN_INLINE __m512i load_a(u8 const* p) noexcept {
+      s32 four;
+      __builtin_memcpy(&four, p, sizeof four);
+      return _mm512_set1_epi32(four);
+    }
+    static IA_NN_INLINE void mac(acc& c, __m512i a, __m512i b) noexcept {
+      __m512i const pairs = _mm512_maddubs_epi16(a, b);
+      c.r = _mm512_add_epi32(c.r, _mm512_madd_epi16(pairs, _mm512_set1_epi16(1)));
+    }
+  };
 };
 
 } // namespace detail
