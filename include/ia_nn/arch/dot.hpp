@@ -98,11 +98,8 @@ template <class I, class A, class B> constexpr auto find_dot() {
   else return std::type_identity<bf16_dot<I>>{};
 }
 
-/// The value stays in its register. GCC would read a loaded operand again wherever it is multiplied.
-template <vector_register V> IA_NN_INLINE void hold(V& v) noexcept {
-  if constexpr (V::size > 1) __asm__("" : "+v"(v.r));
-}
-/// The same for an address: GCC would keep each of its multiples in a register, more than there are.
+/// What vec::pin is to a value: GCC would keep each multiple of an address in a register, more than
+/// there are.
 template <class T> IA_NN_INLINE void hold(T*& p) noexcept { __asm__("" : "+r"(p)); }
 
 } // namespace detail

@@ -305,7 +305,7 @@ private:
   IA_NN_INLINE void multiply_rows(V (&sum)[in_line], strip_place const& at, S const* src,
                                   index_t c) const noexcept {
     V padding = V::zero();
-    hold(padding); // or GCC makes a path of its own for each column that may be zero
+    padding.pin(); // or GCC makes a path of its own for each column that may be zero
     IA_NN_UNROLL for (int p = 0; p < in_line; ++p) sum[p] = V::zero();
     for (index_t d = at.depths.begin; d < at.depths.end; ++d) {
       S const* s = src + d * at.depth + at.rows.begin * at.row;
@@ -318,7 +318,7 @@ private:
           hold(p);
           bool const there = Inside || (i >= at.begin && i < at.end);
           V a = there ? depthwise_load<Whole, V>(p, at.lanes) : padding;
-          hold(a);
+          a.pin();
           IA_NN_UNROLL for (int k = 0; k < 3; ++k)
             if (int const o = (i - k) / Stride; i >= k && (i - k) % Stride == 0 && o < in_line)
               sum[o] = fma(a, weight[k], sum[o]);
