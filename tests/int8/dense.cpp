@@ -26,7 +26,8 @@ template <class A, class C, class R> void check_dense(sizes s, random& r) {
   bool const biased = r.coin();
   std::vector<f32> const w = normal_values(s.n * s.k, 1, r), b = normal_values(s.n, 3, r);
   quantized_weights const q = quantize_weights(
-      w, s.n, biased ? std::span<f32 const>(b) : std::span<f32 const>(), o.src.scale, r.coin());
+      w, s.n, biased ? std::span<f32 const>(b) : std::span<f32 const>(), o.src.scale, r.coin(),
+      r.coin() ? ia_nn::weight_range::reduced : ia_nn::weight_range::full);
   exact_buffer<A> src(s.rows * s.k);
   exact_buffer<R> residual(s.rows * s.n);
   exact_buffer<C> dst(s.rows * s.n), expected(s.rows * s.n), expected_add(s.rows * s.n);

@@ -46,6 +46,30 @@ TEST_CASE("every filter has the scale of its largest weight", "[int8][weights]")
     }
 }
 
+TEST_CASE("weights of the reduced range fit products in 16 bits", "[int8][weights]") {
+  random r(31);
+  for (bool shared : {false, true}) {
+    std::vector<f32> const w = normal_values(5 * 30, 2, r), b = normal_values(5, 3, r);
+    quantized_weights const q = quantize_weights(w, 5, b, 0.1F, shared, ia_nn::weight_range::reduced);
+    f32 widest = 0;
+    for (index_t c = 0; c < 5; ++c) {
+      f32 largest = 0;
+      for (index_t i = 0; i < 30; ++i)
+        largest = std::max(largest, std::fabs(w[static_cast<std::size_t>(c * 30 + i)]));
+      widest = std::max(widest, largest);
+      if (!shared) REQUIRE(q.scales[c] == largest / 64.0F);
+    }
+    if (shared) REQUIRE(q.scales[0] == widest / 64.0F);
+    int most = 0;
+    for (index_t i = 0; i < 150; ++i) {
+      REQUIRE(q.values[i] ==
+              oracle::quantize<s8>(w[static_cast<std::size_t>(i)], {q.scales[i / 30], 0}));
+      most = std::max(most, std::abs(q.values[i]));
+    }
+    REQUIRE(most == 64);
+  }
+}
+
 TEST_CASE("filters of zeros, and of tiny weights, have usable scales", "[int8][weights]") {
   std::vector<f32> const w = {0, 0, 0x1p-140F, -0x1p-140F, 1, -2};
   quantized_weights const q = quantize_weights(w, 3);

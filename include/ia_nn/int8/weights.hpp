@@ -2,8 +2,8 @@
 //
 // f32 weights as s8 with a scale per filter, and biases as s32 in units of the sums.
 //
-//   scale[c]   max |w[c]| / 127, 1 if all of them are 0
-//   w[c][i]    saturate(round(w / scale[c])) in [-127, 127]
+//   scale[c]   max |w[c]| / 127, 1 if all of them are 0; / 64 in the reduced range
+//   w[c][i]    saturate(round(w / scale[c])) in [-127, 127] or [-64, 64]
 //   bias[c]    round(bias / (data_scale * scale[c]))       in double
 //
 // A bias that is large beside its filter's weights would not fit s32: the filter's scale is widened
@@ -47,13 +47,15 @@ inline void check_weights(char const* who, std::size_t size, index_t filters, st
 } // namespace detail
 
 /// Quantizes weights [filters][...]; `bias` is empty or has one value per filter, `data_scale` is
-/// that of the layer's input. With `per_tensor` all filters share the widest scale.
+/// that of the layer's input. With `per_tensor` all filters share the widest scale; `range` says how
+/// large a weight may become.
 ///
 /// Errors: errc::bad_shape (the filters do not divide the weights, another number of biases),
 /// errc::bad_parameter (weights or biases that are NaN or infinite, the scale).
 inline quantized_weights quantize_weights(std::span<f32 const> w, index_t filters,
                                           std::span<f32 const> bias = {}, f32 data_scale = 1,
-                                          bool per_tensor = false) {
+                                          bool per_tensor = false,
+                                          weight_range range = weight_range::full) {
   constexpr char const* who = "quantize_weights";
   detail::check_weights(who, w.size(), filters, bias.size(), data_scale);
   auto const at = [](index_t i) { return static_cast<std::size_t>(i); };
@@ -68,6 +70,7 @@ inline quantized_weights quantize_weights(std::span<f32 const> w, index_t filter
     throw error(errc::bad_parameter, std::string(who) + ": " + what + " of filter " +
                                          std::to_string(c) + " is NaN or infinite");
   };
+  f32 const most = static_cast<f32>(range);
   f32 widest = 0;
   for (index_t c = 0; c < filters; ++c) {
     f32 largest = 0;
@@ -76,7 +79,7 @@ inline quantized_weights quantize_weights(std::span<f32 const> w, index_t filter
       if (!(x <= 0x1.fffffep127F)) refuse("a weight", c);
       largest = x > largest ? x : largest;
     }
-    f32 scale = largest > 0 ? detail::positive_scale(largest / 127.0F) : 0;
+    f32 scale = largest > 0 ? detail::positive_scale(largest / most) : 0;
     if (!bias.empty()) {
       double const b = std::fabs(static_cast<double>(bias[at(c)]));
       if (!(b <= 0x1.fffffep127)) refuse("the bias", c);
