@@ -120,7 +120,7 @@ public:
       index_t const column = p * Panel::nr;
       fill(data() + p * view_.stride(), column, min_of(Panel::nr, view_.n - column));
       if constexpr (std::same_as<T, s8>)
-        detail::sum_panel<Panel>(sums() + column, data() + p * view_.stride(), view_.k);
+        detail::sum_panel<Panel>(sums(), data() + p * view_.stride(), p, view_.k, view_.n);
     }
   }
 

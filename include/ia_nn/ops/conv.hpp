@@ -201,9 +201,9 @@ private:
   // A layer of 1 x 1 without groups on `lines` lines of pixels, of which the first is number `row`.
   template <class Epilogue>
   void product_lines(A const* src, index_t lines, block panels, index_t row, C* dst, index_t ld,
-                     Epilogue const& epilogue, std::byte* scratch) const noexcept {
-    task const t{src, weights_[0], dst,  ld, 0, {0, lines}, panels, row,
-                 0,   options_.zero_point, scratch};
+                     bool streams, Epilogue const& epilogue, std::byte* scratch) const noexcept {
+    task const t{src, weights_[0],         dst,     ld,     0, {0, lines}, panels, row,
+                 0,   options_.zero_point, streams, scratch};
     detail::run_conv_band<I, kernel>(plan_, t, epilogue);
   }
 

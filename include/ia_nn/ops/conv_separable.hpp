@@ -82,6 +82,7 @@ public:
     spatial const o = out();
     index_t const planes = batch * o.depth, middle = middle_ld(s);
     division const cut = divide(planes);
+    bool const streams = second_.streamed(planes * o.height * o.width, dst, ld);
     auto const work = [&](index_t i, int worker) {
       index_t const share = i % cut.shares, band = i / cut.shares % cut.bands;
       index_t const plane = i / cut.shares / cut.bands;
@@ -94,7 +95,7 @@ public:
       second_.product_lines(pixels, lines.size(),
                             block_of(second_.plan_.panels, static_cast<int>(cut.shares),
                                      static_cast<int>(share)),
-                            row, dst + row * ld, ld, behind, own + middle_bytes());
+                            row, dst + row * ld, ld, streams, behind, own + middle_bytes());
     };
     index_t const tasks = planes * cut.bands * cut.shares;
     if (e.concurrency() > workers_) sequential{}.parallel_for(tasks, work);
