@@ -43,6 +43,11 @@ TEST_CASE("plans of impossible extents or options are refused", "[gemm][errors]"
   REQUIRE_ERROR(planning<floats>(1, 1, 1, -3), errc::bad_parameter, "workers is -3");
   REQUIRE_ERROR((planning<floats>(1, 1, 1, 1, {false, 1, 0})), errc::bad_parameter, "zero points");
   REQUIRE_ERROR((planning<floats>(1, 1, 1, 1, {false, 0, 1})), errc::bad_parameter, "zero points");
+  static s32 const zeros[1] = {3};
+  REQUIRE_ERROR((planning<floats>(1, 1, 1, 1, {false, 0, 0, zeros})), errc::bad_parameter,
+                "zero points");
+  REQUIRE_ERROR((planning<bytes>(1, 1, 1, 1, {false, 0, 1, zeros})), errc::bad_parameter,
+                "for each column, or one for all of them, not both");
   REQUIRE_ERROR((planning<narrow>(1, 1, 1, 1, {true, 0, 0})), errc::bad_parameter, "s32, not u8");
   REQUIRE_ERROR((planning<gemm<I, f32, f32, bf16>>(1, 1, 1, 1, {true, 0, 0})), errc::bad_parameter,
                 "f32, not bf16");

@@ -183,6 +183,33 @@ TEST_CASE("random extremes with zero points", "[gemm][int8]") {
   }
 }
 
+TEST_CASE("a zero point for each column", "[gemm][int8]") {
+  random r(46);
+  for (index_t m : {1, 3, 20})
+    for (index_t n : {1, 37})
+      for (index_t k : {3, 70}) {
+        product_case p;
+        p.m = m, p.n = n, p.k = k;
+        p.workers = 2;
+        p.options.a_zero_point = static_cast<s32>(r.between(-128, 127));
+        exact_buffer<s32> zeros(n), out(m * n);
+        for (s32& z : zeros) z = static_cast<s32>(r.between(-128, 127));
+        p.options.b_zero_points = zeros.data();
+        product<s8, s8, s32> x(p, r);
+        INFO(p.text());
+        for_each_isa<swept_isas>([&](auto tag) {
+          x.template run<decltype(tag)>(out);
+          for (index_t i = 0; i < m; ++i)
+            for (index_t j = 0; j < n; ++j) {
+              s32 sum = 0;
+              for (index_t q = 0; q < k; ++q)
+                sum += (x.a()[i * k + q] - p.options.a_zero_point) * (x.b()[q * n + j] - zeros[j]);
+              REQUIRE(out[i * n + j] == sum);
+            }
+        });
+      }
+}
+
 TEST_CASE("sums wrap modulo 2^32", "[gemm][int8]") {
   // Without and with a former C that is at the end of the range; zero points of any size.
   random r(43);

@@ -9,7 +9,6 @@ namespace ia_nn_test {
 namespace {
 
 using ia_nn::conv_shape;
-using ia_nn::quantize_weights;
 using ia_nn::quantized_conv;
 
 std::vector<conv_shape> shapes() {
@@ -48,9 +47,9 @@ std::vector<conv_shape> shapes() {
   };
 }
 
-// One pixel and filter: sum of (src - zero point) * weights; padding counts as 0.
+// One pixel and filter: sum of (src - zero point) * (weights - zero point); padding counts as 0.
 template <class A>
-std::int64_t sum_at(conv_shape const& s, A const* src, s32 zero, s8 const* w, index_t const (&o)[3],
+std::int64_t sum_at(conv_shape const& s, A const* src, s32 zero, quantized_weights const& w, index_t const (&o)[3],
                     index_t f) {
   index_t const channels = s.group_channels(), first = f / s.group_filters() * channels;
   std::int64_t sum = 0;
@@ -71,14 +70,15 @@ std::int64_t sum_at(conv_shape const& s, A const* src, s32 zero, s8 const* w, in
               (((f * channels + c) * s.win.kernel.depth + d) * s.win.kernel.height + h) *
                   s.win.kernel.width +
               x;
-          sum += std::int64_t{src[pixel * s.channels + first + c] - zero} * w[weight];
+          sum += std::int64_t{src[pixel * s.channels + first + c] - zero} *
+                 (w.values[weight] - w.zero_point(f));
         }
       }
   return sum;
 }
 
 template <class A, class C, class R, class Isas = swept_isas>
-void check_conv(conv_shape const& s, random& r) {
+void check_conv(conv_shape const& s, int kind, random& r) {
   index_t const batch = 2, each = s.weights() / s.filters, pixels = s.out().size();
   INFO(ia_nn::name_of<A>() << " -> " << ia_nn::name_of<C>() << ": " << s.channels << " to "
                            << s.filters << " in " << s.groups << ", " << s.in.to_string());
@@ -86,11 +86,7 @@ void check_conv(conv_shape const& s, random& r) {
   o.residual = any_quantization<R>(r);
   o.max_rows = batch;
   o.workers = static_cast<int>(r.between(1, 3));
-  std::vector<f32> const w = normal_values(s.weights(), 1, r), b = normal_values(s.filters, 3, r);
-  // In the reduced range all pairs of products fit 16 bits, in the full one some do not.
-  quantized_weights const q =
-      quantize_weights(w, s.filters, b, o.src.scale, false,
-                       r.coin() ? ia_nn::weight_range::reduced : ia_nn::weight_range::full);
+  quantized_weights const q = any_weights(kind, s.filters, each, o.src.scale, r);
   exact_buffer<A> src(batch * s.in.size() * s.channels);
   exact_buffer<R> residual(batch * pixels * s.filters);
   exact_buffer<C> dst(residual.size()), expected(residual.size()), expected_add(residual.size());
@@ -103,7 +99,7 @@ void check_conv(conv_shape const& s, random& r) {
       index_t const at[3] = {p / s.out().width / s.out().height, p / s.out().width % s.out().height,
                              p % s.out().width};
       std::int64_t const sum = sum_at(s, src.data() + i / pixels * s.in.size() * s.channels,
-                                      o.src.zero_point, q.values.data(), at, f);
+                                      o.src.zero_point, q, at, f);
       int const added = residual[i * s.filters + f];
       expected[i * s.filters + f] = end.finish<C>(sum, q.bias[f], q.scales[f]);
       expected_add[i * s.filters + f] = end.finish<C>(sum, q.bias[f], q.scales[f], &added);
@@ -128,13 +124,13 @@ void check_conv(conv_shape const& s, random& r) {
 TEST_CASE("convolution u8 -> u8", "[int8][conv]") {
   random r(40);
   for (int round = 0; round < 3; ++round)
-    for (conv_shape const& s : shapes()) check_conv<u8, u8, s8>(s, r);
+    for (conv_shape const& s : shapes()) check_conv<u8, u8, s8>(s, round, r);
 }
 
 TEST_CASE("convolution s8 -> f32", "[int8][conv]") {
   random r(41);
   for (int round = 0; round < 2; ++round)
-    for (conv_shape const& s : shapes()) check_conv<s8, f32, u8, some_isas>(s, r);
+    for (conv_shape const& s : shapes()) check_conv<s8, f32, u8, some_isas>(s, round + 1, r);
 }
 
 TEST_CASE("convolution: pairs of products larger than 16 bits are exact", "[int8][conv]") {
@@ -162,6 +158,13 @@ TEST_CASE("convolutions that cannot be right are refused", "[int8][conv][error]"
                 "the weights are 4 filters of 6 elements, expected 3 of 8");
   REQUIRE_ERROR([&] { make(std::vector<f32>(24, 1.0F), 3, {.src = {-1.0F, 0}}); },
                 errc::bad_parameter, "quantized_conv: a scale is -1");
+  std::vector<s8> const w8(24, 1);
+  std::vector<s32> const zeros(2);
+  auto const with_zeros = [&] {
+    using layer = ia_nn::conv<ia_nn::isa::scalar, u8, s8, f32>;
+    layer(s, w8, ia_nn::conv_options{.weight_zero_points = zeros});
+  };
+  REQUIRE_ERROR(with_zeros, errc::bad_shape, "conv: 2 zero points for 3 filters");
   REQUIRE_ERROR([&] { make(std::vector<f32>(24, 1.0F), 3, {.max_rows = 0}); }, errc::bad_parameter,
                 "max_batch is 0");
 }

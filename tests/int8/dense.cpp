@@ -8,7 +8,6 @@
 namespace ia_nn_test {
 namespace {
 
-using ia_nn::quantize_weights;
 using ia_nn::quantized_dense;
 
 struct sizes {
@@ -16,18 +15,14 @@ struct sizes {
 };
 
 // One layer: the oracle once, then every instruction set, with and without a residual of type R.
-template <class A, class C, class R> void check_dense(sizes s, random& r) {
+template <class A, class C, class R> void check_dense(sizes s, int kind, random& r) {
   INFO(ia_nn::name_of<A>() << " -> " << ia_nn::name_of<C>() << ": " << s.rows << " x " << s.n
                            << " x " << s.k);
   quantized_options o = any_options<A, C>(s.k, r);
   o.residual = any_quantization<R>(r);
   o.max_rows = s.rows + r.between(0, 3);
   o.workers = static_cast<int>(r.between(1, 3));
-  bool const biased = r.coin();
-  std::vector<f32> const w = normal_values(s.n * s.k, 1, r), b = normal_values(s.n, 3, r);
-  quantized_weights const q = quantize_weights(
-      w, s.n, biased ? std::span<f32 const>(b) : std::span<f32 const>(), o.src.scale, r.coin(),
-      r.coin() ? ia_nn::weight_range::reduced : ia_nn::weight_range::full);
+  quantized_weights const q = any_weights(kind, s.n, s.k, o.src.scale, r);
   exact_buffer<A> src(s.rows * s.k);
   exact_buffer<R> residual(s.rows * s.n);
   exact_buffer<C> dst(s.rows * s.n), expected(s.rows * s.n), expected_add(s.rows * s.n);
@@ -38,7 +33,8 @@ template <class A, class C, class R> void check_dense(sizes s, random& r) {
     for (index_t j = 0; j < s.n; ++j) {
       std::int64_t sum = 0;
       for (index_t l = 0; l < s.k; ++l)
-        sum += std::int64_t{src[i * s.k + l] - o.src.zero_point} * q.values[j * s.k + l];
+        sum += std::int64_t{src[i * s.k + l] - o.src.zero_point} *
+               (q.values[j * s.k + l] - q.zero_point(j));
       int const added = residual[i * s.n + j];
       expected[i * s.n + j] = end.finish<C>(sum, q.bias[j], q.scales[j]);
       expected_add[i * s.n + j] = end.finish<C>(sum, q.bias[j], q.scales[j], &added);
@@ -65,9 +61,10 @@ template <class A, class C, class R> void check_dense(sizes s, random& r) {
 
 template <class A, class C, class R> void sweep_dense(std::uint64_t stream) {
   random r(stream);
+  int kind = 0;
   for (index_t rows : {1, 3, 5, 15, 33})
     for (index_t n : {1, 15, 33, 67})
-      for (index_t k : {1, 5, 64, 131}) check_dense<A, C, R>({rows, n, k}, r);
+      for (index_t k : {1, 5, 64, 131}) check_dense<A, C, R>({rows, n, k}, kind++ % 3, r);
 }
 
 } // namespace

@@ -20,7 +20,14 @@ TEST_CASE("rows quantized with their own ranges", "[int8][dense][dynamic]") {
         index_t const lda = k + 2, ldc = n + 1;
         std::vector<f32> const w = normal_values(n * k, 1, r), b = normal_values(n, 1, r);
         bool const biased = r.coin();
-        quantized_weights const q = ia_nn::quantize_weights(w, n);
+        quantized_weights q = ia_nn::quantize_weights(w, n);
+        bool const shifted = n > 1 && k > 7; // weights that have zero points
+        std::vector<s32> zeros(static_cast<std::size_t>(n));
+        if (shifted) {
+          for (s32& z : zeros) z = static_cast<s32>(r.between(-128, 127));
+          q = ia_nn::take_weights(std::span<s8 const>(q.values.data(), w.size()), n,
+                                  std::span<f32 const>(q.scales.data(), zeros.size()), {}, 0, zeros);
+        }
         exact_buffer<f32> src((rows - 1) * lda + k), dst((rows - 1) * ldc + n);
         for (index_t i = 0; i < src.size(); ++i) // sizes of rows differ
           src[i] = r.normal() * std::exp2(static_cast<f32>(i / lda % 5));
@@ -36,8 +43,11 @@ TEST_CASE("rows quantized with their own ranges", "[int8][dense][dynamic]") {
             double exact = 0, norm = 0;
             for (index_t l = 0; l < k; ++l) {
               f32 const x = src[i * lda + l];
-              sum += std::int64_t{oracle::quantize<s8>(x, of_row)} * q.values[j * k + l];
-              double const y = static_cast<double>(w[static_cast<std::size_t>(j * k + l)]);
+              sum += std::int64_t{oracle::quantize<s8>(x, of_row)} *
+                     (q.values[j * k + l] - q.zero_point(j));
+              double const y = static_cast<double>(w[static_cast<std::size_t>(j * k + l)]) -
+                               static_cast<double>(zeros[static_cast<std::size_t>(j)]) *
+                                   static_cast<double>(q.scales[j]);
               exact += static_cast<double>(x) * y;
               // Half a step of either operand.
               norm += 0.5 * static_cast<double>(of_row.scale) * std::fabs(y) +

@@ -9,6 +9,7 @@
 
 namespace ia_nn_test {
 
+using ia_nn::quantize_weights;
 using ia_nn::quantized_options;
 using ia_nn::quantized_weights;
 
@@ -39,6 +40,29 @@ template <class A, class C> quantized_options any_options(index_t each, random& 
     if (r.coin()) o = o.with_relu(r.coin() ? 60 * unit : std::numeric_limits<f32>::infinity());
   }
   return o;
+}
+
+/// Kind 0, 1: weights of f32 in the full range, in the reduced one, in which pairs of products fit 16
+/// bits. Kind 2: bytes with zero points, one or one per filter; mostly their differences are no s8.
+inline quantized_weights any_weights(int kind, index_t filters, index_t each, f32 data_scale, random& r) {
+  bool const biased = r.coin();
+  std::vector<f32> const b = normal_values(biased ? filters : 0, 3, r);
+  if (kind < 2)
+    return quantize_weights(normal_values(filters * each, 1, r), filters, b, data_scale, r.coin(),
+                            kind == 1 ? ia_nn::weight_range::reduced : ia_nn::weight_range::full);
+  std::vector<f32> const scales(static_cast<std::size_t>(filters), 0.02F);
+  std::vector<s32> bias(b.size());
+  for (s32& x : bias) x = static_cast<s32>(r.between(-1000, 1000));
+  auto const take = [&]<class Q>(Q) {
+    std::vector<Q> w(static_cast<std::size_t>(filters * each));
+    r.fill(w.data(), static_cast<index_t>(w.size()));
+    std::vector<s32> zeros(r.coin() ? 1 : static_cast<std::size_t>(filters));
+    for (s32& z : zeros)
+      z = static_cast<s32>(
+          r.between(std::numeric_limits<Q>::min(), std::numeric_limits<Q>::max()));
+    return ia_nn::take_weights(std::span<Q const>(w), filters, scales, bias, data_scale, zeros);
+  };
+  return r.coin() ? take(s8{}) : take(u8{});
 }
 
 inline oracle::layer_end end_of(quantized_options const& o) {

@@ -70,6 +70,31 @@ TEST_CASE("weights of the reduced range fit products in 16 bits", "[int8][weight
   }
 }
 
+TEST_CASE("weights of other tools keep their differences to zero points", "[int8][weights]") {
+  random r(32);
+  f32 const scales[1] = {0.5F};
+  auto const check = [&]<class Q>(Q, bool each_filter) {
+    std::vector<Q> w(3 * 40);
+    r.fill(w.data(), 120);
+    for (std::size_t i = 40; i < 80; ++i) w[i] = static_cast<Q>(w[i] / 3); // fits s8 with most zero points
+    std::vector<s32> zeros(each_filter ? 3 : 1);
+    for (s32& z : zeros) z = static_cast<s32>(r.between(std::numeric_limits<Q>::min(), std::numeric_limits<Q>::max()));
+    quantized_weights const q = take_weights(std::span<Q const>(w), 3, scales, {}, 0, zeros);
+    for (index_t i = 0; i < 120; ++i)
+      REQUIRE(q.values[i] - q.zero_point(i / 40) ==
+              w[static_cast<std::size_t>(i)] - zeros[each_filter ? static_cast<std::size_t>(i / 40) : 0]);
+  };
+  for (int round = 0; round < 10; ++round)
+    for (bool each_filter : {false, true}) {
+      check(s8{}, each_filter);
+      check(u8{}, each_filter);
+    }
+  std::vector<u8> const w = {0, 128, 255, 7};
+  s32 const middle[1] = {128};
+  REQUIRE(take_weights(w, 2, scales, {}, 0, middle).zero_points.size() == 0); // as s8
+  REQUIRE(take_weights(w, 2, scales).zero_points.size() == 2);
+}
+
 TEST_CASE("filters of zeros, and of tiny weights, have usable scales", "[int8][weights]") {
   std::vector<f32> const w = {0, 0, 0x1p-140F, -0x1p-140F, 1, -2};
   quantized_weights const q = quantize_weights(w, 3);
@@ -119,6 +144,11 @@ TEST_CASE("weights that cannot be quantized are refused", "[int8][weights][error
                 "the bias of filter 0 is too large");
   REQUIRE_ERROR([&] { take_weights(w8, 3, std::vector<f32>(2, 1.0F)); }, errc::bad_shape,
                 "2 scales for 3 filters");
+  std::vector<f32> const ones(3, 1.0F);
+  REQUIRE_ERROR([&] { take_weights(w8, 3, ones, {}, 0, std::vector<s32>(2)); }, errc::bad_shape,
+                "2 zero points for 3 filters");
+  REQUIRE_ERROR([&] { take_weights(w8, 3, ones, {}, 0, std::vector<s32>{0, 128, 0}); },
+                errc::bad_parameter, "the zero point 128 is no value of s8");
   REQUIRE_ERROR([&] { take_weights(w8, 3, std::vector<f32>{1, nan, 1}); }, errc::bad_parameter,
                 "a scale is nan");
 }

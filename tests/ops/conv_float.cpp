@@ -173,4 +173,6 @@ TEST_CASE("convolution: what set-up refuses") {
   says(good, {1, 1, 3}, "ia_nn: conv: a source of f32 cannot have the zero point 3");
   says(good, {1, 1, 0, 3}, "ia_nn: conv: pixels of the source are 3 elements apart and have 4 "
                            "channels");
+  std::vector<ia_nn::s32> const zeros(6, 1);
+  says(good, {.weight_zero_points = zeros}, "ia_nn: conv: weights of f32 have no zero points");
 }

@@ -5,8 +5,7 @@
 //   scales of QuantizeLinear and its inverse    one; one per index of `axis`; or one per block of
 //                                               `block_size` along the axis, which is a channel of
 //                                               the elements behind it for each block
-//   u8 B of a product                           b - 128 as s8, with its zero point less 128
-//   zero points of convolution weights          w - zero point as a sum of s8 weights
+//   u8 weights                                  w - 128 as s8, with zero points less 128
 //   images                                      channels first, turned to channels last and back
 #include "operators.hpp"
 
@@ -166,23 +165,35 @@ product_shape product_of(npy_array const& a, npy_array const& b) {
   return s;
 }
 
+// Weights of u8 or s8 as s8, and `n` zero points; one is for all of them.
+struct signed_weights {
+  std::vector<s8> values;
+  std::vector<s32> zeros;
+
+  signed_weights(npy_array const& w, npy_array const* zero, index_t n)
+      : zeros(zero ? s32_elements(*zero) : std::vector<s32>(1)) {
+    if (zeros.size() != 1 && zeros.size() != at(n)) throw unsupported("zero points of this shape");
+    zeros.resize(at(n), zeros[0]);
+    if (w.type == npy_type::uint8) {
+      for (u8 x : bytes_of<u8>(w)) values.push_back(static_cast<s8>(x - 128));
+      for (s32& x : zeros) x -= 128;
+    } else if (w.type == npy_type::int8) values = bytes_of<s8>(w);
+    else throw unsupported("weights of this type");
+  }
+};
+
 // C = epilogue((a - a_zero) * (b - b_zero)) for all products of the batch.
 template <class A, class C, class Epilogue>
 std::vector<C> multiply(product_shape const& s, std::vector<A> const& a, npy_array const& b,
-                        s32 a_zero, s32 b_zero, Epilogue const& epilogue) {
-  std::vector<s8> weights;
-  if (b.type == npy_type::uint8) {
-    for (u8 x : bytes_of<u8>(b)) weights.push_back(static_cast<s8>(x - 128));
-    b_zero -= 128;
-  } else if (b.type == npy_type::int8) weights = bytes_of<s8>(b);
-  else throw unsupported("this type of B");
-  ia_nn::gemm<I, A, s8, C> const plan(s.m, s.n, s.k, 1,
-                                      {.a_zero_point = a_zero, .b_zero_point = b_zero});
+                        s32 a_zero, npy_array const* b_zero, Epilogue const& epilogue) {
+  signed_weights const w(b, b_zero, s.n);
+  ia_nn::gemm<I, A, s8, C> const plan(
+      s.m, s.n, s.k, 1, {.a_zero_point = a_zero, .b_zero_points = w.zeros.data()});
   ia_nn::workspace scratch(plan.workspace_bytes());
   std::vector<C> y(at(s.batch * s.m * s.n));
   for (index_t i = 0; i < s.batch; ++i) {
     typename decltype(plan)::weights const packed(
-        ia_nn::matrix(weights.data() + i * s.k * s.n, s.k, s.n));
+        ia_nn::matrix(w.values.data() + i * s.k * s.n, s.k, s.n));
     plan.run(a.data() + i * s.m * s.k, s.k, packed, y.data() + i * s.m * s.n, s.n, epilogue,
              scratch);
   }
@@ -195,7 +206,7 @@ std::vector<optional_array> run_matmul_integer(op_case const& c) {
   product_shape const s = product_of(a, b);
   return with_type(a.type, [&]<class A>(A) {
     std::vector<s32> const y =
-        multiply<A, s32>(s, bytes_of<A>(a), b, zero_of(c, 2), zero_of(c, 3), ia_nn::chain<>{});
+        multiply<A, s32>(s, bytes_of<A>(a), b, zero_of(c, 2), c.input(3), ia_nn::chain<>{});
     return std::vector<optional_array>{ia_nn::make_npy(std::span<s32 const>(y), s.out)};
   });
 }
@@ -209,7 +220,7 @@ std::vector<optional_array> run_qlinear_matmul(op_case const& c) {
                                        zero_of(c, 7)};
   return with_type(a.type, [&]<class A>(A) {
     std::vector<A> const y =
-        multiply<A, A>(s, bytes_of<A>(a), b, zero_of(c, 2), zero_of(c, 5), ia_nn::chain{stage});
+        multiply<A, A>(s, bytes_of<A>(a), b, zero_of(c, 2), c.input(5), ia_nn::chain{stage});
     return std::vector<optional_array>{ia_nn::make_npy(std::span<A const>(y), s.out)};
   });
 }
@@ -258,28 +269,19 @@ struct conv_problem {
     return to;
   }
 
-  // Sums of (x - x_zero) * (w - w_zero), w_zero one or one per filter; channels last.
+  // Sums of (x - x_zero) * (w - w_zero), channels last.
   template <class A>
-  std::vector<s32> sums(std::vector<A> const& x, s32 x_zero, std::vector<s32> w,
-                        std::vector<s32> const& w_zero) const {
-    index_t const each = shape.weights() / shape.filters;
-    for (index_t i = 0; i < shape.weights(); ++i)
-      w[at(i)] -= w_zero.empty() ? 0 : w_zero[w_zero.size() == 1 ? 0 : at(i / each)];
+  std::vector<s32> sums(std::vector<A> const& x, s32 x_zero, npy_array const& weights,
+                        npy_array const* w_zero) const {
+    signed_weights const w(weights, w_zero, shape.filters);
     std::vector<A> const src = exchanged(x, batch, shape.channels, shape.in.size());
-    std::vector<s32> total(at(batch * shape.out().size() * shape.filters)), part(total.size());
-    do {
-      std::vector<s8> now;
-      for (s32& rest : w) {
-        now.push_back(static_cast<s8>(std::clamp(rest, -128, 127)));
-        rest -= now.back();
-      }
-      ia_nn::conv<I, A, s8, s32> const layer(shape, now,
-                                             {.max_batch = batch, .zero_point = x_zero});
-      ia_nn::workspace scratch(layer.workspace_bytes());
-      layer.run(batch, src.data(), part.data(), ia_nn::chain<>{}, scratch);
-      for (std::size_t i = 0; i < total.size(); ++i) total[i] += part[i];
-    } while (std::any_of(w.begin(), w.end(), [](s32 rest) { return rest != 0; }));
-    return total;
+    std::vector<s32> y(at(batch * shape.out().size() * shape.filters));
+    ia_nn::conv<I, A, s8, s32> const layer(
+        shape, w.values,
+        {.max_batch = batch, .zero_point = x_zero, .weight_zero_points = w.zeros});
+    ia_nn::workspace scratch(layer.workspace_bytes());
+    layer.run(batch, src.data(), y.data(), ia_nn::chain<>{}, scratch);
+    return y;
   }
   template <class T> npy_array result(std::vector<T> const& y) const {
     std::vector<T> const first = exchanged(y, batch, shape.out().size(), shape.filters);
@@ -291,9 +293,8 @@ std::vector<optional_array> run_conv_integer(op_case const& c) {
   npy_array const &x = c.required(0), &w = c.required(1);
   conv_problem const p(c, x, w);
   return with_type(x.type, [&]<class A>(A) {
-    std::vector<s32> const w_zero = c.input(3) ? s32_elements(*c.input(3)) : std::vector<s32>();
     return std::vector<optional_array>{
-        p.result(p.sums(bytes_of<A>(x), zero_of(c, 2), s32_elements(w), w_zero))};
+        p.result(p.sums(bytes_of<A>(x), zero_of(c, 2), w, c.input(3)))};
   });
 }
 
@@ -308,7 +309,7 @@ std::vector<optional_array> run_qlinear_conv(op_case const& c) {
   std::vector<s32> const zeros(factors.size(), zero_of(c, 7));
   return with_type(x.type, [&]<class A>(A) {
     std::vector<s32> sums =
-        p.sums(bytes_of<A>(x), zero_of(c, 2), s32_elements(w), s32_elements(c.required(5)));
+        p.sums(bytes_of<A>(x), zero_of(c, 2), w, &c.required(5));
     if (c.input(8)) {
       std::vector<s32> const bias = s32_elements(*c.input(8));
       for (std::size_t i = 0; i < sums.size(); ++i) sums[i] += bias.at(i % factors.size());

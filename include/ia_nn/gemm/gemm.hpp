@@ -73,8 +73,11 @@ public:
       throw error(errc::bad_parameter,
                   std::string("gemm: accumulating needs C of the accumulators' type, ") +
                       name_of<accumulator>() + ", not " + name_of<C>());
-    if ((options.a_zero_point || options.b_zero_point) && !std::same_as<accumulator, s32>)
+    if ((options.a_zero_point || options.shifts_b()) && !std::same_as<accumulator, s32>)
       throw error(errc::bad_parameter, "gemm: zero points need 8-bit integer operands");
+    if (options.b_zero_point && options.b_zero_points)
+      throw error(errc::bad_parameter, "gemm: B has a zero point for each column, or one for all "
+                                       "of them, not both");
     blocking_ = uses_few() ? plan_for<few_kernel>() : plan_for<main_kernel>();
     worker_bytes_ = needed_bytes();
   }

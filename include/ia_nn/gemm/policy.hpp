@@ -25,6 +25,10 @@ struct gemm_options {
   bool accumulate = false; ///< C += A * B; C of the accumulators' type
   s32 a_zero_point = 0;    ///< 8-bit operands: (a - a_zero_point) * (b - b_zero_point)
   s32 b_zero_point = 0;
+  /// One for each column instead: n of them, which stay where they are as long as the plan is used.
+  s32 const* b_zero_points = nullptr;
+
+  bool shifts_b() const noexcept { return b_zero_point != 0 || b_zero_points; }
 };
 
 namespace detail {

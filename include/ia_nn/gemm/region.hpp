@@ -41,7 +41,7 @@ template <class Kernel, int Parts> struct region_layout {
         round_up(a_part * Parts * static_cast<index_t>(sizeof(typename Kernel::packed_a)), 64);
     index_t const cells = b.cuts_k(groups) ? b.scratch_rows * b.nc * Kernel::nr : 0;
     sums = accumulators + cells * 4;
-    total = round_up(sums + (options.b_zero_point ? b.scratch_rows * 4 : 0), 64);
+    total = round_up(sums + (options.shifts_b() ? b.scratch_rows * 4 : 0), 64);
   }
 };
 template <class Kernel, int Parts>
@@ -99,7 +99,7 @@ public:
     for (row_ = t_.rows.begin; row_ < t_.rows.end; row_ += b_.mc) {
       rows_ = min_of(b_.mc, t_.rows.end - row_);
       if constexpr (integer)
-        if (o_.b_zero_point) sum_rows(sums(), t_.a.at(row_, 0), rows_, t_.k);
+        if (o_.shifts_b()) sum_rows(sums(), t_.a.at(row_, 0), rows_, t_.k);
       if (!b_.cuts_k(groups_)) {
         pack(0, groups_);
         panels(t_.panels, 0, groups_);
@@ -250,7 +250,7 @@ private:
     }
     bool direct = false;
     if constexpr (Epilogue::empty && std::same_as<c_type, acc>) {
-      direct = last && whole && !(integer && o_.b_zero_point);
+      direct = last && whole && !(integer && o_.shifts_b());
       if (direct) {
         call.out = c;
         call.out_ld = t_.ldc;
@@ -265,7 +265,7 @@ private:
     run_terms(state, call);
     if (!last || direct) return;
     if constexpr (integer)
-      if (o_.b_zero_point) subtract_rows(cells, width, rows, r);
+      if (o_.shifts_b()) subtract_rows(cells, width, rows, r, p * nr, columns);
     finish_tile<I>(cells, width, rows, columns, t_.first_row + row_ + r, p * nr, epilogue_, c,
                    t_.ldc);
   }
@@ -306,14 +306,16 @@ private:
     gather(cells, width, c, t_.ldc, rows, columns, height, start);
   }
 
-  // Zero point of B: C[m][n] -= zero * (sum(a[m, :]) - k * a_zero_point).
-  void subtract_rows(acc* cells, int width, index_t rows, index_t r) const noexcept {
+  // Zero points of B: C[m][n] -= zero[n] * (sum(a[m, :]) - k * a_zero_point).
+  void subtract_rows(acc* cells, int width, index_t rows, index_t r, index_t column,
+                     index_t columns) const noexcept {
     for (index_t i = 0; i < rows; ++i) {
       auto const u = [](auto x) { return static_cast<std::uint32_t>(x); };
-      std::uint32_t const d =
-          u(o_.b_zero_point) * (u(sums()[r + i]) - u(t_.k) * u(o_.a_zero_point));
-      for (index_t j = 0; j < width; ++j)
-        cells[i * width + j] = static_cast<acc>(u(cells[i * width + j]) - d);
+      std::uint32_t const sum = u(sums()[r + i]) - u(t_.k) * u(o_.a_zero_point);
+      for (index_t j = 0; j < columns; ++j) {
+        s32 const zero = o_.b_zero_points ? o_.b_zero_points[column + j] : o_.b_zero_point;
+        cells[i * width + j] = static_cast<acc>(u(cells[i * width + j]) - u(zero) * sum);
+      }
     }
   }
 

@@ -22,7 +22,8 @@ public:
   quantized_conv(conv_shape const& s, quantized_weights const& w, quantized_options const& o = {})
       : finish_("quantized_conv", checked(s, w), o),
         conv_(s, std::span<s8 const>(w.values.data(), static_cast<std::size_t>(w.values.size())),
-              {.max_batch = o.max_rows, .workers = o.workers, .zero_point = o.src.zero_point}) {}
+              {.max_batch = o.max_rows, .workers = o.workers, .zero_point = o.src.zero_point,
+               .weight_zero_points = w.zeros()}) {}
 
   conv_shape const& shape() const noexcept { return conv_.shape(); }
   spatial out() const noexcept { return conv_.out(); }

@@ -20,7 +20,9 @@ template <isa::tag I, byte_element A, element C> class quantized_dense {
 public:
   explicit quantized_dense(quantized_weights const& w, quantized_options const& o = {})
       : finish_("quantized_dense", w, o),
-        plan_(o.max_rows, w.filters, w.each, o.workers, {.a_zero_point = o.src.zero_point}),
+        zeros_(detail::copy_of(w.zero_points)),
+        plan_(o.max_rows, w.filters, w.each, o.workers,
+              {.a_zero_point = o.src.zero_point, .b_zero_points = zeros_.data()}),
         weights_(transposed(matrix(w.values.data(), w.filters, w.each))) {}
 
   index_t k() const noexcept { return plan_.k(); }
@@ -42,6 +44,7 @@ public:
 
 private:
   detail::sum_finisher<A, C> finish_;
+  aligned_array<s32> zeros_; ///< of the weights, if they have some
   plan_type plan_;
   typename plan_type::weights weights_;
 };

@@ -5,7 +5,7 @@
 // depend on the others of its batch.
 //
 //   q[m]     quantize(src[m], scale[m]), scale[m] = max |src[m]| / 127
-//   y[m][c]  fma(f32(sum of q[m] * w[c]), scale[m] * scale(weights, c), bias[c])
+//   y[m][c]  fma(f32(sum of q[m] * (w[c] - zero point)), scale[m] * scale(weights, c), bias[c])
 //   dst      stages(y)
 #pragma once
 
@@ -46,7 +46,8 @@ template <isa::tag I, element C = f32> class dynamic_dense {
 public:
   explicit dynamic_dense(quantized_weights const& w, std::span<f32 const> bias = {},
                          dynamic_options const& o = {})
-      : plan_(o.max_rows, w.filters, w.each, o.workers),
+      : zeros_(detail::copy_of(w.zero_points)),
+        plan_(o.max_rows, w.filters, w.each, o.workers, {.b_zero_points = zeros_.data()}),
         weights_(transposed(matrix(w.values.data(), w.filters, w.each))), scale_(w.filters),
         bias_(w.filters) {
     if (w.data_scale != 0)
@@ -86,6 +87,7 @@ public:
 private:
   index_t scale_bytes() const noexcept { return round_up(plan_.m() * 4, 64); }
 
+  aligned_array<s32> zeros_; ///< of the weights, if they have some
   plan_type plan_;
   typename plan_type::weights weights_;
   aligned_array<f32> scale_, bias_;

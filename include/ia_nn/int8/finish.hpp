@@ -106,7 +106,7 @@ public:
     for (index_t c = 0; c < w.filters; ++c) {
       std::int64_t sum = 0;
       for (index_t i = 0; i < w.each; ++i) {
-        int const x = w.values[c * w.each + i];
+        int const x = w.values[c * w.each + i] - w.zero_point(c);
         sum += x < 0 ? -x : x;
       }
       sum = sum * (below > above ? below : above) + std::abs(std::int64_t{w.bias[c]});

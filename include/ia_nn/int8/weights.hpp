@@ -15,6 +15,7 @@
 
 #include <cmath>
 #include <span>
+#include <vector>
 
 IA_NN_BEGIN
 
@@ -26,11 +27,24 @@ struct quantized_weights {
   aligned_array<s32> bias; ///< in units of data_scale * scales[c]; zeros if there is none
   index_t filters = 0, each = 0;
   f32 data_scale = 0; ///< of the data that the biases were quantized for; 0 if there are none
+  /// One per filter: a weight is scales[c] * (values - zero_points[c]). Empty if all are 0.
+  aligned_array<s32> zero_points{};
+
+  s32 zero_point(index_t c) const noexcept { return zero_points.size() ? zero_points[c] : 0; }
+  std::span<s32 const> zeros() const noexcept {
+    return {zero_points.data(), static_cast<std::size_t>(zero_points.size())};
+  }
 };
 
 namespace detail {
 
 inline constexpr double most_bias = 1 << 30;
+
+inline aligned_array<s32> copy_of(aligned_array<s32> const& from) {
+  aligned_array<s32> to(from.size());
+  for (index_t i = 0; i < from.size(); ++i) to[i] = from[i];
+  return to;
+}
 
 inline void check_weights(char const* who, std::size_t size, index_t filters, std::size_t bias,
                           f32 data_scale) {
@@ -110,17 +124,41 @@ inline quantized_weights quantize_weights(std::span<f32 const> w, index_t filter
   return q;
 }
 
-/// Weights that another tool has quantized: s8 [filters][each], one scale or one per filter, biases
-/// in units of data_scale * scale. Errors: errc::bad_shape, errc::bad_parameter.
-inline quantized_weights take_weights(std::span<s8 const> w, index_t filters,
-                                      std::span<f32 const> scales, std::span<s32 const> bias = {},
-                                      f32 data_scale = 0) {
+namespace detail {
+
+// Zero points of 8-bit weights: where all weights of a filter less its zero point are values of s8,
+// they are stored so, and layers need not know.
+inline void take_zero_points(quantized_weights& q, std::span<s32 const> zeros) {
+  bool kept = false;
+  q.zero_points = aligned_array<s32>(q.filters);
+  for (index_t c = 0; c < q.filters; ++c) {
+    s32 const zero = zeros[zeros.size() == 1 ? 0 : static_cast<std::size_t>(c)];
+    s8* const w = q.values.data() + c * q.each;
+    bool fits = true;
+    for (index_t i = 0; i < q.each; ++i) fits = fits && w[i] - zero >= -128 && w[i] - zero <= 127;
+    if (fits)
+      for (index_t i = 0; i < q.each; ++i) w[i] = static_cast<s8>(w[i] - zero);
+    else q.zero_points[c] = zero;
+    kept = kept || !fits;
+  }
+  if (!kept) q.zero_points = {};
+}
+
+template <byte_element Q>
+quantized_weights take_weights(std::span<Q const> w, index_t filters, std::span<f32 const> scales,
+                               std::span<s32 const> bias, f32 data_scale,
+                               std::span<s32 const> zeros) {
   constexpr char const* who = "take_weights";
-  detail::check_weights(who, w.size(), filters, bias.size(), data_scale);
-  if (scales.size() != 1 && scales.size() != static_cast<std::size_t>(filters))
-    throw error(errc::bad_shape, std::string(who) + ": " + std::to_string(scales.size()) +
-                                     " scales for " + std::to_string(filters) +
-                                     " filters: one, or one for each");
+  constexpr s32 shift = std::same_as<Q, u8> ? 128 : 0; // of u8 to s8
+  check_weights(who, w.size(), filters, bias.size(), data_scale);
+  auto const one_or_each = [&](std::size_t n, char const* what) {
+    if (n != 1 && n != static_cast<std::size_t>(filters))
+      throw error(errc::bad_shape, std::string(who) + ": " + std::to_string(n) + ' ' + what + " for " +
+                                       std::to_string(filters) +
+                                       " filters: one, or one for each");
+  };
+  one_or_each(scales.size(), "scales");
+  if (!zeros.empty()) one_or_each(zeros.size(), "zero points");
   index_t const each = static_cast<index_t>(w.size()) / filters;
   quantized_weights q{aligned_array<s8>(filters * each),
                       aligned_array<f32>(filters),
@@ -128,13 +166,37 @@ inline quantized_weights take_weights(std::span<s8 const> w, index_t filters,
                       filters,
                       each,
                       bias.empty() ? 0.0F : data_scale};
-  __builtin_memcpy(q.values.data(), w.data(), w.size());
+  for (index_t i = 0; i < filters * each; ++i)
+    q.values[i] = static_cast<s8>(w[static_cast<std::size_t>(i)] - shift);
   for (index_t c = 0; c < filters; ++c) {
     q.scales[c] = scales[scales.size() == 1 ? 0 : static_cast<std::size_t>(c)];
     quantization::check_scale(who, q.scales[c]);
     if (!bias.empty()) q.bias[c] = bias[static_cast<std::size_t>(c)];
   }
+  std::vector<s32> shifted(zeros.begin(), zeros.end());
+  for (s32& zero : shifted) {
+    quantization::check_zero_point<Q>(who, zero);
+    zero -= shift;
+  }
+  if (shift != 0 && shifted.empty()) shifted.push_back(-shift);
+  if (!shifted.empty()) take_zero_points(q, shifted);
   return q;
+}
+
+} // namespace detail
+
+/// Weights that another tool has quantized: s8 or u8 [filters][each], one scale or one per filter,
+/// biases in units of data_scale * scale, zero points: none, one, or one per filter. Errors:
+/// errc::bad_shape; errc::bad_parameter (scales, zero points that are no value of the weights' type).
+inline quantized_weights take_weights(std::span<s8 const> w, index_t filters,
+                                      std::span<f32 const> scales, std::span<s32 const> bias = {},
+                                      f32 data_scale = 0, std::span<s32 const> zero_points = {}) {
+  return detail::take_weights(w, filters, scales, bias, data_scale, zero_points);
+}
+inline quantized_weights take_weights(std::span<u8 const> w, index_t filters,
+                                      std::span<f32 const> scales, std::span<s32 const> bias = {},
+                                      f32 data_scale = 0, std::span<s32 const> zero_points = {}) {
+  return detail::take_weights(w, filters, scales, bias, data_scale, zero_points);
 }
 
 IA_NN_END

@@ -21,6 +21,7 @@
 #include <ia_nn/gemm/stages.hpp>
 #include <ia_nn/ops/conv_band.hpp>
 #include <ia_nn/ops/conv_depthwise.hpp>
+#include <ia_nn/ops/conv_zero_points.hpp>
 
 #include <span>
 
@@ -35,17 +36,21 @@ struct conv_options {
   /// Results of a call of at least so many bytes are stored past the caches, which they would only
   /// sweep: f32 and bf16, pixels and their distance aligned to 64 bytes. 0: a quarter of L3.
   index_t stream_bytes = 0;
+  /// Of s8 weights, one for each filter; none if all are 0. Needed at construction only.
+  std::span<s32 const> weight_zero_points{};
 };
 
 /// A x B -> C as in `gemm`: f32 x f32, bf16 x bf16 to f32 or bf16; u8 or s8 x s8 to s32, f32, bf16,
-/// s8 or u8, exact sums of (src - zero_point) * weights.
+/// s8 or u8, exact sums of (src - zero_point) * (weights - weight_zero_points[filter]).
 ///
 /// Weights are [filters][channels / groups][depth][height][width], the order of ONNX and PyTorch;
 /// f32 weights are rounded if B is bf16. They are packed at construction, and by set_weights.
 ///
 /// Errors at construction: those of conv_shape::check; errc::bad_shape if the weights have another
-/// number of elements; errc::bad_parameter for a batch or workers below 1, zero points that the
-/// source cannot hold and pixels of the source nearer than its channels; errc::unsupported_isa.
+/// number of elements, or there is another number of zero points for them than filters;
+/// errc::bad_parameter for a batch or workers below 1, zero points that the source cannot hold or
+/// weights that are not s8 have, and pixels of the source nearer than its channels;
+/// errc::unsupported_isa.
 template <isa::tag I, element A, element B, element C> class conv {
   template <isa::tag, element, element, element, element> friend class separable_conv;
   static_assert(
@@ -67,8 +72,11 @@ public:
   template <class W>
   conv(conv_shape const& s, std::span<W const> weights, conv_options const& o = {})
       : plan_(checked(s, static_cast<index_t>(weights.size()), o), facts(), o.src_ld), options_(o) {
-    if (depthwise()) depthwise_.allocate(s);
+    options_.weight_zero_points = {};
+    if (depthwise()) depthwise_.allocate(s, o.weight_zero_points);
     else {
+      if (!o.weight_zero_points.empty())
+        zeros_ = detail::conv_weight_zeros(plan_, o.weight_zero_points);
       weights_.reserve(static_cast<std::size_t>(s.groups));
       for (index_t g = 0; g < s.groups; ++g) weights_.emplace_back(plan_.k(), s.group_filters());
     }
@@ -104,7 +112,9 @@ public:
   index_t max_batch() const noexcept { return options_.max_batch; }
   /// Bytes of workspace for `run`.
   index_t workspace_bytes() const noexcept {
-    return depthwise() ? 0 : options_.workers * plan_.worker_bytes();
+    return depthwise() ? 0
+                       : options_.workers * plan_.worker_bytes() +
+                             zeros_.workspace_bytes(plan_.shape, options_.max_batch, options_.workers);
   }
   /// Bytes of packed weights.
   index_t bytes() const noexcept {
@@ -137,6 +147,15 @@ public:
     auto const cut = divide(planes, lines);
     index_t const image = s.in.size() * plan_.src_ld, out = plan_.out.size();
     bool const streams = streamed(batch * out, dst, ld);
+    bool const alone = e.concurrency() > options_.workers;
+    s32 const* sums = nullptr;
+    if constexpr (byte_element<A>)
+      if (zeros_) {
+        std::byte* const memory = scratch.data + options_.workers * plan_.worker_bytes();
+        sums = alone ? zeros_.find(plan_, batch, options_.max_batch, src, options_.zero_point, memory,
+                                   sequential{})
+                     : zeros_.find(plan_, batch, options_.max_batch, src, options_.zero_point, memory, e);
+      }
     auto const work = [&](index_t i, int worker) {
       index_t const share = i % cut.shares, band = i / cut.shares % cut.bands;
       index_t const group = i / cut.shares / cut.bands % s.groups;
@@ -155,11 +174,15 @@ public:
       t.ld = ld;
       t.zero_point = options_.zero_point;
       t.streams = streams;
+      if (sums) {
+        t.window_sums = sums + t.first_row * s.groups + group;
+        t.weight_zeros = zeros_.of_group(group);
+      }
       t.scratch = scratch.data + worker * plan_.worker_bytes();
       detail::run_conv_band<I, kernel>(plan_, t, epilogue);
     };
     index_t const tasks = planes * s.groups * cut.bands * cut.shares;
-    if (e.concurrency() > options_.workers) sequential{}.parallel_for(tasks, work);
+    if (alone) sequential{}.parallel_for(tasks, work);
     else e.parallel_for(tasks, work);
   }
   template <class Epilogue = chain<>, executor E = sequential>
@@ -194,8 +217,8 @@ private:
   void depthwise_lines(A const* image, index_t z, block lines, index_t row, C* dst, index_t ld,
                        Epilogue const& epilogue) const noexcept {
     using part = detail::depthwise_task<A, accumulator, C>;
-    part const t{&plan_.shape, image, plan_.src_ld, depthwise_.data.data(), dst,
-                 ld,           z,     lines,        row,                    options_.zero_point};
+    part const t{&plan_.shape, image, plan_.src_ld, depthwise_.data.data(), dst, ld,
+                 z,            lines, row,          options_.zero_point,    depthwise_.wide};
     detail::depthwise_band<I, part, Epilogue>(t, epilogue).run();
   }
   // A layer of 1 x 1 without groups on `lines` lines of pixels, of which the first is number `row`.
@@ -203,7 +226,7 @@ private:
   void product_lines(A const* src, index_t lines, block panels, index_t row, C* dst, index_t ld,
                      bool streams, Epilogue const& epilogue, std::byte* scratch) const noexcept {
     task const t{src, weights_[0],         dst,     ld,     0, {0, lines}, panels, row,
-                 0,   options_.zero_point, streams, scratch};
+                 0,   options_.zero_point, streams, nullptr, nullptr, scratch};
     detail::run_conv_band<I, kernel>(plan_, t, epilogue);
   }
 
@@ -265,12 +288,20 @@ private:
     if (o.zero_point != 0 && (!bytes || o.zero_point < low || o.zero_point > high))
       throw error(errc::bad_parameter, "conv: a source of " + std::string(name_of<A>()) +
                                            " cannot have the zero point " + text(o.zero_point));
+    index_t const zeros = static_cast<index_t>(o.weight_zero_points.size());
+    if (zeros != 0 && !bytes)
+      throw error(errc::bad_parameter, "conv: weights of " + std::string(name_of<B>()) +
+                                           " have no zero points");
+    if (zeros != 0 && zeros != s.filters)
+      throw error(errc::bad_shape, "conv: " + text(zeros) + " zero points for " + text(s.filters) +
+                                       " filters");
     return s;
   }
 
   detail::conv_plan plan_;
   conv_options options_;
   std::vector<packed> weights_;
+  detail::conv_weight_zeros zeros_;
   detail::depthwise_weights<accumulator> depthwise_;
 };
 

@@ -36,6 +36,8 @@ template <class A, class B, class C, class Panel> struct conv_task {
   index_t first_column;
   s32 zero_point; ///< of A
   bool streams;   ///< dst is stored past the caches; its tiles are aligned to 64 bytes
+  s32 const* window_sums = nullptr; ///< weights with zero points: of pixel 0, from pixel to pixel `groups`
+  s32 const* weight_zeros = nullptr; ///< of the first filter of the group
   std::byte* scratch;
 };
 
@@ -314,6 +316,12 @@ private:
     } else if (start_row(start, panel)) {
       call.init = start;
     }
+    if constexpr (integer)
+      if (is_first && t_.window_sums) {
+        subtract_windows(cells, call.init, panel, q, rows, call.height);
+        call.init = cells;
+        call.init_ld = nr;
+      }
     call.out = is_last ? cells : between_ + q * nr;
     call.out_ld = nr;
     index_t const row = t_.lines.begin * p_.out.width + q;
@@ -358,6 +366,20 @@ private:
       return true;
     } else {
       return false;
+    }
+  }
+
+  // Zero points of the weights: a tile of pixels q ... starts from start - zero * sums of windows.
+  void subtract_windows(acc* cells, acc const* start, index_t panel, index_t q, index_t rows,
+                        index_t height) const noexcept {
+    using V = vec<s32, I>;
+    index_t const first = t_.lines.begin * p_.out.width + q;
+    s32 const* const zeros = t_.weight_zeros + panel * nr;
+    for (index_t r = 0; r < height; ++r) {
+      V const sum =
+          V::broadcast(t_.window_sums[(first + min_of(r, rows - 1)) * p_.shape.groups]);
+      for (int i = 0; i < nr; i += V::size)
+        ((start ? V::load(start + i) : V::zero()) - V::load(zeros + i) * sum).store(cells + r * nr + i);
     }
   }
 

@@ -37,7 +37,7 @@ public:
 
   void run() noexcept {
     using strips = depthwise_strips<I, Task, Epilogue>;
-    if (strips::serve(s_)) return strips(t_, epilogue_).run();
+    if (!t_.wide && strips::serve(s_)) return strips(t_, epilogue_).run();
     index_t c = 0;
     for (; c + registers * width <= s_.channels; c += registers * width)
       channels<registers, true>(c);

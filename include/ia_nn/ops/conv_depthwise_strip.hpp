@@ -33,7 +33,9 @@
 #include <ia_nn/gemm/epilogue.hpp>
 #include <ia_nn/ops/window.hpp>
 
+#include <algorithm>
 #include <numeric>
+#include <span>
 
 IA_NN_BEGIN
 
@@ -43,6 +45,8 @@ namespace detail {
 /// as s32 of four bytes, the rows of each of its columns, [column][ld], and the sums, [ld].
 template <class Acc> struct depthwise_weights {
   aligned_array<Acc> data;
+  aligned_array<s32> zeros; ///< points of the filters, or none
+  bool wide = false; ///< integers that are no s8, since zero points were taken off: strips cannot have them
 
   /// Elements per tap: whole registers.
   static constexpr index_t ld(conv_shape const& s) noexcept { return round_up(s.channels, 16); }
@@ -50,15 +54,26 @@ template <class Acc> struct depthwise_weights {
     return std::same_as<Acc, s32> && s.win.kernel == spatial{1, 3, 3};
   }
 
-  void allocate(conv_shape const& s) {
+  /// Zero points of the filters, or none.
+  void allocate(conv_shape const& s, std::span<s32 const> zero_points) {
     data = aligned_array<Acc>((s.win.kernel.size() + (in_words(s) ? 4 : 0)) * ld(s));
+    zeros = aligned_array<s32>(static_cast<index_t>(zero_points.size()));
+    std::copy(zero_points.begin(), zero_points.end(), zeros.data());
   }
   /// Rounds to B first.
   template <class B, class W> void pack(conv_shape const& s, W const* weights) noexcept {
     index_t const taps = s.win.kernel.size(), n = ld(s);
+    wide = false;
     for (index_t c = 0; c < s.channels; ++c) {
-      for (index_t t = 0; t < taps; ++t)
-        data[t * n + c] = static_cast<Acc>(B(weights[c * taps + t]));
+      for (index_t t = 0; t < taps; ++t) {
+        Acc w = static_cast<Acc>(B(weights[c * taps + t]));
+        if constexpr (std::same_as<Acc, s32>)
+          if (zeros.size() > 0) {
+            w -= zeros[c];
+            wide = wide || w < -128 || w > 127;
+          }
+        data[t * n + c] = w;
+      }
       if constexpr (std::same_as<Acc, s32>)
         if (in_words(s)) pack_words(data.data() + c, n);
     }
@@ -90,6 +105,7 @@ template <class A, class Acc, class C> struct depthwise_task {
   block lines;
   index_t first_row; ///< number of the first pixel for the epilogue
   s32 zero_point;
+  bool wide = false; ///< depthwise_weights::wide
 };
 
 template <bool Whole, class V, class T>
