@@ -77,11 +77,15 @@ public:
     index_t const granule = ceil_div(8192 * tables(), width());
     parallel_blocks(e, count * tables(), granule, [&](index_t begin, index_t end, int) {
       // Table by table, so that a task reads one list of indices from front to back.
-      for (index_t task = begin; task < end;) {
-        index_t const t = task / count, first = task % count;
-        index_t const last = min_of(count, first + (end - task));
-        rows(tables_[t], indices[t], first, last, dst + column_[t], dst_stride);
-        task += last - first;
+      place to = at(begin, count), next = to;
+      index_t asked = begin;
+      for (index_t task = begin; task < end; ++task, advance(to, count)) {
+        for (; asked < end && asked < task + ahead; ++asked, advance(next, count))
+          ask_for(tables_[next.table], indices[next.table][next.i]);
+        index_t const row = static_cast<index_t>(indices[to.table][to.i]);
+        IA_NN_ASSERT(row >= 0 && row < tables_[to.table].rows);
+        copy(dst + to.i * dst_stride + column_[to.table],
+             tables_[to.table].data + row * tables_[to.table].stride, tables_[to.table].width);
       }
     });
   }
@@ -96,18 +100,28 @@ private:
   template <class Index> bool has(index_t t, Index i) const noexcept {
     return std::in_range<index_t>(i) && i >= 0 && static_cast<index_t>(i) < tables_[t].rows;
   }
+  struct place {
+    index_t table, i;
+  };
+  static place at(index_t task, index_t count) noexcept { return {task / count, task % count}; }
+  static IA_NN_INLINE void advance(place& p, index_t count) noexcept {
+    if (++p.i == count) p = {p.table + 1, 0};
+  }
+
+  // Rows lie anywhere: they are asked for so many rows early, across the bounds of tables.
+  static constexpr index_t ahead = 8;
+  static constexpr index_t line = 64 / static_cast<index_t>(sizeof(T));
   template <class Index>
-  static void rows(embedding_table<T> const& table, Index const* indices, index_t first,
-                   index_t last, T* dst, index_t dst_stride) noexcept {
-    std::size_t const bytes = static_cast<std::size_t>(table.width) * sizeof(T);
-    constexpr index_t ahead = 8; // rows lie anywhere: their first lines are asked for early
-    for (index_t i = first; i < last; ++i) {
-      index_t const row = static_cast<index_t>(indices[i]);
-      IA_NN_ASSERT(row >= 0 && row < table.rows);
-      if (i + ahead < last)
-        __builtin_prefetch(table.data + static_cast<index_t>(indices[i + ahead]) * table.stride);
-      std::memcpy(static_cast<void*>(dst + i * dst_stride), table.data + row * table.stride, bytes);
-    }
+  static IA_NN_INLINE void ask_for(embedding_table<T> const& table, Index index) noexcept {
+    T const* const row = table.data + static_cast<index_t>(index) * table.stride;
+    for (index_t i = 0; i < min_of(table.width, 8 * line); i += line) __builtin_prefetch(row + i);
+  }
+  static IA_NN_INLINE void copy(T* to, T const* from, index_t width) noexcept {
+    // Short rows, for which a call of memcpy costs as much as the copy.
+    for (; width >= line; width -= line, to += line, from += line)
+      __builtin_memcpy(static_cast<void*>(to), from, 64);
+    if (width > 0)
+      std::memcpy(static_cast<void*>(to), from, static_cast<std::size_t>(width) * sizeof(T));
   }
 
   aligned_array<embedding_table<T>> tables_;
