@@ -101,7 +101,7 @@ template <class C> concept streamable = std::same_as<C, f32> || std::same_as<C, 
 /// Takes a register of sums of a whole tile through the chain and stores it. (row, column) is the place
 /// of the tile in C, c its element there, which is aligned to 64 bytes if it is streamed.
 template <class Epilogue, class C> struct tile_finish {
-  Epilogue const* epilogue;
+  Epilogue epilogue; // a copy: a store through c cannot change it, and what it holds stays in registers
   index_t row, column;
   C* c;
   index_t ldc;
@@ -109,8 +109,8 @@ template <class Epilogue, class C> struct tile_finish {
   template <vector_register V> IA_NN_INLINE void operator()(int r, int j, V sums) const noexcept {
     tile_position<true> const at{row + r, column + j, V::size};
     if constexpr (streamable<C>)
-      if (streams) return as_f32((*epilogue)(sums, at)).stream(c + r * ldc + j);
-    store_result<true>((*epilogue)(sums, at), c + r * ldc + j, V::size);
+      if (streams) return as_f32(epilogue(sums, at)).stream(c + r * ldc + j);
+    store_result<true>(epilogue(sums, at), c + r * ldc + j, V::size);
   }
 };
 
