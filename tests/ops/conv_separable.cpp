@@ -110,6 +110,12 @@ struct clip6 {
   }
 };
 
+template <class T> std::vector<double> sizes_of(std::vector<T> const& values) {
+  std::vector<double> sizes;
+  for (T const x : values) sizes.push_back(std::abs(static_cast<double>(static_cast<f32>(x))));
+  return sizes;
+}
+
 // Floats: M is rounded between the layers, so the second sums are those of the rounded image.
 template <class I, class A> void check_floats(separable_case const& c, random& rng) {
   separable_data<A, A, f32> d(c, rng);
@@ -121,20 +127,32 @@ template <class I, class A> void check_floats(separable_case const& c, random& r
                                            d.options());
   d.run(layer, chain{add_bias{between.data()}, clip6{}},
         chain{add_bias{behind.data()}, ia_nn::activation::relu{}});
+  auto const channel = [&](std::size_t i) { return i % static_cast<std::size_t>(c.shape.channels); };
+  auto const filter = [&](std::size_t i) { return i % static_cast<std::size_t>(c.filters); };
+  // Results, and what rounding may do to them: of sums, and of the image between to its type.
+  double const eps = 0x1p-24, k = static_cast<double>(c.shape.channels),
+               taps = static_cast<double>(c.shape.win.kernel.size());
   auto const sums = oracle::conv<double>(c.shape, c.batch, d.image.data(), d.depthwise.data());
-  std::vector<double> middle(sums.size());
-  for (std::size_t i = 0; i < sums.size(); ++i)
-    middle[i] = std::clamp(
-        sums[i] + static_cast<double>(between[i % static_cast<std::size_t>(c.shape.channels)]), 0.0,
-        6.0);
+  auto const sizes = oracle::conv<double>(c.shape, c.batch, sizes_of(d.image).data(),
+                                          sizes_of(d.depthwise).data());
+  std::vector<double> middle(sums.size()), off(sums.size());
+  for (std::size_t i = 0; i < sums.size(); ++i) {
+    double const bias = static_cast<double>(between[channel(i)]);
+    middle[i] = std::clamp(sums[i] + bias, 0.0, 6.0);
+    off[i] = 2 * (taps + 2) * eps * (sizes[i] + std::abs(bias));
+    if (std::same_as<A, bf16>) off[i] += 0x1p-8 * (middle[i] + off[i]);
+  }
+  auto const weights = sizes_of(d.pointwise);
   auto const want = oracle::conv<double>(d.second(), 1, middle.data(), d.pointwise.data());
-  double const k = static_cast<double>(c.shape.channels);
-  double const unit = std::same_as<A, f32> ? 4e-6 : 0x1p-8; // of the image between
+  auto const most = oracle::conv<double>(d.second(), 1, middle.data(), weights.data());
+  auto const handed_on = oracle::conv<double>(d.second(), 1, off.data(), weights.data());
   INFO(label<I>() << ": " << text(c));
-  CHECK(d.wrong([&](f32 x, index_t i) {
-    double const y = std::max(
-        0.0, want[static_cast<std::size_t>(i)] + static_cast<double>(behind[static_cast<std::size_t>(i % c.filters)]));
-    return std::abs(static_cast<double>(x) - y) <= unit * (4 * std::sqrt(k) + k / 4);
+  CHECK(d.wrong([&](f32 x, index_t at) {
+    auto const i = static_cast<std::size_t>(at);
+    double const bias = static_cast<double>(behind[filter(i)]);
+    double const bound =
+        handed_on[i] + 2 * (k + 2) * eps * (most[i] + handed_on[i] + std::abs(bias));
+    return std::abs(static_cast<double>(x) - std::max(0.0, want[i] + bias)) <= bound;
   }) == 0);
 }
 
