@@ -171,6 +171,10 @@ TEST_CASE("convolution: what set-up refuses") {
   says(s, {}, "ia_nn: conv: the weights have 108 elements, expected 6 x 4 x 3 x 3");
   says(good, {0, 1}, "ia_nn: conv: max_batch is 0 and workers 1, both must be at least 1");
   says(good, {1, 1, 3}, "ia_nn: conv: a source of f32 cannot have the zero point 3");
+  s = good;
+  s.groups = s.channels = s.filters = 12; // as many weights
+  says(s, {.src_order = ia_nn::image_order::channels_first},
+       "ia_nn: conv: a depthwise layer reads channels last only");
   says(good, {1, 1, 0, 3}, "ia_nn: conv: pixels of the source are 3 elements apart and have 4 "
                            "channels");
   std::vector<ia_nn::s32> const zeros(6, 1);

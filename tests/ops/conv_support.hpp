@@ -81,6 +81,7 @@ struct conv_case {
   ia_nn::s32 zero_point = 0;
   index_t gap = 0;     ///< elements between the pixels of dst
   index_t src_gap = 0; ///< and of src
+  ia_nn::image_order order = ia_nn::image_order::channels_last; ///< of src
 };
 
 /// Runs the case and compares with `tolerance` relative to what rounding may do (0: exactly).
@@ -89,7 +90,10 @@ void check_conv(conv_case const& c, random& rng, double tolerance) {
   conv_shape const& s = c.shape;
   std::vector<A> image(static_cast<std::size_t>(c.batch * s.in.size() * s.channels));
   index_t const src_ld = s.channels + c.src_gap;
-  exact_buffer<A> src((c.batch * s.in.size() - 1) * src_ld + s.channels);
+  bool const first = c.order == ia_nn::image_order::channels_first;
+  index_t const size = s.in.size();
+  exact_buffer<A> src(first ? ((c.batch - 1) * src_ld + s.channels) * size
+                            : (c.batch * size - 1) * src_ld + s.channels);
   std::vector<B> weights(static_cast<std::size_t>(s.weights()));
   index_t const ld = s.filters + c.gap, pixels = c.batch * s.out().size();
   exact_buffer<C> dst((pixels - 1) * ld + s.filters);
@@ -98,14 +102,16 @@ void check_conv(conv_case const& c, random& rng, double tolerance) {
   for (index_t i = 0; i < src.size(); ++i)
     src.data()[i] = std::is_integral_v<A> ? A(101) : A(std::nanf(""));
   for (std::size_t i = 0; i < image.size(); ++i) {
-    auto const n = static_cast<index_t>(i);
-    src.data()[n / s.channels * src_ld + n % s.channels] = image[i];
+    index_t const channel = static_cast<index_t>(i) % s.channels,
+                  pixel = static_cast<index_t>(i) / s.channels;
+    src.data()[first ? (pixel / size * src_ld + channel) * size + pixel % size
+                     : pixel * src_ld + channel] = image[i];
   }
   rng.fill(weights.data(), static_cast<index_t>(weights.size()));
   for (index_t i = 0; i < dst.size(); ++i) dst.data()[i] = C(3);
 
   conv<I, A, B, C> const layer(s, weights, {c.batch, c.workers, c.zero_point,
-                                         c.src_gap == 0 ? 0 : src_ld});
+                                         c.src_gap == 0 ? 0 : src_ld, c.order});
   exact_buffer<std::byte> scratch(layer.workspace_bytes());
   ia_nn::thread_pool pool(c.workers);
   layer.run(c.batch, src.data(), dst.data(), ld, ia_nn::chain<>{},
@@ -129,7 +135,8 @@ void check_conv(conv_case const& c, random& rng, double tolerance) {
                  scale + tolerance * std::abs(x));
   }
   INFO(label<I>() << ": " << text(s) << " batch " << c.batch << " workers " << c.workers
-                  << " zero point " << c.zero_point << " gap " << c.gap << " of src " << c.src_gap);
+                  << " zero point " << c.zero_point << " gap " << c.gap << " of src " << c.src_gap
+                  << (first ? " channels first" : ""));
   CHECK(wrong == 0);
 }
 
@@ -186,6 +193,13 @@ inline std::vector<conv_case> conv_cases() {
     conv_case c = cases[i];
     if (c.shape.channels > 256) continue;
     c.src_gap = gaps[i / 2 % 4];
+    cases.push_back(c);
+  }
+  for (std::size_t i = 1, n = cases.size(); i < n; i += 2) {
+    conv_case c = cases[i];
+    if (c.shape.depthwise() || c.shape.channels > 256) continue;
+    c.order = ia_nn::image_order::channels_first;
+    c.src_gap = i / 2 % 2 ? 2 : 0;
     cases.push_back(c);
   }
   return cases;

@@ -32,7 +32,10 @@ struct conv_options {
   index_t max_batch = 1;
   int workers = 1;    ///< concurrency of the executor
   s32 zero_point = 0; ///< of u8 or s8 sources; padding has this value
-  index_t src_ld = 0; ///< elements from pixel to pixel of the source; 0: as many as channels
+  /// Channels of the image of which the source is a slice, the elements from pixel to pixel; 0: as
+  /// many as it has itself.
+  index_t src_ld = 0;
+  image_order src_order = image_order::channels_last;
   /// Results of a call of at least so many bytes are stored past the caches, which they would only
   /// sweep: f32 and bf16, pixels and their distance aligned to 64 bytes. 0: a quarter of L3.
   index_t stream_bytes = 0;
@@ -49,8 +52,8 @@ struct conv_options {
 /// Errors at construction: those of conv_shape::check; errc::bad_shape if the weights have another
 /// number of elements, or there is another number of zero points for them than filters;
 /// errc::bad_parameter for a batch or workers below 1, zero points that the source cannot hold or
-/// weights that are not s8 have, and pixels of the source nearer than its channels;
-/// errc::unsupported_isa.
+/// weights that are not s8 have, pixels of the source nearer than its channels, and channels first
+/// in a depthwise layer or before weights with zero points; errc::unsupported_isa.
 template <isa::tag I, element A, element B, element C> class conv {
   template <isa::tag, element, element, element, element> friend class separable_conv;
   static_assert(
@@ -71,7 +74,9 @@ public:
 
   template <class W>
   conv(conv_shape const& s, std::span<W const> weights, conv_options const& o = {})
-      : plan_(checked(s, static_cast<index_t>(weights.size()), o), facts(), o.src_ld), options_(o) {
+      : plan_(checked(s, static_cast<index_t>(weights.size()), o), facts(), o.src_ld,
+              o.src_order == image_order::channels_first),
+        options_(o) {
     options_.weight_zero_points = {};
     if (depthwise()) depthwise_.allocate(s, o.weight_zero_points);
     else {
@@ -123,7 +128,7 @@ public:
     return sum;
   }
 
-  /// dst [batch][out][ld] = stages(conv(src [batch][in][src_ld])), ld elements from pixel to pixel
+  /// dst [batch][out][ld] = stages(conv(src [batch][in][src_ld])), or src [batch][src_ld][in], ld elements from pixel to pixel
   /// of dst: at least `filters`, or 0 for exactly as many. Either may be a slice of the channels of
   /// a larger image; the last pixel ends with its last channel. A stage sees the number of the
   /// pixel in the batch as its row and the filter as its column. Preconditions: batch is at most
@@ -163,7 +168,8 @@ public:
       index_t const n = plan_.uniform ? 0 : plane / plan_.out.depth;
       index_t const z = plan_.uniform ? 0 : plane % plan_.out.depth;
       task t{};
-      t.image = src + n * image + group * s.group_channels();
+      t.image = src + n * image +
+                group * s.group_channels() * (plan_.channels_first ? s.in.size() : 1);
       t.b = weights_[static_cast<std::size_t>(group)];
       t.plane = z;
       t.lines = block_of(lines, static_cast<int>(cut.bands), static_cast<int>(band));
@@ -283,6 +289,8 @@ private:
       throw error(errc::bad_parameter, "conv: pixels of the source are " + text(o.src_ld) +
                                            " elements apart and have " + text(s.channels) +
                                            " channels");
+    if (o.src_order == image_order::channels_first && s.depthwise() && s.filters == s.channels)
+      throw error(errc::bad_parameter, "conv: a depthwise layer reads channels last only");
     constexpr bool bytes = byte_element<A>;
     constexpr s32 low = std::same_as<A, s8> ? -128 : 0, high = std::same_as<A, s8> ? 127 : 255;
     if (o.zero_point != 0 && (!bytes || o.zero_point < low || o.zero_point > high))

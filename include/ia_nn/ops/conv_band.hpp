@@ -72,9 +72,37 @@ void copy_three(Packed* to, A const* from, index_t pixels, index_t pitch) noexce
   to[pixels * 4 - 1] = Packed{};
 }
 
+/// A line of an image with channels first, planes `apart`, as pixels.
+template <isa::tag I, class Packed, class A>
+void transpose_line(Packed* to, A const* from, index_t apart, index_t channels, index_t pixels,
+                    index_t pitch) noexcept {
+  if constexpr (sizeof(A) == 1)
+    if (pitch == 4) { // a pixel is a word
+      using V = vec<s32, I>;
+      V const flip = V::broadcast(std::same_as<Packed, A> ? 0 : 0x80);
+      for (index_t x = 0; x < pixels; x += V::size) {
+        index_t const lanes = min_of(V::size, pixels - x);
+        V word = V::zero();
+        for (index_t c = channels; c-- > 0;)
+          word = word << 8 | (V::load(reinterpret_cast<u8 const*>(from) + c * apart + x, lanes) ^ flip);
+        word.store(reinterpret_cast<s32*>(to + x * 4), lanes);
+      }
+      return;
+    }
+  if constexpr (sizeof(A) == 4)
+    if (pitch == channels && channels >= 4)
+      return transpose_words<I>(reinterpret_cast<std::uint32_t*>(to), channels, bytes_of(from),
+                                apart * 4, pixels, 0);
+  constexpr index_t some = 16; // pixels: a cache line of f32
+  for (index_t x = 0; x < pixels; x += some)
+    for (index_t c = 0; c < pitch; ++c)
+      for (index_t i = x; i < min_of(pixels, x + some); ++i)
+        to[i * pitch + c] = c < channels ? convert_a<Packed>(from[c * apart + i]) : Packed{};
+}
+
 /// Copies the part of an image that a band sees: padding and channels beyond the last become `fill`
 /// and zero.
-template <class Packed, class A>
+template <isa::tag I, class Packed, class A>
 band_source<Packed> copy_band(conv_plan const& p, A const* image, index_t plane, block lines,
                               Packed fill, std::byte* scratch) noexcept {
   window const& w = p.shape.win;
@@ -98,8 +126,13 @@ band_source<Packed> copy_band(conv_plan const& p, A const* image, index_t plane,
       }
       pad(out, from * pitch);
       pad(out + to * pitch, (p.band_width - to) * pitch);
-      A const* src = image + ((z * in.height + y) * in.width + from + x0) * all;
+      index_t const pixel = (z * in.height + y) * in.width + from + x0;
       out += from * pitch;
+      if (p.channels_first) {
+        transpose_line<I>(out, image + pixel, in.size(), channels, to - from, pitch);
+        continue;
+      }
+      A const* src = image + pixel * all;
       if (channels == all && pitch == all) {
         copy_elements(out, src, (to - from) * pitch);
       } else if (pitch == 4 && channels == 3 && sizeof(A) == 1) {
@@ -150,7 +183,7 @@ public:
       if (!p.copies) source_ = band_in_place<packed_a>(p, t.image, t.plane, t.lines);
     }
     if (p.copies)
-      source_ = copy_band<packed_a>(p, t.image, t.plane, t.lines, fill(), t.scratch);
+      source_ = copy_band<I, packed_a>(p, t.image, t.plane, t.lines, fill(), t.scratch);
     std::byte* scratch = t.scratch + p.copy_bytes;
     auto const take = [&](index_t bytes) {
       std::byte* const from = scratch;

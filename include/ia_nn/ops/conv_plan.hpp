@@ -15,8 +15,9 @@
 // of neighbouring elements (kernel width * channels of them), with a jump to the next line between.
 // A tile of two halves may begin in one line and end in the next.
 //
-// Source   in place   no padding, runs are whole groups of the kernel, pixels do not alias in L1
-//          copied     a band of lines, padded and converted (s8 + 128), in the worker's scratch
+// Source   in place   channels last, no padding, runs are whole groups of the kernel, pixels do not alias in L1
+//          copied     a band of lines, padded, transposed if its channels come
+//                     first, and converted (s8 + 128), in the worker's scratch
 // Tile     direct     each half lies within one line
 //          gathered   any other: its windows one behind the other, k contiguous, in scratch
 //
@@ -45,7 +46,8 @@ struct conv_kernel_facts {
 /// All extents are in elements unless they say bytes.
 struct conv_plan {
   conv_shape shape;
-  index_t src_ld; ///< from pixel to pixel of the caller's image
+  index_t src_ld;      ///< channels of the caller's image
+  bool channels_first; ///< in front of its axes
   spatial out;
   index_t nr, kr_a;
   index_t panels;       ///< of a group
@@ -69,9 +71,11 @@ struct conv_plan {
   index_t copy_bytes = 0, gather_bytes = 0, packed_bytes = 0, between_bytes = 0, tile_bytes = 0;
   static constexpr index_t tile_entry = 32; ///< bytes that a band keeps of each tile
 
-  /// ld: from pixel to pixel of the source, 0 for as many as channels.
-  conv_plan(conv_shape const& s, conv_kernel_facts const& f, index_t ld = 0)
-      : shape(s), src_ld(ld == 0 ? s.channels : ld), out(s.out()), nr(f.nr), kr_a(f.kr_a), panels(ceil_div(s.group_filters(), f.nr)) {
+  /// ld: channels of the image of which the source is a slice, 0 for as many as it has; planes:
+  /// they come first.
+  conv_plan(conv_shape const& s, conv_kernel_facts const& f, index_t ld, bool planes)
+      : shape(s), src_ld(ld == 0 ? s.channels : ld), channels_first(planes), out(s.out()), nr(f.nr),
+        kr_a(f.kr_a), panels(ceil_div(s.group_filters(), f.nr)) {
     choose_source(f);
     choose_tiles(f);
     choose_bands(f);
@@ -97,7 +101,7 @@ private:
     length = joined ? w.kernel.width * slot : slot;
     // Rows of a tile a multiple of 4096 bytes apart fall into the same sets of L1.
     bool const aliases = !f.is_amx && f.rows > 4 && w.stride.width * pitch % alias == 0;
-    copies = w.pads() || f.converts || aliases || length % f.kr_a != 0;
+    copies = channels_first || w.pads() || f.converts || aliases || length % f.kr_a != 0;
     if (copies) {
       // A byte kernel may read beyond a run, where the weights are zero. For floats an infinity
       // could meet those zeros, so the copy has zeros there, or whole windows are gathered.

@@ -97,6 +97,10 @@ constexpr block taps_inside(index_t first, index_t dilation, index_t kernel, ind
 }
 } // namespace detail
 
+/// Where the channels of an image lie: [depth][height][width][channels], or before the axes, as in
+/// NCHW.
+enum class image_order { channels_last, channels_first };
+
 /// A convolution: `channels` of `in` to `filters`, in `groups` that see channels / groups each.
 struct conv_shape {
   index_t channels = 1, filters = 1, groups = 1;
