@@ -48,10 +48,9 @@ double distance_from_definition(bench::conv_problem const& p, std::vector<float>
 
 // A depthwise layer and the 1x1 behind it: ours as one kernel, ours as two, and others'.
 template <class A, class B, class C>
-std::vector<bench::contender> pair_contenders(bench::context& c, suite& all,
-                                              std::string const& group,
-                                              std::string const& type_name, product type,
-                                              bench::conv_shape const& s) {
+std::vector<bench::contender>
+pair_contenders(bench::context& c, suite& all, std::string const& group,
+                std::string const& type_name, product type, bench::conv_shape const& s) {
   bench::conv_problem const p(s.first(), type), q(s.second(), type);
   std::vector<bench::contender> list;
   using pair = bench::ours_pair<own_isa, A, B, C>;
@@ -60,8 +59,7 @@ std::vector<bench::contender> pair_contenders(bench::context& c, suite& all,
   ours->run();
   std::vector<float> const expected = ours->result();
   auto const definition = [&](std::size_t at) { return bench::pair_definition(p, q, at); };
-  refuse(type_name, s, "ours", "the definition",
-         distance_from_definition(q, expected, definition));
+  refuse(type_name, s, "ours", "the definition", distance_from_definition(q, expected, definition));
   apart->run();
   refuse(type_name, s, "ours in two", "ours", bench::conv_error(q, apart->result(), expected));
   list.push_back({"ours", [ours] { ours->run(); }});

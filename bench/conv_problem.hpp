@@ -28,8 +28,8 @@ struct conv_problem {
   double definition(std::size_t at) const;
 };
 
-/// The element of the result of two layers of 1 x 1 or depthwise windows behind each other, the first
-/// rounded to floats or bytes.
+/// The element of the result of two layers of 1 x 1 or depthwise windows behind each other, the
+/// first rounded to floats or bytes.
 double pair_definition(conv_problem const& first, conv_problem const& second, std::size_t at);
 
 /// How far apart `a` and `b` are: for bytes the largest difference over 1, which rounding may make

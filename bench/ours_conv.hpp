@@ -9,8 +9,8 @@
 #include "operands.hpp"
 
 #include <ia_nn/exec/thread_pool.hpp>
-#include <ia_nn/math/activation.hpp>
 #include <ia_nn/int8/finish.hpp>
+#include <ia_nn/math/activation.hpp>
 #include <ia_nn/ops/conv_separable.hpp>
 
 #include <memory>
@@ -54,8 +54,7 @@ public:
     using namespace ia_nn;
     // What a quantized layer with relu does: clamped to [0, 255].
     if constexpr (bytes)
-      return ia_nn::chain{
-          detail::finish_sums<true>{bias_.data(), factor_.data(), 0.0F, 255.0F, 0}};
+      return ia_nn::chain{detail::finish_sums<true>{bias_.data(), factor_.data(), 0.0F, 255.0F, 0}};
     else return ia_nn::chain{add_bias<bias_type>{bias_.data()}, activation::relu{}};
   }
 
@@ -69,8 +68,7 @@ template <class Layer, class A, class B, class C> class ours_conv final : public
 public:
   ours_conv(conv_problem const& p, int threads)
       : batch_(p.shape.batch), src_(p.src.size()),
-        dst_(static_cast<std::size_t>(p.shape.result_elements())),
-        stages_(p), pool_(threads),
+        dst_(static_cast<std::size_t>(p.shape.result_elements())), stages_(p), pool_(threads),
         layer_(shape_of(p.shape), weights_of<B>(p), {.max_batch = batch_, .workers = threads}),
         scratch_(layer_.workspace_bytes()) {
     for (std::size_t i = 0; i < p.src.size(); ++i) src_[i] = A(p.src[i]);
@@ -108,8 +106,8 @@ public:
               {.max_batch = batch_, .workers = threads}),
         first_(shape_of(p.shape), weights_of<B>(p), {.max_batch = batch_, .workers = threads}),
         second_(shape_of(q.shape), weights_of<B>(q), {.max_batch = batch_, .workers = threads}),
-        scratch_(std::max({both_.workspace_bytes(), first_.workspace_bytes(),
-                           second_.workspace_bytes()})) {
+        scratch_(std::max(
+            {both_.workspace_bytes(), first_.workspace_bytes(), second_.workspace_bytes()})) {
     for (std::size_t i = 0; i < p.src.size(); ++i) src_[i] = A(p.src[i]);
   }
   void run() override {

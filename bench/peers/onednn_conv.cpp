@@ -117,7 +117,7 @@ memory laid_out(memory const& from, memory::desc const& to) {
 
 // `src` is what another layer writes, or null: then it is the problem's.
 conv_contender contender_of(std::string const& name, conv_problem const& p, layer const& l,
-                    descriptor const& d, memory const& dst, memory const* src = nullptr) {
+                            descriptor const& d, memory const& dst, memory const* src = nullptr) {
   // Version 2 scales the sum with its bias, version 3 adds the bias afterwards.
   std::vector<float> bias = p.bias;
   if (version3 && p.bytes())
@@ -150,7 +150,7 @@ conv_contender contender_of(std::string const& name, conv_problem const& p, laye
 
 memory dst_of(descriptor const& d) { return memory(d.dst_desc(), onednn_engine()); }
 conv_contender contender_of(std::string const& name, conv_problem const& p, layer const& l,
-                    descriptor const& d) {
+                            descriptor const& d) {
   return contender_of(name, p, l, d, dst_of(d));
 }
 

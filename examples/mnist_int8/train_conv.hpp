@@ -17,8 +17,7 @@ class conv_training final : public training_layer {
 public:
   conv_training(layer const& l, layer_parameters const& p, parameter_list& list, index_t batch,
                 int workers, tensor_pair& src, tensor_pair& dst, tensor_pair* other)
-      : shape_(l.shape),
-        forward_(l.shape, p.weight, {.max_batch = batch, .workers = workers}),
+      : shape_(l.shape), forward_(l.shape, p.weight, {.max_batch = batch, .workers = workers}),
         by_weights_(shape_, {batch, workers}), by_src_(shape_, {batch, workers}), src_(src),
         dst_(dst), other_(other) {
     weight_.begin(list, l.name + ".weight", p.weight);

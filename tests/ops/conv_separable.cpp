@@ -41,7 +41,7 @@ std::vector<separable_case> separable_cases() {
   add(32, 40, {1, 40, 16}, same, 1, 2);
   add(24, 16, {2, 9, 8}, {{2, 3, 2}, {1, 2, 1}, {1, 1, 2}, {1, 1, 0}, {0, 1, 1}}, 2, 3); // 3 axes
   add(12, 9, {1, 1, 33}, {{1, 1, 5}, {}, {1, 1, 3}, {0, 0, 6}, {0, 0, 6}}, 3, 2, 0, 5);
-  add(256, 300, {1, 3, 4}, same, 1, 3);   // shares of filters; pixels apart for L1
+  add(256, 300, {1, 3, 4}, same, 1, 3); // shares of filters; pixels apart for L1
   add(1024, 33, {1, 5, 4}, half, 1, 2);
   add(512, 8, {1, 70, 12}, same, 1, 2, 2); // several bands
   return list;
@@ -49,8 +49,8 @@ std::vector<separable_case> separable_cases() {
 
 std::string text(separable_case const& c) {
   std::ostringstream o;
-  o << ia_nn_test::text(c.shape) << " then " << c.filters << " batch " << c.batch << " workers " << c.workers
-    << " gap " << c.gap << " of src " << c.src_gap;
+  o << ia_nn_test::text(c.shape) << " then " << c.filters << " batch " << c.batch << " workers "
+    << c.workers << " gap " << c.gap << " of src " << c.src_gap;
   return o.str();
 }
 
@@ -127,7 +127,9 @@ template <class I, class A> void check_floats(separable_case const& c, random& r
                                            d.options());
   d.run(layer, chain{add_bias{between.data()}, clip6{}},
         chain{add_bias{behind.data()}, ia_nn::activation::relu{}});
-  auto const channel = [&](std::size_t i) { return i % static_cast<std::size_t>(c.shape.channels); };
+  auto const channel = [&](std::size_t i) {
+    return i % static_cast<std::size_t>(c.shape.channels);
+  };
   auto const filter = [&](std::size_t i) { return i % static_cast<std::size_t>(c.filters); };
   // Results, and what rounding may do to them: of sums, and of the image between to its type.
   double const eps = 0x1p-24, k = static_cast<double>(c.shape.channels),
@@ -165,16 +167,15 @@ void check_bytes(separable_case const& c, random& rng, s32 zero, s32 middle_zero
   o.zero_point = zero, o.middle_zero_point = middle_zero;
   separable_conv<I, A, s8, s32, M> const layer(c.shape, c.filters, d.depthwise, d.pointwise, o);
   d.run(layer, chain{requantize{factor.data(), middle_zero}}, chain<>{});
-  auto const sums = oracle::conv<std::int64_t>(c.shape, c.batch, d.image.data(),
-                                               d.depthwise.data(), std::int64_t{zero});
+  auto const sums = oracle::conv<std::int64_t>(c.shape, c.batch, d.image.data(), d.depthwise.data(),
+                                               std::int64_t{zero});
   std::vector<M> middle(sums.size());
   for (std::size_t i = 0; i < sums.size(); ++i) {
-    f32 const y = static_cast<f32>(sums[i]) *
-                  factor[i % static_cast<std::size_t>(c.shape.channels)];
-    middle[i] = static_cast<M>(std::clamp<f32>(
-        std::nearbyint(y) + static_cast<f32>(middle_zero),
-        static_cast<f32>(std::numeric_limits<M>::min()),
-        static_cast<f32>(std::numeric_limits<M>::max())));
+    f32 const y =
+        static_cast<f32>(sums[i]) * factor[i % static_cast<std::size_t>(c.shape.channels)];
+    middle[i] = static_cast<M>(std::clamp<f32>(std::nearbyint(y) + static_cast<f32>(middle_zero),
+                                               static_cast<f32>(std::numeric_limits<M>::min()),
+                                               static_cast<f32>(std::numeric_limits<M>::max())));
   }
   auto const want = oracle::conv<std::int64_t>(d.second(), 1, middle.data(), d.pointwise.data(),
                                                std::int64_t{middle_zero});
@@ -258,13 +259,15 @@ TEST_CASE("separable convolution: what set-up refuses") {
   };
   conv_shape s = good;
   s.groups = 2;
-  says(s, 6, {},
-       "ia_nn: separable_conv: the first layer has 4 channels, 4 filters and 2 groups, expected two "
-       "or more and as many of each");
+  says(
+      s, 6, {},
+      "ia_nn: separable_conv: the first layer has 4 channels, 4 filters and 2 groups, expected two "
+      "or more and as many of each");
   s = good;
   s.win.kernel.width = 6;
-  says(s, 6, {}, "ia_nn: separable_conv: width: the kernel reaches over 6 elements, the padded "
-                 "image has 5");
+  says(s, 6, {},
+       "ia_nn: separable_conv: width: the kernel reaches over 6 elements, the padded "
+       "image has 5");
   says(good, 7, {}, "ia_nn: conv: the weights have 24 elements, expected 7 x 4 x 1 x 1");
   says(good, 0, {}, "ia_nn: conv: 4 channels to 0 filters: there must be at least 1 of each");
   says(good, 6, {1, 0}, "ia_nn: conv: max_batch is 1 and workers 0, both must be at least 1");

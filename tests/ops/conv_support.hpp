@@ -110,8 +110,8 @@ void check_conv(conv_case const& c, random& rng, double tolerance) {
   rng.fill(weights.data(), static_cast<index_t>(weights.size()));
   for (index_t i = 0; i < dst.size(); ++i) dst.data()[i] = C(3);
 
-  conv<I, A, B, C> const layer(s, weights, {c.batch, c.workers, c.zero_point,
-                                         c.src_gap == 0 ? 0 : src_ld, c.order});
+  conv<I, A, B, C> const layer(
+      s, weights, {c.batch, c.workers, c.zero_point, c.src_gap == 0 ? 0 : src_ld, c.order});
   exact_buffer<std::byte> scratch(layer.workspace_bytes());
   ia_nn::thread_pool pool(c.workers);
   layer.run(c.batch, src.data(), dst.data(), ld, ia_nn::chain<>{},

@@ -31,8 +31,8 @@ inline constexpr double f32_eps = 0x1p-24;
 
 inline std::size_t at(index_t i) { return static_cast<std::size_t>(i); }
 
-/// True if run(dst, ld) writes rows of `width` elements, as many as `rows` has and the same bits, ld
-/// elements apart, and nothing between them.
+/// True if run(dst, ld) writes rows of `width` elements, as many as `rows` has and the same bits,
+/// ld elements apart, and nothing between them.
 template <class Run>
 bool same_in_slice(exact_buffer<ia_nn::f32> const& rows, index_t width, Run&& run) {
   index_t const ld = width + 3, count = rows.size() / width;

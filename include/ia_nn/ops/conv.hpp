@@ -128,12 +128,12 @@ public:
     return sum;
   }
 
-  /// dst [batch][out][ld] = stages(conv(src [batch][in][src_ld])), or src [batch][src_ld][in], ld elements from pixel to pixel
-  /// of dst: at least `filters`, or 0 for exactly as many. Either may be a slice of the channels of
-  /// a larger image; the last pixel ends with its last channel. A stage sees the number of the
-  /// pixel in the batch as its row and the filter as its column. Preconditions: batch is at most
-  /// max_batch; dst and src do not overlap; the workspace holds workspace_bytes() and is aligned to
-  /// 64 bytes.
+  /// dst [batch][out][ld] = stages(conv(src [batch][in][src_ld])), or src [batch][src_ld][in], ld
+  /// elements from pixel to pixel of dst: at least `filters`, or 0 for exactly as many. Either may
+  /// be a slice of the channels of a larger image; the last pixel ends with its last channel. A
+  /// stage sees the number of the pixel in the batch as its row and the filter as its column.
+  /// Preconditions: batch is at most max_batch; dst and src do not overlap; the workspace holds
+  /// workspace_bytes() and is aligned to 64 bytes.
   template <class Epilogue = chain<>, executor E = sequential>
   void run(index_t batch, A const* src, C* dst, index_t ld, Epilogue const& epilogue,
            workspace_view scratch, E&& e = {}) const noexcept {
@@ -168,8 +168,8 @@ public:
       index_t const n = plan_.uniform ? 0 : plane / plan_.out.depth;
       index_t const z = plan_.uniform ? 0 : plane % plan_.out.depth;
       task t{};
-      t.image = src + n * image +
-                group * s.group_channels() * (plan_.channels_first ? s.in.size() : 1);
+      t.image =
+          src + n * image + group * s.group_channels() * (plan_.channels_first ? s.in.size() : 1);
       t.b = weights_[static_cast<std::size_t>(group)];
       t.plane = z;
       t.lines = block_of(lines, static_cast<int>(cut.bands), static_cast<int>(band));
@@ -291,6 +291,8 @@ private:
                                            " channels");
     if (o.src_order == image_order::channels_first && s.depthwise() && s.filters == s.channels)
       throw error(errc::bad_parameter, "conv: a depthwise layer reads channels last only");
+    if (o.src_order == image_order::channels_first && !o.weight_zero_points.empty())
+      throw error(errc::bad_parameter, "conv: weights with zero points read channels last only");
     constexpr bool bytes = byte_element<A>;
     constexpr s32 low = std::same_as<A, s8> ? -128 : 0, high = std::same_as<A, s8> ? 127 : 255;
     if (o.zero_point != 0 && (!bytes || o.zero_point < low || o.zero_point > high))

@@ -84,7 +84,8 @@ void transpose_line(Packed* to, A const* from, index_t apart, index_t channels, 
         index_t const lanes = min_of(V::size, pixels - x);
         V word = V::zero();
         for (index_t c = channels; c-- > 0;)
-          word = word << 8 | (V::load(reinterpret_cast<u8 const*>(from) + c * apart + x, lanes) ^ flip);
+          word = word << 8 |
+                 (V::load(reinterpret_cast<u8 const*>(from) + c * apart + x, lanes) ^ flip);
         word.store(reinterpret_cast<s32*>(to + x * 4), lanes);
       }
       return;

@@ -224,8 +224,7 @@ private:
       for (index_t i = first; i < first + seen<Stride>; ++i) {
         bool const inside = row >= 0 && row < s_.in.height && i >= 0 && i < s_.in.width;
         a_type const* const from =
-            inside ? t_.image + ((z * s_.in.height + row) * s_.in.width + i) * t_.src_ld
-                   : nullptr;
+            inside ? t_.image + ((z * s_.in.height + row) * s_.in.width + i) * t_.src_ld : nullptr;
         if (inside)
           for (index_t c = channels.begin; c < channels.end; c += width, to += width)
             V::load(from + c).store(to);
@@ -287,7 +286,8 @@ private:
                    ld_,
                    w_.kernel.height * 3 * ld_};
     index_t const count = min_of(in_line, out_.width - x), ldc = t_.ld, first_row = t_.first_row;
-    index_t const first_line = t_.lines.begin, out_width = out_.width, stride = w_.stride.height, pad = w_.pad_begin.height;
+    index_t const first_line = t_.lines.begin, out_width = out_.width, stride = w_.stride.height,
+                  pad = w_.pad_begin.height;
     index_t const next = stride * source.line;
     C* const plane = t_.dst;
     S const* line = source.first;

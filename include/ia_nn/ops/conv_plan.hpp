@@ -15,7 +15,8 @@
 // of neighbouring elements (kernel width * channels of them), with a jump to the next line between.
 // A tile of two halves may begin in one line and end in the next.
 //
-// Source   in place   channels last, no padding, runs are whole groups of the kernel, pixels do not alias in L1
+// Source   in place   channels last, no padding, runs are whole groups of the kernel, pixels do not
+//                     alias in L1
 //          copied     a band of lines, padded, transposed if its channels come
 //                     first, and converted (s8 + 128), in the worker's scratch
 // Tile     direct     each half lies within one line
@@ -54,7 +55,7 @@ struct conv_plan {
   bool copies = false;  ///< the source is copied
   bool gathers = false; ///< every tile is gathered
   bool uniform = false; ///< all pixels are the same distance apart, whatever their line
-  bool skips = false;         ///< runs of lines above or below the image are left out
+  bool skips = false;   ///< runs of lines above or below the image are left out
   bool joined = false;  ///< a run holds the taps of a whole line of the window
   index_t pitch = 0;    ///< from pixel to pixel of the source
   index_t slot = 0;     ///< channels of one tap in k, with zeros

@@ -68,8 +68,8 @@ public:
   index_t bytes() const noexcept { return first_.bytes() + second_.bytes(); }
 
   /// dst [batch][out][ld] = behind(1 x 1(between(depthwise(src)))); as conv::run. The stages of
-  /// both chains see the number of the pixel in the batch as their row and the channel or the filter
-  /// as their column. With several workers those between may be called twice for a pixel.
+  /// both chains see the number of the pixel in the batch as their row and the channel or the
+  /// filter as their column. With several workers those between may be called twice for a pixel.
   template <class Between, class Behind, executor E = sequential>
   void run(index_t batch, A const* src, C* dst, index_t ld, Between const& between,
            Behind const& behind, workspace_view scratch, E&& e = {}) const noexcept {
@@ -111,13 +111,14 @@ private:
   struct division {
     index_t bands, shares;
   };
-  // More bands than fit the cache if they do not occupy the workers; few lines or large weights are
-  // divided by filters, and the depthwise layer, which is little work beside them, is repeated.
+  // More bands than fit the cache if they do not occupy the workers. Lines that cannot be divided
+  // equally leave that to the filters where those are many: the depthwise layer, which is little
+  // work beside them, is repeated.
   division divide(index_t planes) const noexcept {
     index_t const lines = out().height, bands = ceil_div(lines, lines_), tasks = planes * bands;
     if (workers_ == 1 || tasks % workers_ == 0 || tasks >= 4 * workers_) return {bands, 1};
-    bool const large = filters() > out().height * out().width;
-    if ((large || lines < 2 * workers_) && second_.plan_.panels >= workers_)
+    bool const large = filters() > lines * out().width || lines < 2 * workers_;
+    if (lines % workers_ != 0 && large && second_.plan_.panels >= workers_)
       return {bands, workers_};
     return {min_of(lines, round_up(bands, workers_)), 1};
   }

@@ -82,8 +82,8 @@ public:
   }
   /// dst [rows][dst_ld], a slice of a larger matrix: dst_ld is at least n, dst is not src.
   template <executor E = sequential>
-  void run(index_t rows, f32 const* src, f32* dst, index_t dst_ld, E&& e = E{},
-           f32* mean = nullptr, f32* inverse_deviation = nullptr) const noexcept {
+  void run(index_t rows, f32 const* src, f32* dst, index_t dst_ld, E&& e = E{}, f32* mean = nullptr,
+           f32* inverse_deviation = nullptr) const noexcept {
     IA_NN_ASSERT(dst_ld >= n_);
     parallel_blocks(e, rows, ceil_div(4096, n_), [&](index_t begin, index_t end, int) {
       for (index_t r = begin; r < end; ++r) {

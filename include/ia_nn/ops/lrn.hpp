@@ -56,7 +56,8 @@ public:
   void run(index_t pixels, f32 const* src, f32* dst, E&& e = E{}) const noexcept {
     run(pixels, src, dst, channels_, e);
   }
-  /// dst [pixels][dst_ld], a slice of a larger image: dst_ld is at least `channels`, dst is not src.
+  /// dst [pixels][dst_ld], a slice of a larger image: dst_ld is at least `channels`, dst is not
+  /// src.
   template <executor E = sequential>
   void run(index_t pixels, f32 const* src, f32* dst, index_t dst_ld, E&& e = E{}) const noexcept {
     IA_NN_ASSERT(dst_ld >= channels_);
@@ -69,8 +70,7 @@ public:
           return V::broadcast(1.0F) / both;
         });
       else if (beta == 1.0F)
-        some(begin, end, src, dst, dst_ld,
-             [](V s) IA_NN_LAMBDA { return V::broadcast(1.0F) / s; });
+        some(begin, end, src, dst, dst_ld, [](V s) IA_NN_LAMBDA { return V::broadcast(1.0F) / s; });
       else if (beta == 0.5F)
         some(begin, end, src, dst, dst_ld,
              [](V s) IA_NN_LAMBDA { return V::broadcast(1.0F) / sqrt(s); });

@@ -179,17 +179,17 @@ public:
     }
     constexpr index_t lanes = kernel::lanes;
     index_t const groups = ceil_div(inner_, lanes);
-    parallel_blocks(
-        e, outer * groups, ceil_div(1024, n_ * lanes), [&](index_t begin, index_t end, int) {
-          for (index_t g = begin; g < end; ++g) {
-            index_t const c = g % groups * lanes, count = min_of(lanes, inner_ - c);
-            f32 const* const x = src + g / groups * n_ * inner_ + c;
-            f32* const y = dst + g / groups * n_ * dst_ld + c;
-            if (count == lanes)
-              kernel::template columns<false>(kind_, x, y, n_, inner_, dst_ld, count);
-            else kernel::template columns<true>(kind_, x, y, n_, inner_, dst_ld, count);
-          }
-        });
+    parallel_blocks(e, outer * groups, ceil_div(1024, n_ * lanes),
+                    [&](index_t begin, index_t end, int) {
+                      for (index_t g = begin; g < end; ++g) {
+                        index_t const c = g % groups * lanes, count = min_of(lanes, inner_ - c);
+                        f32 const* const x = src + g / groups * n_ * inner_ + c;
+                        f32* const y = dst + g / groups * n_ * dst_ld + c;
+                        if (count == lanes)
+                          kernel::template columns<false>(kind_, x, y, n_, inner_, dst_ld, count);
+                        else kernel::template columns<true>(kind_, x, y, n_, inner_, dst_ld, count);
+                      }
+                    });
   }
 
 private:
