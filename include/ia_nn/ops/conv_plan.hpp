@@ -57,10 +57,13 @@ struct conv_plan {
   bool uniform = false; ///< all pixels are the same distance apart, whatever their line
   bool skips = false;   ///< runs of lines above or below the image are left out
   bool joined = false;  ///< a run holds the taps of a whole line of the window
-  index_t pitch = 0;    ///< from pixel to pixel of the source
-  index_t slot = 0;     ///< channels of one tap in k, with zeros
-  index_t length = 0;   ///< of a run: one tap, or those of a line of the window
-  index_t run = 0;      ///< of a run in k, with zeros
+  /// Lines and columns of the image from one of the band to the next: what lies between windows of
+  /// one element is not read.
+  index_t row_step = 1, column_step = 1;
+  index_t pitch = 0;  ///< from pixel to pixel of the source
+  index_t slot = 0;   ///< channels of one tap in k, with zeros
+  index_t length = 0; ///< of a run: one tap, or those of a line of the window
+  index_t run = 0;    ///< of a run in k, with zeros
   index_t runs = 0;
   std::vector<index_t> jumps;            ///< from the end of run i in the source to the next
   std::vector<index_t> offsets;          ///< of run i from the first tap
@@ -95,6 +98,8 @@ private:
     window const& w = shape.win;
     index_t const channels = shape.group_channels();
     index_t const alias = 4096 / f.a_bytes;
+    if (w.kernel.height == 1) row_step = w.stride.height;
+    if (w.kernel.width == 1) column_step = w.stride.width;
     bool const adjacent = w.dilation.width == 1 && w.kernel.width > 1;
     joined = adjacent && src_ld == channels;
     pitch = src_ld;
@@ -108,7 +113,9 @@ private:
       // could meet those zeros, so the copy has zeros there, or whole windows are gathered.
       slot = round_up(channels, f.a_bytes == 1 ? 4 : f.is_amx ? 2 : f.kr_a);
       pitch = slot;
-      if (!f.is_amx && w.stride.width * pitch % alias == 0) pitch += 64 / f.a_bytes;
+      // One tap along a line: pixels may lie as far apart as L1 likes them.
+      index_t const bad = w.kernel.width == 1 ? alias / 4 : alias;
+      if (!f.is_amx && w.stride.width / column_step * pitch % bad == 0) pitch += 64 / f.a_bytes;
       joined = adjacent && pitch == slot;
       length = joined ? w.kernel.width * slot : slot;
       gathers = f.a_bytes > 1 && length % f.kr_a != 0;
@@ -150,14 +157,16 @@ private:
     block_runs = max_of(1, min_of(runs, l2 / 4 / max_of(1, run * nr * f.b_bytes)));
     block_runs = ceil_div(runs, ceil_div(runs, block_runs));
     bool const direct = !gathers && (uniform || (out.width % first == 0 && 2 * first == height));
-    band_width = (out.width - 1) * w.stride.width + w.reach(2);
-    index_t const row_bytes = (copies ? band_width : shape.in.width) * pitch * f.a_bytes;
+    band_width = (out.width - 1) * (w.stride.width / column_step) + w.reach(2);
+    index_t const row_bytes = band_width * pitch * f.a_bytes;
     auto const rows_of_tile = [&](index_t l) { return min_of(height, round_up(l * out.width, 4)); };
     auto const tiles = [&](index_t l) { return ceil_div(l * out.width, height); };
     auto const gathered = [&](index_t l) {
       return ((direct ? 0 : tiles(l)) + 1) * rows_of_tile(l) * gather_ld * f.a_bytes;
     };
-    auto const rows = [&](index_t l) { return (l - 1) * w.stride.height + w.reach(1); };
+    auto const rows = [&](index_t l) {
+      return (l - 1) * (w.stride.height / row_step) + w.reach(1);
+    };
     auto const bytes = [&](index_t l) {
       return (copies ? w.kernel.depth : 1) * rows(l) * row_bytes + (direct ? 0 : gathered(l));
     };

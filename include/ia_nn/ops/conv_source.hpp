@@ -44,12 +44,12 @@ void copy_three(Packed* to, A const* from, index_t pixels, index_t pitch) noexce
   to[pixels * 4 - 1] = Packed{};
 }
 
-/// A line of an image with channels first, planes `apart`, as pixels.
+/// Every step-th column of a line of an image with channels first, planes `apart`, as pixels.
 template <isa::tag I, class Packed, class A>
 void transpose_line(Packed* to, A const* from, index_t apart, index_t channels, index_t pixels,
-                    index_t pitch) noexcept {
+                    index_t pitch, index_t step) noexcept {
   if constexpr (sizeof(A) == 1)
-    if (pitch == 4) { // a pixel is a word
+    if (pitch == 4 && step == 1) { // a pixel is a word
       using V = vec<s32, I>;
       V const flip = V::broadcast(std::same_as<Packed, A> ? 0 : 0x80);
       for (index_t x = 0; x < pixels; x += V::size) {
@@ -63,14 +63,14 @@ void transpose_line(Packed* to, A const* from, index_t apart, index_t channels, 
       return;
     }
   if constexpr (sizeof(A) == 4)
-    if (pitch == channels && channels >= 4)
+    if (pitch == channels && channels >= 4 && step == 1)
       return transpose_words<I>(reinterpret_cast<std::uint32_t*>(to), channels, bytes_of(from),
                                 apart * 4, pixels, 0);
   constexpr index_t some = 16; // pixels: a cache line of f32
   for (index_t x = 0; x < pixels; x += some)
     for (index_t c = 0; c < pitch; ++c)
       for (index_t i = x; i < min_of(pixels, x + some); ++i)
-        to[i * pitch + c] = c < channels ? convert_a<Packed>(from[c * apart + i]) : Packed{};
+        to[i * pitch + c] = c < channels ? convert_a<Packed>(from[c * apart + i * step]) : Packed{};
 }
 
 /// Copies the part of an image that a band sees: padding and channels beyond the last become `fill`
@@ -82,16 +82,18 @@ band_source<Packed> copy_band(conv_plan const& p, A const* image, index_t plane,
   spatial const& in = p.shape.in;
   index_t const channels = p.shape.group_channels(), all = p.src_ld, pitch = p.pitch;
   Packed* const band = reinterpret_cast<Packed*>(scratch);
-  index_t const rows = (lines.size() - 1) * w.stride.height + w.reach(1);
+  index_t const row_stride = w.stride.height / p.row_step, step = p.column_step;
+  index_t const rows = (lines.size() - 1) * row_stride + w.reach(1);
   index_t const x0 = -w.pad_begin.width; // column of the image in column 0 of the band
-  index_t const from = max_of(0, -x0), to = max_of(from, min_of(p.band_width, in.width - x0));
+  index_t const from = min_of(p.band_width, ceil_div(max_of(0, -x0), step));
+  index_t const to = max_of(from, min_of(p.band_width, ceil_div(max_of(0, in.width - x0), step)));
   auto const pad = [&](Packed* out, index_t n) {
     for (index_t i = 0; i < n; ++i) out[i] = fill;
   };
   for (index_t d = 0; d < w.kernel.depth; ++d) {
     index_t const z = plane * w.stride.depth - w.pad_begin.depth + d * w.dilation.depth;
     for (index_t r = 0; r < rows; ++r) {
-      index_t const y = lines.begin * w.stride.height - w.pad_begin.height + r;
+      index_t const y = lines.begin * w.stride.height - w.pad_begin.height + r * p.row_step;
       Packed* out = band + (d * p.band_rows + r) * p.band_width * pitch;
       if (z < 0 || z >= in.depth || y < 0 || y >= in.height) {
         pad(out, p.band_width * pitch);
@@ -99,19 +101,19 @@ band_source<Packed> copy_band(conv_plan const& p, A const* image, index_t plane,
       }
       pad(out, from * pitch);
       pad(out + to * pitch, (p.band_width - to) * pitch);
-      index_t const pixel = (z * in.height + y) * in.width + from + x0;
+      index_t const pixel = (z * in.height + y) * in.width + from * step + x0;
       out += from * pitch;
       if (p.channels_first) {
-        transpose_line<I>(out, image + pixel, in.size(), channels, to - from, pitch);
+        transpose_line<I>(out, image + pixel, in.size(), channels, to - from, pitch, step);
         continue;
       }
       A const* src = image + pixel * all;
-      if (channels == all && pitch == all) {
+      if (channels == all && pitch == all && step == 1) {
         copy_elements(out, src, (to - from) * pitch);
       } else if (pitch == 4 && channels == 3 && sizeof(A) == 1) {
-        copy_three(out, src, to - from, all);
+        copy_three(out, src, to - from, all * step);
       } else {
-        for (index_t x = from; x < to; ++x, out += pitch, src += all) {
+        for (index_t x = from; x < to; ++x, out += pitch, src += all * step) {
           copy_elements(out, src, channels);
           for (index_t c = channels; c < pitch; ++c) out[c] = Packed{};
         }
@@ -121,7 +123,7 @@ band_source<Packed> copy_band(conv_plan const& p, A const* image, index_t plane,
   // What a byte kernel reads beyond the last run.
   __builtin_memset(static_cast<void*>(band + w.kernel.depth * p.band_rows * p.band_width * pitch),
                    0, 128);
-  return {band, w.stride.height * p.band_width * pitch, w.stride.width * pitch};
+  return {band, row_stride * p.band_width * pitch, w.stride.width / step * pitch};
 }
 
 template <class Packed>
