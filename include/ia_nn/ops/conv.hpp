@@ -254,10 +254,11 @@ private:
   division divide(index_t planes, index_t lines) const noexcept {
     index_t const bands = ceil_div(lines, plan_.band_lines);
     index_t const workers = options_.workers, tasks = planes * plan_.shape.groups * bands;
-    if (workers == 1 || tasks % workers == 0 || tasks >= 4 * workers) return {bands, 1};
+    if (workers == 1 || tasks % workers == 0 || tasks >= 16 * workers) return {bands, 1};
     bool const large_weights = plan_.k() * plan_.shape.group_filters() >
                                plan_.shape.in.size() * plan_.shape.group_channels();
-    if ((large_weights || lines < 2 * workers) && plan_.panels >= workers) return {bands, workers};
+    if (tasks < 4 * workers && (large_weights || lines < 2 * workers) && plan_.panels >= workers)
+      return {bands, workers};
     return {min_of(lines, round_up(bands, workers)), 1};
   }
   static constexpr detail::conv_kernel_facts facts() noexcept {
