@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// MobileNet v1 (Howard et al., 2017): 13 pairs of a depthwise 3x3 and a 1x1 convolution.
+#pragma once
+
+#include <ia_nn/graph/layers.hpp>
+
+namespace models {
+
+namespace graph = ia_nn::graph;
+
+template <ia_nn::index_t Batch = graph::any_batch, ia_nn::index_t Pixels = 224> struct mobilenet {
+  static constexpr auto build(graph::builder& b) {
+    auto x = input(b, "image", {Batch, Pixels, Pixels, 3});
+    x = conv2d(x,
+               {.filters = 32, .kernel = 3, .stride = 2, .pad = 1, .bias = false, .name = "conv0"});
+    x = relu(batch_norm(x, {.name = "bn0"}));
+    struct {
+      ia_nn::index_t filters;
+      int stride;
+    } constexpr pairs[] = {{64, 1},  {128, 2}, {128, 1}, {256, 2}, {256, 1},  {512, 2}, {512, 1},
+                           {512, 1}, {512, 1}, {512, 1}, {512, 1}, {1024, 2}, {1024, 1}};
+    int i = 1;
+    for (auto const& p : pairs) {
+      graph::label const name = graph::label("pair") + i++;
+      x = depthwise_conv2d(
+          x,
+          {.kernel = 3, .stride = p.stride, .pad = 1, .bias = false, .name = name + ".depthwise"});
+      x = relu(batch_norm(x, {.name = name + ".bn1"}));
+      x = conv2d(x, {.filters = p.filters, .bias = false, .name = name + ".pointwise"});
+      x = relu(batch_norm(x, {.name = name + ".bn2"}));
+    }
+    return softmax(dense(global_average_pool(x), {.units = 1000, .name = "fc"}));
+  }
+};
+
+} // namespace models

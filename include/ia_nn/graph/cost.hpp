@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a step has to do, counted: floating-point operations, and bytes that must cross the memory
+// bus if nothing is cached. Of one item where the batch is open.
+#pragma once
+
+#include <ia_nn/graph/network.hpp>
+
+IA_NN_BEGIN
+namespace graph {
+
+struct step_cost {
+  index_t flops = 0;                          ///< a multiply-add counts 2
+  index_t read = 0, written = 0, weights = 0; ///< bytes, f32
+
+  constexpr index_t bytes() const { return read + written + weights; }
+};
+
+/// Elements of the weights of a node, all of them.
+template <class Nodes> constexpr index_t weight_count(Nodes const& d, int id) {
+  node const& n = d[id];
+  if (!has_weights(n.kind)) return 0;
+  index_t const in = d[n.inputs[0]].shape.last(), out = n.with.units;
+  switch (n.kind) {
+  case op::conv:
+    return out * (in / n.with.groups * n.with.win.kernel.size() + n.with.bias);
+  case op::dense:
+    return out * (in + n.with.bias);
+  case op::batch_norm:
+    return in * (n.with.affine ? 4 : 2);
+  case op::layer_norm:
+    return n.with.affine ? 2 * in : 0;
+  case op::embedding:
+    return n.with.rows * out;
+  case op::lstm:
+    return 4 * out * (in + out + 2);
+  case op::gru:
+    return 3 * out * (in + out + 2);
+  default:
+    return 0;
+  }
+}
+
+template <class Nodes> constexpr step_cost cost_of(Nodes const& d, step const& s) {
+  step_cost c;
+  node const& n = d[s.anchor];
+  index_t const size = d[s.out].shape.size();
+  c.written = 4 * size;
+  for (int const in : s.inputs) c.read += 4 * d[in].shape.size();
+  for (stage const& g : s.stages) {
+    c.flops += size * (g.kind == stage_kind::batch_norm ? 2 : 1);
+    if (g.operand >= 0) c.read += 4 * size;
+    if (g.kind == stage_kind::batch_norm) c.weights += 4 * weight_count(d, g.source);
+  }
+  switch (s.kind) {
+  case op::conv:
+    c.flops += 2 * size * n.with.win.kernel.size() * d[n.inputs[0]].shape.last() / n.with.groups;
+    c.weights += 4 * weight_count(d, s.anchor);
+    break;
+  case op::dense:
+    c.flops += 2 * size * d[n.inputs[0]].shape.last();
+    c.weights += 4 * weight_count(d, s.anchor);
+    break;
+  case op::max_pool:
+  case op::average_pool:
+    c.flops += size * n.with.win.kernel.size();
+    break;
+  case op::softmax:
+  case op::log_softmax:
+    c.flops += 3 * size;
+    break;
+  case op::layer_norm:
+    c.flops += 6 * size;
+    break;
+  case op::lrn:
+    c.flops += size * (n.with.rows + 3);
+    break;
+  case op::embedding:
+    c.read += 4 * size;
+    break; // the rows, not the table
+  case op::lstm:
+  case op::gru: {
+    index_t const steps = d[n.inputs[0]].shape[1];
+    index_t const matrices = weight_count(d, s.anchor);
+    c.flops += 2 * steps * matrices;
+    c.weights += 4 * matrices;
+    break;
+  }
+  default:
+    break;
+  }
+  return c;
+}
+
+} // namespace graph
+IA_NN_END

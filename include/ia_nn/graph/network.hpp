@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// From the struct that defines a network to constexpr values:
+//
+//   original<Net>     the nodes as they were written
+//   simplified<Net>   after simplify.hpp and the network's own pass
+//   schedule<Net>     steps, groups, places and buffers
+//
+// They are evaluated one after the other, since compilers limit the length of one evaluation. A
+// network may have
+//
+//   static constexpr ia_nn::graph::options passes{.concat_slices = false};
+//   static constexpr void pass(ia_nn::graph::draft&);        // runs before the others
+#pragma once
+
+#include <ia_nn/graph/builder.hpp>
+#include <ia_nn/graph/fuse.hpp>
+#include <ia_nn/graph/parallel.hpp>
+#include <ia_nn/graph/plan.hpp>
+#include <ia_nn/graph/simplify.hpp>
+
+IA_NN_BEGIN
+namespace graph {
+
+/// Steps and memory of a network of Nodes nodes.
+template <int Nodes, int Steps, int Buffers> struct plan {
+  step steps[static_cast<std::size_t>(Steps > 0 ? Steps : 1)]{};
+  int times[static_cast<std::size_t>(Steps > 0 ? Steps : 1)]{};
+  place places[static_cast<std::size_t>(Nodes)]{};
+  buffer buffers[static_cast<std::size_t>(Buffers > 0 ? Buffers : 1)]{};
+  index_t bytes =
+      0; ///< of workspace, without the kernels' scratch; of one item, if the batch is open
+  int groups = 0;
+
+  static constexpr int count = Steps;
+  static constexpr int buffer_count = Buffers;
+  struct range {
+    buffer const *from, *to;
+    constexpr buffer const* begin() const { return from; }
+    constexpr buffer const* end() const { return to; }
+  };
+  constexpr range live() const { return {buffers, buffers + Buffers}; }
+};
+
+template <class Net> constexpr options options_of() {
+  if constexpr (requires { Net::passes; }) return Net::passes;
+  else return {};
+}
+
+namespace detail {
+
+/// Refuses a network with a mistake, with its sentence.
+template <class Net> consteval bool is_right() {
+  static_assert(network_definition<Net>,
+                "ia_nn: a network is a struct with `static constexpr auto build(graph::builder&)`");
+  if constexpr (mistake_of<Net>.length > 0) return refuse<mistake_of<Net>>();
+  return true;
+}
+
+template <class Net> constexpr network<built_count<Net>> original_of() {
+  static_assert(is_right<Net>());
+  return frozen<built_count<Net>>(built<Net>());
+}
+
+} // namespace detail
+
+/// The sentence about what is wrong, or nothing: for tests of functions that build networks.
+template <class Net> constexpr std::string_view mistake() { return detail::mistake_of<Net>.view(); }
+
+template <class Net> inline constexpr auto original = detail::original_of<Net>();
+
+/// The passes of simplify.hpp in their order.
+constexpr void simplify(draft& d, options const& o = {}) {
+  if (o.fold_constants) fold_constants(d);
+  if (o.remove_identities) remove_identities(d);
+  if (o.merge_common) merge_common(d);
+  if (o.concat_slices) merge_concats(d);
+  remove_dead(d);
+}
+
+namespace detail {
+
+template <class Net> constexpr draft simplified_draft() {
+  draft d = original<Net>.edit();
+  if constexpr (requires { Net::pass(d); }) Net::pass(d);
+  simplify(d, options_of<Net>());
+  return d;
+}
+template <class Net> inline constexpr int simplified_count = simplified_draft<Net>().count();
+
+struct schedule_draft {
+  std::vector<step> steps{};
+  memory_draft memory{};
+  int groups = 0;
+};
+template <class Nodes> constexpr schedule_draft schedule_of(Nodes const& d, options const& o) {
+  schedule_draft s;
+  s.steps = fuse(d, o);
+  if (o.concat_slices) slice_concats(d, s.steps);
+  if (o.parallel_separate || o.parallel_all_to_one || o.parallel_one_to_all)
+    s.groups = group_parallel(d, s.steps, o);
+  s.memory = plan_memory(d, s.steps, o);
+  return s;
+}
+
+struct schedule_sizes {
+  int steps, buffers;
+};
+
+} // namespace detail
+
+template <class Net>
+inline constexpr auto simplified =
+    detail::frozen<detail::simplified_count<Net>>(detail::simplified_draft<Net>());
+
+namespace detail {
+
+template <class Net> constexpr schedule_sizes sizes_of() {
+  schedule_draft const s = schedule_of(simplified<Net>, options_of<Net>());
+  return {static_cast<int>(s.steps.size()), static_cast<int>(s.memory.buffers.size())};
+}
+template <class Net> inline constexpr schedule_sizes sizes = sizes_of<Net>();
+
+template <class Net> constexpr auto schedule_value() {
+  schedule_draft const s = schedule_of(simplified<Net>, options_of<Net>());
+  plan<simplified_count<Net>, sizes<Net>.steps, sizes<Net>.buffers> p;
+  for (int i = 0; i < sizes<Net>.steps; ++i) {
+    p.steps[i] = s.steps[static_cast<std::size_t>(i)];
+    p.times[i] = s.memory.times[static_cast<std::size_t>(i)];
+  }
+  for (int i = 0; i < simplified_count<Net>; ++i)
+    p.places[i] = s.memory.places[static_cast<std::size_t>(i)];
+  for (int i = 0; i < sizes<Net>.buffers; ++i)
+    p.buffers[i] = s.memory.buffers[static_cast<std::size_t>(i)];
+  p.bytes = s.memory.bytes;
+  p.groups = s.groups;
+  return p;
+}
+
+} // namespace detail
+
+template <class Net> inline constexpr auto schedule = detail::schedule_value<Net>();
+
+/// Every plan is proved when it is made.
+template <class Net>
+concept planned = never_overlaps(schedule<Net>.live(), schedule<Net>.bytes);
+
+} // namespace graph
+IA_NN_END

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Parallel groups: independent steps that run at the same time, a worker each. Three structures are
+// looked for, and each can be switched off:
+//
+//   all to one     a b c ─► one operation      embeddings in front of a concat
+//   one to all     x ─► a b c                  branches of one value
+//   separate       a b c                       neither
+//
+// Members are kinds of operations whose kernels may run next to each other and which do not divide
+// themselves among the workers as well as separate runs would. A group runs where its first member
+// stood: everything its members read is there.
+#pragma once
+
+#include <ia_nn/graph/steps.hpp>
+
+IA_NN_BEGIN
+namespace graph {
+
+/// Kinds that join groups. Convolutions divide their own work better than a group does; those of
+/// the user say so themselves (thread_safe).
+constexpr bool joins_groups(op kind, attributes const& with) {
+  switch (kind) {
+  case op::dense:
+  case op::embedding:
+  case op::activation:
+  case op::max_pool:
+  case op::average_pool:
+  case op::softmax:
+  case op::log_softmax:
+  case op::layer_norm:
+  case op::lrn:
+    return true;
+  case op::custom:
+    return with.thread_safe;
+  default:
+    return false;
+  }
+}
+
+enum class structure { none, separate, all_to_one, one_to_all };
+
+namespace detail {
+
+template <class Nodes>
+constexpr structure relation(Nodes const& d, std::vector<int> const& uses,
+                             std::vector<int> const& readers, step const& a, step const& b) {
+  auto const at = [](int i) { return static_cast<std::size_t>(i); };
+  if (uses[at(a.out)] == 1 && uses[at(b.out)] == 1 && readers[at(a.out)] == readers[at(b.out)] &&
+      d[readers[at(a.out)]].kind != op::output)
+    return structure::all_to_one;
+  for (int const x : a.inputs)
+    for (int const y : b.inputs)
+      if (root(d, x) == root(d, y)) return structure::one_to_all;
+  return structure::separate;
+}
+
+/// After which step each value is complete; -1 for inputs of the network.
+template <class Nodes>
+constexpr std::vector<int> complete_after(Nodes const& d, std::vector<step> const& steps) {
+  std::vector<int> last(static_cast<std::size_t>(d.count()), -1);
+  std::vector<int> parent(static_cast<std::size_t>(d.count()), -1);
+  for (step const& s : steps) parent[static_cast<std::size_t>(s.out)] = s.slice_of;
+  for (std::size_t s = 0; s < steps.size(); ++s)
+    for (int v = steps[s].out; v >= 0; v = parent[static_cast<std::size_t>(v)])
+      last[static_cast<std::size_t>(v)] = static_cast<int>(s);
+  return last;
+}
+
+} // namespace detail
+
+/// Numbers the groups, moves their members together and returns how many there are.
+template <class Nodes>
+constexpr int group_parallel(Nodes const& d, std::vector<step>& steps, options const& o = {}) {
+  std::vector<int> const uses = detail::uses_of(d), readers = detail::readers_of(d);
+  std::vector<int> ready = detail::complete_after(d, steps);
+  int const count = static_cast<int>(steps.size());
+  auto const at = [&](int i) -> step& { return steps[static_cast<std::size_t>(i)]; };
+  // True if everything the step reads is complete before step `when`.
+  auto const may_run = [&](step const& s, int when) {
+    auto const there = [&](int value) {
+      return ready[static_cast<std::size_t>(detail::root(d, value))] < when;
+    };
+    for (int const in : s.inputs)
+      if (!there(in)) return false;
+    for (stage const& g : s.stages)
+      if (g.operand >= 0 && !there(g.operand)) return false;
+    return true;
+  };
+  auto const allowed = [&](structure s) {
+    return s == structure::all_to_one   ? o.parallel_all_to_one
+           : s == structure::one_to_all ? o.parallel_one_to_all
+                                        : o.parallel_separate;
+  };
+  int groups = 0;
+  for (int i = 0; i < count; ++i) {
+    if (!joins_groups(at(i).kind, d[at(i).anchor].with)) continue;
+    int end = i + 1; // members are steps i .. end - 1
+    structure kind = structure::none;
+    for (int j = i + 1; j < count && end - i < max_inputs; ++j) {
+      if (at(j).kind != at(i).kind || !joins_groups(at(j).kind, d[at(j).anchor].with) ||
+          !may_run(at(j), i))
+        continue;
+      structure const r = detail::relation(d, uses, readers, at(i), at(j));
+      if (!allowed(r) || (kind != structure::none && r != kind)) continue;
+      kind = r;
+      step const member = at(j);
+      for (int k = j; k > end; --k) at(k) = at(k - 1);
+      at(end++) = member;
+    }
+    if (end == i + 1) continue;
+    for (int k = i; k < end; ++k) at(k).group = groups;
+    ++groups;
+    ready = detail::complete_after(d, steps);
+    i = end - 1;
+  }
+  return groups;
+}
+
+} // namespace graph
+IA_NN_END

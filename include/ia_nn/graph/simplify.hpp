@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Passes that leave fewer nodes and the same results. Each is a function on the array of nodes that
+// returns how many nodes it changed or removed.
+//
+//   fold_constants      functions of constants; x + constant, x * constant become a x + b
+//   remove_identities   dropout, identity, 1 x + 0, pools of 1 element, concat of 1, reshape to the
+//                       same shape
+//   merge_common        equal operations on equal inputs, if they have no weights
+//   merge_concats       a concat that only another concat along the same axis reads
+//   remove_dead         what no output needs (inputs stay)
+#pragma once
+
+#include <ia_nn/graph/node.hpp>
+
+IA_NN_BEGIN
+namespace graph {
+
+namespace detail {
+
+/// Makes whatever reads node i read node to[i] instead.
+constexpr void redirect(draft& d, std::vector<int> const& to) {
+  for (node& n : d.nodes)
+    for (int k = 0; k < n.inputs.count; ++k)
+      n.inputs[k] = to[static_cast<std::size_t>(n.inputs[k])];
+}
+
+constexpr bool changes_nothing(draft const& d, node const& n) {
+  attributes const& a = n.with;
+  switch (n.kind) {
+  case op::dropout:
+  case op::identity:
+    return true;
+  case op::activation:
+    return a.act == function::identity || (a.act == function::linear && a.a == 1 && a.b == 0);
+  case op::max_pool:
+  case op::average_pool:
+    return a.win.kernel.size() == 1 && a.win.stride.size() == 1 && !a.win.pads();
+  case op::concat:
+    return n.inputs.count == 1;
+  case op::reshape:
+    return n.shape == d[n.inputs[0]].shape;
+  default:
+    return false;
+  }
+}
+
+/// f(x) where it can be computed without rounding questions.
+constexpr bool folds(function f) {
+  return f == function::relu || f == function::leaky_relu || f == function::clip ||
+         f == function::square || f == function::abs || f == function::identity;
+}
+constexpr f32 folded(function f, f32 x, f32 a, f32 b) {
+  switch (f) {
+  case function::relu:
+    return x < 0 ? 0 : x;
+  case function::leaky_relu:
+    return x < 0 ? a * x : x;
+  case function::clip:
+    return x < a ? a : x > b ? b : x;
+  case function::square:
+    return x * x;
+  case function::abs:
+    return x < 0 ? -x : x;
+  default:
+    return x;
+  }
+}
+
+constexpr void become_constant(node& n, f32 number) {
+  n.kind = op::constant;
+  n.with = {};
+  n.with.a = number;
+  n.inputs = {};
+}
+constexpr void become_linear(node& n, int from, f32 a, f32 b) {
+  n.kind = op::activation;
+  n.with = {};
+  n.with.act = function::linear;
+  n.with.a = a, n.with.b = b;
+  n.inputs = {};
+  n.inputs.add(from);
+}
+
+} // namespace detail
+
+constexpr int fold_constants(draft& d) {
+  int changed = 0;
+  for (int i = 0; i < d.count(); ++i) {
+    node& n = d[i];
+    auto const is_constant = [&](int k) { return d[n.inputs[k]].kind == op::constant; };
+    auto const number = [&](int k) { return d[n.inputs[k]].with.a; };
+    if (n.kind == op::activation && is_constant(0) && detail::folds(n.with.act)) {
+      detail::become_constant(n, detail::folded(n.with.act, number(0), n.with.a, n.with.b));
+    } else if (n.kind == op::add || n.kind == op::subtract || n.kind == op::multiply) {
+      bool const l = is_constant(0), r = is_constant(1);
+      if (!l && !r) continue;
+      op const kind = n.kind;
+      if (l && r) {
+        f32 const x = number(0), y = number(1);
+        detail::become_constant(n, kind == op::add ? x + y : kind == op::subtract ? x - y : x * y);
+      } else {
+        f32 const c = number(l ? 0 : 1);
+        int const from = n.inputs[l ? 1 : 0];
+        if (kind == op::add) detail::become_linear(n, from, 1, c);
+        else if (kind == op::multiply) detail::become_linear(n, from, c, 0);
+        else if (l) detail::become_linear(n, from, -1, c);
+        else detail::become_linear(n, from, 1, -c);
+      }
+    } else {
+      continue;
+    }
+    ++changed;
+  }
+  return changed;
+}
+
+constexpr int remove_dead(draft& d) {
+  std::vector<int> to(d.nodes.size(), -1);
+  for (int i = d.count() - 1; i >= 0; --i) {
+    node const& n = d[i];
+    int& mark = to[static_cast<std::size_t>(i)];
+    if (n.kind == op::output || n.kind == op::input) mark = 0;
+    if (mark == 0)
+      for (int const from : n.inputs) to[static_cast<std::size_t>(from)] = 0;
+  }
+  int kept = 0;
+  for (int i = 0; i < d.count(); ++i) {
+    int& mark = to[static_cast<std::size_t>(i)];
+    if (mark < 0) continue;
+    mark = kept++;
+    node& n = d[i];
+    for (int k = 0; k < n.inputs.count; ++k)
+      n.inputs[k] = to[static_cast<std::size_t>(n.inputs[k])];
+    if (mark != i) d[mark] = n;
+  }
+  int const removed = d.count() - kept;
+  d.nodes.erase(d.nodes.begin() + kept, d.nodes.end());
+  return removed;
+}
+
+constexpr int remove_identities(draft& d) {
+  std::vector<int> to(d.nodes.size(), 0);
+  int changed = 0;
+  for (int i = 0; i < d.count(); ++i) {
+    bool const same = detail::changes_nothing(d, d[i]);
+    changed += same;
+    to[static_cast<std::size_t>(i)] = same ? to[static_cast<std::size_t>(d[i].inputs[0])] : i;
+  }
+  if (changed == 0) return 0;
+  detail::redirect(d, to);
+  remove_dead(d);
+  return changed;
+}
+
+constexpr int merge_concats(draft& d) {
+  int changed = 0;
+  for (int i = 0; i < d.count(); ++i) {
+    node& outer = d[i];
+    if (outer.kind != op::concat) continue;
+    std::vector<int> const uses = d.uses();
+    short_list<int, max_inputs> all;
+    bool merged = false;
+    for (int k = 0; k < outer.inputs.count; ++k) {
+      int const in = outer.inputs[k];
+      int const left = outer.inputs.count - k - 1; // at least one place each
+      bool const inner = d[in].kind == op::concat && d[in].with.axis == outer.with.axis &&
+                         uses[static_cast<std::size_t>(in)] == 1 &&
+                         all.count + d[in].inputs.count + left <= max_inputs;
+      if (!inner) all.add(in);
+      else
+        for (int const from : d[in].inputs) all.add(from);
+      merged = merged || inner;
+    }
+    if (!merged) continue;
+    outer.inputs = all;
+    ++changed;
+  }
+  if (changed > 0) remove_dead(d);
+  return changed;
+}
+
+constexpr int merge_common(draft& d) {
+  std::vector<int> to(d.nodes.size(), 0);
+  // Nodes by the value they read first: only those can be equal.
+  std::vector<int> head(d.nodes.size(), -1), next(d.nodes.size(), -1);
+  int changed = 0;
+  for (int i = 0; i < d.count(); ++i) {
+    node& n = d[i];
+    for (int k = 0; k < n.inputs.count; ++k)
+      n.inputs[k] = to[static_cast<std::size_t>(n.inputs[k])];
+    to[static_cast<std::size_t>(i)] = i;
+    if (n.inputs.count == 0 || has_weights(n.kind) || n.kind == op::output || n.kind == op::custom)
+      continue;
+    int& first = head[static_cast<std::size_t>(n.inputs[0])];
+    int same = first;
+    for (; same >= 0; same = next[static_cast<std::size_t>(same)]) {
+      node const& m = d[same];
+      if (m.kind == n.kind && m.inputs == n.inputs && m.shape == n.shape && m.with == n.with) break;
+    }
+    if (same >= 0) {
+      to[static_cast<std::size_t>(i)] = same;
+      ++changed;
+    } else {
+      next[static_cast<std::size_t>(i)] = first;
+      first = i;
+    }
+  }
+  if (changed > 0) remove_dead(d);
+  return changed;
+}
+
+} // namespace graph
+IA_NN_END

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Where a network's numbers come from: named arrays of f32.
+//
+//   conv          NAME.weight (filters, channels / groups, kernel...)      NAME.bias (filters)
+//   dense         NAME.weight (units, columns)                            NAME.bias (units)
+//   batch_norm    NAME.weight, NAME.bias, NAME.running_mean, NAME.running_var (channels)
+//   layer_norm    NAME.weight, NAME.bias (channels)
+//   embedding     NAME.weight (rows, width)
+//
+// Names and orders are those of PyTorch's state_dict.
+#pragma once
+
+#include <ia_nn/core/error.hpp>
+#include <ia_nn/core/memory.hpp>
+#include <ia_nn/graph/node.hpp>
+
+#include <span>
+#include <string>
+#include <vector>
+
+IA_NN_BEGIN
+namespace graph {
+
+/// Something that has arrays by name. `values` gives the elements as f32, or throws ia_nn::error.
+template <class W>
+concept weights_source = requires(W const& w, std::string const& name) {
+  { w.names() } -> std::convertible_to<std::vector<std::string>>;
+  { w.has(name) } -> std::convertible_to<bool>;
+  { w.shape(name) } -> std::convertible_to<std::vector<index_t>>;
+  { w.values(name) } -> std::convertible_to<std::vector<f32>>;
+};
+
+/// Arrays in memory, which must stay there until the network is built.
+class memory_weights {
+public:
+  /// Errors: errc::bad_parameter for a name twice, errc::bad_shape if the number of elements is
+  /// not that of the shape.
+  void add(std::string name, std::vector<index_t> shape, std::span<f32 const> elements) {
+    index_t size = 1;
+    for (index_t const n : shape) size *= n;
+    if (find(name)) throw error(errc::bad_parameter, "weights: '" + name + "' is there twice");
+    if (size != static_cast<index_t>(elements.size()))
+      throw error(errc::bad_shape, "weights: '" + name + "' has " +
+                                       std::to_string(elements.size()) + " elements, its shape " +
+                                       std::to_string(size));
+    all_.push_back({std::move(name), std::move(shape), elements});
+  }
+  std::vector<std::string> names() const {
+    std::vector<std::string> n;
+    for (entry const& e : all_) n.push_back(e.name);
+    return n;
+  }
+  bool has(std::string const& name) const { return find(name) != nullptr; }
+  std::vector<index_t> shape(std::string const& name) const { return find(name)->shape; }
+  std::vector<f32> values(std::string const& name) const {
+    entry const* const e = find(name);
+    return {e->elements.begin(), e->elements.end()};
+  }
+
+private:
+  struct entry {
+    std::string name;
+    std::vector<index_t> shape;
+    std::span<f32 const> elements;
+  };
+  entry const* find(std::string const& name) const {
+    for (entry const& e : all_)
+      if (e.name == name) return &e;
+    return nullptr;
+  }
+  std::vector<entry> all_;
+};
+
+/// The tensors of an ia_nn::safetensors (io/safetensors.hpp), F32, F16 or BF16. Integers are not
+/// weights and are left out of `names` ("num_batches_tracked").
+template <class File> class file_weights {
+public:
+  explicit file_weights(File const& file) : file_(&file) {}
+  std::vector<std::string> names() const {
+    std::vector<std::string> n;
+    constexpr std::string_view counter = "num_batches_tracked";
+    for (auto const& e : file_->entries())
+      if (!std::string_view(e.name).ends_with(counter)) n.emplace_back(e.name);
+    return n;
+  }
+  bool has(std::string const& name) const { return file_->find(name) != nullptr; }
+  std::vector<index_t> shape(std::string const& name) const { return file_->at(name).shape; }
+  std::vector<f32> values(std::string const& name) const {
+    return file_->to_f32(name, shape(name));
+  }
+
+private:
+  File const* file_;
+};
+
+namespace detail {
+
+inline std::string shape_text(std::vector<index_t> const& s) {
+  std::string t = "(";
+  for (std::size_t i = 0; i < s.size(); ++i) t += (i ? ", " : "") + std::to_string(s[i]);
+  return t + ")";
+}
+
+/// Hands out weights, checks their shapes, and knows in the end which were not asked for. Sentences
+/// begin with the layer.
+template <weights_source W> class weight_reader {
+public:
+  explicit weight_reader(W const& from)
+      : from_(from), names_(from.names()), asked_(names_.size()) {}
+
+  /// `who`: "conv2d 'stage1.conv2'".
+  std::vector<f32> read(std::string const& who, std::string const& name,
+                        std::vector<index_t> const& shape) {
+    if (!from_.has(name))
+      throw error(errc::bad_parameter, who + ": there is no weight '" + name + "'");
+    std::vector<index_t> const has = from_.shape(name);
+    if (has != shape)
+      throw error(errc::bad_shape, who + ": weight '" + name + "' has the shape " +
+                                       shape_text(has) + ", expected " + shape_text(shape));
+    for (std::size_t i = 0; i < names_.size(); ++i)
+      if (names_[i] == name) asked_[i] = 1;
+    try {
+      return from_.values(name);
+    } catch (error const& e) {
+      std::string const why = e.what();
+      throw error(e.code(), who + ": weight '" + name +
+                                "': " + (why.starts_with("ia_nn: ") ? why.substr(7) : why));
+    }
+  }
+  /// Errors: errc::bad_parameter for weights that no layer has asked for, if `belongs(name)` does
+  /// not know them either.
+  template <class F> void finish(F const& belongs) const {
+    for (std::size_t i = 0; i < names_.size(); ++i)
+      if (!asked_[i] && !belongs(names_[i]))
+        throw error(errc::bad_parameter, "network: no layer has a weight '" + names_[i] + "'");
+  }
+
+private:
+  W const& from_;
+  std::vector<std::string> names_;
+  std::vector<char> asked_;
+};
+
+} // namespace detail
+
+} // namespace graph
+IA_NN_END

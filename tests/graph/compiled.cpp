@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What `compiled` promises: the models against the oracle, the same bits for any number of threads,
+// no allocation, concurrent runs, traces, bf16, and a sentence for every mistake.
+#include "../../examples/models/mnist.hpp"
+#include "../../examples/models/wide_deep.hpp"
+#include "../gemm/throws.hpp"
+#include "support.hpp"
+
+#include <ia_nn/exec/thread_pool.hpp>
+#include <ia_nn/graph/trace.hpp>
+
+#include <atomic>
+#include <cstdlib>
+#include <new>
+#include <thread>
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define GRAPH_TEST_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define GRAPH_TEST_SANITIZED 1
+#endif
+#endif
+
+namespace {
+std::atomic<long> allocations{0};
+}
+
+// Sanitizers bring an operator new of their own, and then nothing is counted.
+#if !defined(GRAPH_TEST_SANITIZED)
+namespace {
+void* counted(std::size_t size, std::size_t alignment) {
+  allocations.fetch_add(1, std::memory_order_relaxed);
+  size = (size + alignment - 1) / alignment * alignment;
+  if (void* p = std::aligned_alloc(alignment, size == 0 ? alignment : size)) return p;
+  throw std::bad_alloc();
+}
+} // namespace
+// Not inlined: GCC would see free() meet new and take it for a mistake.
+IA_NN_NOINLINE void* operator new(std::size_t n) { return counted(n, alignof(std::max_align_t)); }
+IA_NN_NOINLINE void* operator new(std::size_t n, std::align_val_t a) {
+  return counted(n, static_cast<std::size_t>(a));
+}
+IA_NN_NOINLINE void* operator new(std::size_t n, std::align_val_t a,
+                                  std::nothrow_t const&) noexcept {
+  return counted(n, static_cast<std::size_t>(a));
+}
+IA_NN_NOINLINE void operator delete(void* p) noexcept { std::free(p); }
+IA_NN_NOINLINE void operator delete(void* p, std::size_t) noexcept { std::free(p); }
+IA_NN_NOINLINE void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
+IA_NN_NOINLINE void operator delete(void* p, std::size_t, std::align_val_t) noexcept {
+  std::free(p);
+}
+#endif
+
+namespace {
+
+using namespace graph_test;
+using ia_nn::errc;
+using ia_nn::thread_pool;
+using namespace ia_nn::graph;
+
+using wide = models::wide_deep<any_batch, 50, 3>;
+using digits = models::mnist<>;
+
+struct halve {
+  static constexpr char const* name = "halve";
+  static constexpr dims shape(dims const& x) { return x; }
+  static void run(custom_call const& c) noexcept {
+    for (index_t i = 0; i < c.size; ++i) c.dst[i] = 0.5F * c.src[0][i];
+  }
+};
+
+// Concats along both axes, branches, two outputs of which one is an input, a static batch.
+struct mixed {
+  static constexpr auto build(builder& b) {
+    auto const x = input(b, "x", {2, 6, 6, 3});
+    auto const p = relu(conv2d(x, {.filters = 5, .kernel = 3, .pad = 1, .name = "p"}));
+    auto const q = max_pool(x, {.kernel = 3, .stride = 1, .pad = 1});
+    auto const c = concat({p, q, x});
+    auto const d = lrn(layer_norm(concat({c, tanh(c)}, {.axis = 1}), {.name = "ln"}));
+    return std::array<value, 3>{log_softmax(custom<halve>({d})), x,
+                                concat({flatten(q), flatten(p)})};
+  }
+};
+
+TEST_CASE("models", "[graph]") {
+  REQUIRE(ready());
+  check_net<wide>(2);
+  check_net<digits>(3);
+  check_net<mixed>(4);
+}
+
+template <class Net> void check_threads() {
+  problem const p = problem_of<Net>(5, 4);
+  call const one = run<Net>(p, {.max_batch = 4});
+  for (int threads = 2; threads <= 3; ++threads) {
+    thread_pool pool(threads);
+    REQUIRE(same_bits(one, run<Net>(p, {.max_batch = 6, .workers = threads}, pool)));
+  }
+}
+struct towers { // a group whose members need scratch memory of their own
+  static constexpr void build(builder& b) {
+    for (int i = 0; i < 3; ++i) {
+      auto const x = input(b, ia_nn::graph::label("in") + i, {any_batch, 10 + i});
+      output(softmax(gelu(dense(x, {.units = 40, .name = ia_nn::graph::label("fc") + i}))),
+             ia_nn::graph::label("out") + i);
+    }
+  }
+};
+
+TEST_CASE("threads", "[graph]") {
+  REQUIRE(ready());
+  check_threads<wide>();
+  check_threads<digits>();
+  check_threads<towers>();
+  check_net<towers>(6);
+}
+
+TEST_CASE("run allocates nothing, and many may run", "[graph]") {
+  REQUIRE(ready());
+  problem const p = problem_of<digits>(7, 2);
+  compiled<digits> const net(p.weights.from, {.max_batch = 2});
+  call const expected = run<digits>(p, {.max_batch = 2});
+  constexpr int callers = 3;
+  std::deque<call> calls;
+  std::deque<workspace> scratch;
+  for (int i = 0; i < callers; ++i)
+    calls.emplace_back(p), scratch.emplace_back(net.workspace_bytes());
+  long const before = allocations.load();
+  net.run(2, calls[0].in, calls[0].to, scratch[0]);
+  long const after = allocations.load();
+  CHECK(after == before);
+  std::vector<std::thread> threads;
+  for (int i = 0; i < callers; ++i)
+    threads.emplace_back([&, i] {
+      std::size_t const k = static_cast<std::size_t>(i);
+      for (int n = 0; n < 5; ++n) net.run(2, calls[k].in, calls[k].to, scratch[k]);
+    });
+  for (auto& t : threads) t.join();
+  for (call const& c : calls) CHECK(same_bits(expected, c));
+}
+
+TEST_CASE("bf16", "[graph]") {
+  REQUIRE(ready());
+  problem const p = problem_of<digits>(8, 3);
+  call const c = run<digits, native<ia_nn::isa::native, ia_nn::bf16>>(p, {.max_batch = 3});
+  // Rounded operands: 2^-9 for each of two, some layers deep.
+  double const d = distance(c.out[0], p.expected[0]);
+  CHECK(d <= 0.05);
+  CHECK(d > 0);
+}
+
+TEST_CASE("trace", "[graph]") {
+  REQUIRE(ready());
+  problem const p = problem_of<wide>(9, 2);
+  compiled<wide> const net(p.weights.from, {.max_batch = 2});
+  call c(p);
+  workspace scratch(net.workspace_bytes());
+  step_trace<wide> trace;
+  net.run(2, c.in, c.to, scratch, sequential{}, trace);
+  REQUIRE(trace.table(2).find("deep1") != std::string::npos);
+  REQUIRE(trace.chrome().find("\"name\": \"deep1\", \"ph\": \"X\"") != std::string::npos);
+  REQUIRE(same_bits(c, run<wide>(p, {.max_batch = 2})));
+}
+
+struct small {
+  static constexpr auto build(builder& b) {
+    return batch_norm(conv2d(input(b, "x", {any_batch, 4, 4, 3}), {.filters = 2, .name = "stem"}),
+                      {.affine = false, .name = "norm"});
+  }
+};
+
+TEST_CASE("mistakes have a sentence", "[graph]") {
+  REQUIRE(ready());
+  std::vector<f32> const numbers(64, 1.0F);
+  auto const some = [&](std::size_t n) { return std::span<f32 const>(numbers.data(), n); };
+  auto const with = [&](auto change) {
+    return [&, change] {
+      memory_weights w;
+      change(w);
+      compiled<small> const net(w);
+      static_cast<void>(net);
+    };
+  };
+  auto const norm = [&](memory_weights& w) {
+    w.add("norm.running_mean", {2}, some(2));
+    w.add("norm.running_var", {2}, some(2));
+  };
+  REQUIRE_ERROR(with([&](memory_weights& w) { w.add("stem.bias", {2}, some(2)), norm(w); }),
+                errc::bad_parameter, "conv2d 'stem': there is no weight 'stem.weight'");
+  REQUIRE_ERROR(
+      with([&](memory_weights& w) {
+        w.add("stem.weight", {2, 4, 1, 1}, some(8)), w.add("stem.bias", {2}, some(2)), norm(w);
+      }),
+      errc::bad_shape,
+      "conv2d 'stem': weight 'stem.weight' has the shape (2, 4, 1, 1), expected (2, 3, 1, 1)");
+  REQUIRE_ERROR(with([&](memory_weights& w) {
+                  w.add("stem.weight", {2, 3, 1, 1}, some(6)), w.add("stem.bias", {2}, some(2));
+                  w.add("norm.running_mean", {2}, some(2));
+                }),
+                errc::bad_parameter, "batch_norm 'norm': there is no weight 'norm.running_var'");
+  REQUIRE_ERROR(with([&](memory_weights& w) {
+                  w.add("stem.weight", {2, 3, 1, 1}, some(6)), w.add("stem.bias", {2}, some(2)),
+                      norm(w);
+                  w.add("stam.weight", {1}, some(1));
+                }),
+                errc::bad_parameter, "no layer has a weight 'stam.weight'");
+  REQUIRE_ERROR([&] { memory_weights().add("a", {3}, some(2)); }, errc::bad_shape,
+                "'a' has 2 elements, its shape 3");
+
+  memory_weights w;
+  w.add("stem.weight", {2, 3, 1, 1}, some(6)), w.add("stem.bias", {2}, some(2)), norm(w);
+  REQUIRE_ERROR([&] { compiled<small>(w, {.max_batch = 0}); }, errc::bad_parameter,
+                "max_batch is 0");
+  compiled<small> const net(w, {.max_batch = 2});
+  std::vector<f32> x(96), y(64);
+  std::vector<s32> ids(96);
+  workspace good(net.workspace_bytes() + 64);
+  std::vector<source> in{x.data()};
+  std::vector<f32*> out{y.data()};
+  REQUIRE_ERROR([&] { net.check(3, in, out, good); }, errc::bad_parameter,
+                "a batch of 3, expected 1 to 2");
+  REQUIRE_ERROR([&] { net.check(2, {}, out, good); }, errc::bad_parameter,
+                "0 inputs and 1 outputs, expected 1 and 1");
+  in[0] = ids.data();
+  REQUIRE_ERROR([&] { net.check(2, in, out, good); }, errc::bad_parameter,
+                "input 'x': its elements are not f32");
+  in[0] = x.data(), out[0] = nullptr;
+  REQUIRE_ERROR([&] { net.check(2, in, out, good); }, errc::bad_pointer, "output 'output' is null");
+  out[0] = y.data();
+  workspace little(net.workspace_bytes() > 0 ? net.workspace_bytes() - 1 : 0);
+  if (net.workspace_bytes() > 0)
+    REQUIRE_ERROR([&] { net.check(2, in, out, little); }, errc::small_workspace, "the plan needs");
+  net.check(2, in, out, good);
+
+  problem p = problem_of<wide>(10, 2);
+  compiled<wide> const tables(p.weights.from, {.max_batch = 2});
+  call c(p);
+  workspace scratch(tables.workspace_bytes());
+  p.integers[3][1] = 50;
+  REQUIRE_ERROR([&] { tables.check(2, c.in, c.to, scratch); }, errc::bad_parameter,
+                "embedding 'table3': index 1 is 50, the table has 50 rows");
+}
+
+} // namespace

@@ -1,0 +1,357 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The oracle of networks: nodes as they were written, one after the other, in double, with naive
+// loops. And random weights for any network.
+#pragma once
+
+#include "../random.hpp"
+
+#include <ia_nn/graph/custom.hpp>
+#include <ia_nn/graph/network.hpp>
+#include <ia_nn/graph/weights.hpp>
+
+#include <cmath>
+#include <deque>
+#include <map>
+
+namespace ia_nn_test {
+
+namespace graph = ia_nn::graph;
+
+/// Numbers of all layers of a network, which has `count` nodes.
+class random_weights {
+public:
+  random_weights(graph::node const* nodes, int count, random& r) {
+    for (int i = 0; i < count; ++i) {
+      graph::node const& n = nodes[i];
+      if (!graph::has_weights(n.kind)) continue;
+      index_t const in = nodes[n.inputs[0]].shape.last(), out = n.with.units;
+      auto const put = [&](char const* what, std::vector<index_t> shape, f32 mean, f32 spread) {
+        index_t size = 1;
+        for (index_t const e : shape) size *= e;
+        std::vector<f32>& v = store.emplace_back(static_cast<std::size_t>(size));
+        for (f32& x : v) x = mean + spread * r.normal();
+        std::string const name = std::string(n.name.view()) + what;
+        from.add(name, shape, v);
+        by_name[name] = &v;
+      };
+      if (n.kind == graph::op::conv) {
+        graph::dims const& x = nodes[n.inputs[0]].shape;
+        std::vector<index_t> shape{out, in / n.with.groups};
+        for (int d = 5 - x.rank; d < 3; ++d) shape.push_back(n.with.win.kernel[d]);
+        index_t const k = in / n.with.groups * n.with.win.kernel.size();
+        put(".weight", shape, 0, 1 / std::sqrt(static_cast<f32>(k)));
+        if (n.with.bias) put(".bias", {out}, 0, 0.5F);
+      } else if (n.kind == graph::op::dense) {
+        put(".weight", {out, in}, 0, 1 / std::sqrt(static_cast<f32>(in)));
+        if (n.with.bias) put(".bias", {out}, 0, 0.5F);
+      } else if (n.kind == graph::op::embedding) {
+        put(".weight", {n.with.rows, out}, 0, 1);
+      } else {
+        if (n.with.affine) put(".weight", {in}, 1, 0.2F), put(".bias", {in}, 0, 0.2F);
+        if (n.kind == graph::op::batch_norm)
+          put(".running_mean", {in}, 0, 0.3F), put(".running_var", {in}, 1, 0.15F);
+      }
+    }
+  }
+  std::vector<f32> const& operator()(graph::node const& n, char const* what) const {
+    return *by_name.at(std::string(n.name.view()) + what);
+  }
+
+  graph::memory_weights from;
+  std::deque<std::vector<f32>> store;
+  std::map<std::string, std::vector<f32> const*> by_name;
+};
+
+inline double act(graph::function f, double x, double a, double b) {
+  using graph::function;
+  auto const sigmoid = [](double t) { return 1 / (1 + std::exp(-t)); };
+  switch (f) {
+  case function::identity:
+    return x;
+  case function::relu:
+    return x < 0 ? 0 : x;
+  case function::leaky_relu:
+    return x < 0 ? a * x : x;
+  case function::clip:
+    return std::fmin(std::fmax(x, a), b);
+  case function::elu:
+    return x < 0 ? a * std::expm1(x) : x;
+  case function::selu:
+    return b * (x < 0 ? a * std::expm1(x) : x);
+  case function::celu:
+    return x < 0 ? a * std::expm1(x / a) : x;
+  case function::sigmoid:
+    return sigmoid(x);
+  case function::hard_sigmoid:
+    return std::fmin(std::fmax(a * x + b, 0), 1);
+  case function::tanh:
+    return std::tanh(x);
+  case function::softplus:
+    return std::log1p(std::exp(x));
+  case function::softsign:
+    return x / (1 + std::fabs(x));
+  case function::gelu:
+    return x / 2 * (1 + std::erf(x / std::sqrt(2.0)));
+  case function::gelu_tanh:
+    return x / 2 *
+           (1 + std::tanh(std::sqrt(2 / 3.14159265358979323846) * (x + 0.044715 * x * x * x)));
+  case function::swish:
+    return x * sigmoid(a * x);
+  case function::hard_swish:
+    return x * std::fmin(std::fmax(x / 6 + 0.5, 0), 1);
+  case function::mish:
+    return x * std::tanh(std::log1p(std::exp(x)));
+  case function::square:
+    return x * x;
+  case function::sqrt:
+    return std::sqrt(x);
+  case function::abs:
+    return std::fabs(x);
+  case function::exp:
+    return std::exp(x);
+  case function::log:
+    return std::log(x);
+  case function::linear:
+    return a * x + b;
+  }
+  return x;
+}
+
+/// The outputs of a network, in order. Inputs are arrays of numbers, indices as well.
+inline std::vector<std::vector<double>> interpret(graph::node const* nodes, int count,
+                                                  random_weights const& weights, index_t batch,
+                                                  std::vector<std::vector<double>> const& inputs) {
+  using graph::op;
+  std::vector<std::vector<double>> v(static_cast<std::size_t>(count)), outputs;
+  std::size_t input = 0;
+  auto const at = [](index_t i) { return static_cast<std::size_t>(i); };
+  for (int id = 0; id < count; ++id) {
+    graph::node const& n = nodes[id];
+    graph::dims const shape = n.shape;
+    index_t const scale = shape.dynamic() ? batch : 1, size = shape.size() * scale;
+    index_t const c_out = shape.last(), rows = size / c_out;
+    std::vector<double>& y = v[at(id)];
+    y.assign(at(size), 0.0);
+    auto const x_of = [&](int k) -> std::vector<double> const& { return v[at(n.inputs[k])]; };
+    graph::dims const in = n.inputs.count > 0 ? nodes[n.inputs[0]].shape : graph::dims{};
+    switch (n.kind) {
+    case op::input:
+      y = inputs[input++];
+      break;
+    case op::output:
+      outputs.push_back(x_of(0));
+      [[fallthrough]];
+    case op::identity:
+    case op::dropout:
+    case op::reshape:
+      y = x_of(0);
+      break;
+    case op::constant:
+      y.assign(at(size), static_cast<double>(n.with.a));
+      break;
+    case op::activation:
+      for (index_t i = 0; i < size; ++i)
+        y[at(i)] = act(n.with.act, x_of(0)[at(i)], static_cast<double>(n.with.a),
+                       static_cast<double>(n.with.b));
+      break;
+    case op::add:
+      for (index_t i = 0; i < size; ++i) y[at(i)] = x_of(0)[at(i)] + x_of(1)[at(i)];
+      break;
+    case op::subtract:
+      for (index_t i = 0; i < size; ++i) y[at(i)] = x_of(0)[at(i)] - x_of(1)[at(i)];
+      break;
+    case op::multiply:
+      for (index_t i = 0; i < size; ++i) y[at(i)] = x_of(0)[at(i)] * x_of(1)[at(i)];
+      break;
+    case op::dense: {
+      auto const& w = weights(n, ".weight");
+      index_t const k = in.last();
+      for (index_t r = 0; r < rows; ++r)
+        for (index_t j = 0; j < c_out; ++j) {
+          double s = n.with.bias ? static_cast<double>(weights(n, ".bias")[at(j)]) : 0;
+          for (index_t i = 0; i < k; ++i)
+            s += x_of(0)[at(r * k + i)] * static_cast<double>(w[at(j * k + i)]);
+          y[at(r * c_out + j)] = s;
+        }
+      break;
+    }
+    case op::conv:
+    case op::max_pool:
+    case op::average_pool: {
+      bool const conv = n.kind == op::conv;
+      ia_nn::spatial const si = graph::detail::image_of(in), so = graph::detail::image_of(shape);
+      auto const& w = n.with.win;
+      index_t const c_in = in.last(), group_in = c_in / n.with.groups;
+      index_t const group_out = c_out / n.with.groups, images = size / (so.size() * c_out);
+      for (index_t b = 0; b < images; ++b)
+        for (index_t o = 0; o < so.size(); ++o)
+          for (index_t f = 0; f < c_out; ++f) {
+            index_t const oz = o / (so.height * so.width), oy = o / so.width % so.height,
+                          ox = o % so.width;
+            double sum = 0, most = -INFINITY;
+            index_t inside = 0, padded = 0, t = 0;
+            for (index_t kz = 0; kz < w.kernel.depth; ++kz)
+              for (index_t ky = 0; ky < w.kernel.height; ++ky)
+                for (index_t kx = 0; kx < w.kernel.width; ++kx, ++t) {
+                  index_t const z = oz * w.stride.depth - w.pad_begin.depth + kz * w.dilation.depth,
+                                yy = oy * w.stride.height - w.pad_begin.height +
+                                     ky * w.dilation.height,
+                                xx =
+                                    ox * w.stride.width - w.pad_begin.width + kx * w.dilation.width;
+                  padded += z < si.depth + w.pad_end.depth && yy < si.height + w.pad_end.height &&
+                            xx < si.width + w.pad_end.width;
+                  if (z < 0 || z >= si.depth || yy < 0 || yy >= si.height || xx < 0 ||
+                      xx >= si.width)
+                    continue;
+                  ++inside;
+                  index_t const pixel = ((b * si.depth + z) * si.height + yy) * si.width + xx;
+                  if (!conv) {
+                    double const e = x_of(0)[at(pixel * c_in + f)];
+                    sum += e;
+                    most = std::fmax(most, e);
+                    continue;
+                  }
+                  for (index_t c = 0; c < group_in; ++c)
+                    sum += x_of(0)[at(pixel * c_in + f / group_out * group_in + c)] *
+                           static_cast<double>(
+                               weights(n, ".weight")[at((f * group_in + c) * w.kernel.size() + t)]);
+                }
+            double& to = y[at((b * so.size() + o) * c_out + f)];
+            if (conv)
+              to = sum + (n.with.bias ? static_cast<double>(weights(n, ".bias")[at(f)]) : 0);
+            else if (n.kind == op::max_pool) to = most;
+            else
+              to = inside ? sum / static_cast<double>(n.with.count_padding ? padded : inside) : 0;
+          }
+      break;
+    }
+    case op::batch_norm:
+      for (index_t i = 0; i < size; ++i) {
+        std::size_t const c = at(i % c_out);
+        double const d = static_cast<double>(weights(n, ".running_var")[c]) +
+                         static_cast<double>(n.with.epsilon);
+        double const u =
+            (x_of(0)[at(i)] - static_cast<double>(weights(n, ".running_mean")[c])) / std::sqrt(d);
+        y[at(i)] = n.with.affine ? u * static_cast<double>(weights(n, ".weight")[c]) +
+                                       static_cast<double>(weights(n, ".bias")[c])
+                                 : u;
+      }
+      break;
+    case op::softmax:
+    case op::log_softmax:
+    case op::layer_norm:
+      for (index_t r = 0; r < rows; ++r) {
+        double const* const x = x_of(0).data() + r * c_out;
+        double most = -INFINITY, sum = 0, mean = 0, variance = 0;
+        for (index_t i = 0; i < c_out; ++i) most = std::fmax(most, x[i]), mean += x[i];
+        mean /= static_cast<double>(c_out);
+        for (index_t i = 0; i < c_out; ++i)
+          sum += std::exp(x[i] - most), variance += (x[i] - mean) * (x[i] - mean);
+        variance /= static_cast<double>(c_out);
+        for (index_t i = 0; i < c_out; ++i) {
+          double& to = y[at(r * c_out + i)];
+          if (n.kind == op::softmax) to = std::exp(x[i] - most) / sum;
+          else if (n.kind == op::log_softmax) to = x[i] - most - std::log(sum);
+          else {
+            to = (x[i] - mean) / std::sqrt(variance + static_cast<double>(n.with.epsilon));
+            if (n.with.affine)
+              to = to * static_cast<double>(weights(n, ".weight")[at(i)]) +
+                   static_cast<double>(weights(n, ".bias")[at(i)]);
+          }
+        }
+      }
+      break;
+    case op::lrn:
+      for (index_t i = 0; i < size; ++i) {
+        index_t const c = i % c_out, before = (n.with.rows - 1) / 2;
+        double s = 0;
+        for (index_t k = c - before; k < c - before + n.with.rows; ++k)
+          if (k >= 0 && k < c_out) s += x_of(0)[at(i - c + k)] * x_of(0)[at(i - c + k)];
+        y[at(i)] = x_of(0)[at(i)] / std::pow(static_cast<double>(n.with.c) +
+                                                 static_cast<double>(n.with.a) /
+                                                     static_cast<double>(n.with.rows) * s,
+                                             static_cast<double>(n.with.b));
+      }
+      break;
+    case op::concat: {
+      index_t outer = scale;
+      for (int d = 0; d < n.with.axis; ++d) outer *= shape[d] == graph::any_batch ? 1 : shape[d];
+      index_t offset = 0, whole = size / outer;
+      for (int k = 0; k < n.inputs.count; ++k) {
+        index_t const part = static_cast<index_t>(x_of(k).size()) / outer;
+        for (index_t o = 0; o < outer; ++o)
+          for (index_t i = 0; i < part; ++i)
+            y[at(o * whole + offset + i)] = x_of(k)[at(o * part + i)];
+        offset += part;
+      }
+      break;
+    }
+    case op::embedding:
+      for (index_t i = 0; i < size; ++i)
+        y[at(i)] = static_cast<double>(weights(
+            n, ".weight")[at(static_cast<index_t>(x_of(0)[at(i / c_out)]) * c_out + i % c_out)]);
+      break;
+    case op::custom: {
+      std::vector<std::vector<f32>> in32;
+      std::vector<f32 const*> p;
+      for (int k = 0; k < n.inputs.count; ++k) in32.emplace_back(x_of(k).begin(), x_of(k).end());
+      for (auto const& a : in32) p.push_back(a.data());
+      std::vector<f32> out(at(size));
+      n.with.run({batch, p.data(), out.data(), size});
+      y.assign(out.begin(), out.end());
+      break;
+    }
+    case op::lstm:
+    case op::gru:
+      break;
+    }
+  }
+  return outputs;
+}
+
+/// A problem for any network: weights, inputs, and what comes out of the oracle.
+struct problem {
+  problem(graph::node const* nodes, int count, index_t items, random& r)
+      : weights(nodes, count, r), batch(items) {
+    for (int i = 0; i < count; ++i) {
+      graph::node const& n = nodes[i];
+      if (n.kind == graph::op::output) continue;
+      if (n.kind != graph::op::input) continue;
+      index_t const size = n.shape.size() * (n.shape.dynamic() ? batch : 1);
+      index_t most = INT32_MAX; // rows of the smallest table that reads these indices
+      for (int k = 0; k < count; ++k)
+        if (nodes[k].kind == graph::op::embedding && nodes[k].inputs[0] == i)
+          most = std::min(most, nodes[k].with.rows);
+      std::vector<double>& x = numbers.emplace_back();
+      if (n.type == graph::dtype::f32) {
+        auto& b = floats.emplace_back(size);
+        for (f32& e : b) e = r.normal(), x.push_back(static_cast<double>(e));
+        in.emplace_back(b.data());
+      } else {
+        auto& b = integers.emplace_back(size);
+        for (s32& e : b)
+          e = static_cast<s32>(r.between(0, most - 1)), x.push_back(static_cast<double>(e));
+        in.emplace_back(b.data());
+      }
+    }
+    expected = interpret(nodes, count, weights, batch, numbers);
+  }
+
+  // `in` needs graph/compiled.hpp's source; kept as pointers with their type here.
+  struct pointer {
+    f32 const* f = nullptr;
+    s32 const* i = nullptr;
+    explicit pointer(f32 const* p) : f(p) {}
+    explicit pointer(s32 const* p) : i(p) {}
+  };
+
+  random_weights weights;
+  index_t batch;
+  std::deque<exact_buffer<f32>> floats;
+  std::deque<exact_buffer<s32>> integers;
+  std::vector<pointer> in;
+  std::vector<std::vector<double>> numbers, expected;
+};
+
+} // namespace ia_nn_test

@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The other passes, proved by the compiler: what is removed, merged, sliced, grouped, and planned;
+// and the sentences of mistakes.
+#include "../../examples/models/mnist.hpp"
+#include "../../examples/models/mobilenet.hpp"
+#include "../../examples/models/resnet50.hpp"
+#include "../../examples/models/wide_deep.hpp"
+#include "../catch.hpp"
+
+#include <ia_nn/graph/custom.hpp>
+#include <ia_nn/graph/dump.hpp>
+
+#include <array>
+
+namespace {
+
+using namespace ia_nn::graph;
+using ia_nn::index_t;
+
+template <auto Body> struct net {
+  static constexpr auto build(builder& b) { return Body(input(b, "x", {any_batch, 8, 8, 4})); }
+};
+template <auto Body> constexpr draft written = original<net<Body>>.edit();
+constexpr draft draft_of(auto body) {
+  builder b;
+  output(body(input(b, "x", {any_batch, 8, 8, 4})));
+  return b.net;
+}
+
+// ---- simplification
+// -----------------------------------------------------------------------------------
+
+constexpr int nodes_after(auto body, int (*pass)(draft&)) {
+  draft d = draft_of(body);
+  pass(d);
+  return d.count();
+}
+static_assert(nodes_after([](value x) { return relu(dropout(identity(x))); }, remove_identities) ==
+              3);
+static_assert(nodes_after([](value x) { return concat({x}); }, remove_identities) == 2);
+static_assert(nodes_after([](value x) { return linear(x, 1, 0); }, remove_identities) == 2);
+static_assert(nodes_after([](value x) { return linear(x, 1, 2); }, remove_identities) == 3);
+static_assert(nodes_after([](value x) { return max_pool(x, {.kernel = 1}); }, remove_identities) ==
+              2);
+static_assert(nodes_after([](value x) { return reshape(x, {8, 8, 4}); }, remove_identities) == 2);
+static_assert(nodes_after([](value x) { return reshape(x, {64, 4}); }, remove_identities) == 3);
+
+static_assert(nodes_after([](value x) { return relu(x) + relu(x); }, merge_common) == 4);
+static_assert(nodes_after([](value x) { return clip(x, 0, 1) + clip(x, 0, 2); }, merge_common) ==
+              5);
+static_assert(nodes_after([](value x) { return tanh(relu(x)) + tanh(relu(x)); }, merge_common) ==
+              5);
+static_assert(
+    nodes_after([](value x) { return conv2d(x, {.filters = 4}) + conv2d(x, {.filters = 4}); },
+                merge_common) == 5); // their weights differ
+
+static_assert(nodes_after(
+                  [](value x) {
+                    static_cast<void>(tanh(relu(x)));
+                    return x;
+                  },
+                  remove_dead) == 2);
+
+constexpr node folded(auto body) {
+  draft d = draft_of(body);
+  fold_constants(d);
+  remove_dead(d);
+  return d[d[d.count() - 1].inputs[0]];
+}
+constexpr node doubled = folded([](value x) { return x * constant(x, 2); });
+static_assert(doubled.kind == op::activation && doubled.with.act == function::linear &&
+              doubled.with.a == 2 && doubled.with.b == 0);
+constexpr node less = folded([](value x) { return constant(x, 5) - x; });
+static_assert(less.with.a == -1 && less.with.b == 5);
+constexpr node seven = folded([](value x) { return relu(constant(x, 3) + constant(x, 4)); });
+static_assert(seven.kind == op::constant && seven.with.a == 7);
+
+// ---- shapes
+// -------------------------------------------------------------------------------------------
+
+constexpr dims shape_of(auto body) {
+  draft const d = draft_of(body);
+  return d[d.count() - 1].shape;
+}
+static_assert(shape_of([](value x) {
+                return conv2d(x, {.filters = 6, .kernel = 3, .stride = 2, .pad = 1});
+              }) == dims{any_batch, 4, 4, 6});
+static_assert(shape_of([](value x) {
+                return conv2d(x, {.filters = 6, .kernel = {1, 3}, .dilation = 2});
+              }) == dims{any_batch, 8, 4, 6});
+static_assert(shape_of([](value x) {
+                return max_pool(x, {.kernel = 3, .stride = 2, .ceil_mode = true});
+              }) == dims{any_batch, 4, 4, 4});
+static_assert(shape_of([](value x) { return global_average_pool(x); }) == dims{any_batch, 4});
+static_assert(shape_of([](value x) { return concat({x, relu(x)}, {.axis = 1}); }) ==
+              dims{any_batch, 16, 8, 4});
+static_assert(shape_of([](value x) { return flatten(x); }) == dims{any_batch, 256});
+static_assert(shape_of([](value x) { return reshape(x, {2, -1}); }) == dims{any_batch, 2, 128});
+static_assert(shape_of([](value x) { return lstm(reshape(x, {8, 32}), {.hidden = 5}); }) ==
+              dims{any_batch, 8, 5});
+static_assert(shape_of([](value x) {
+                return gru(reshape(x, {8, 32}), {.hidden = 5, .last_only = true});
+              }) == dims{any_batch, 5});
+
+struct halve {
+  static constexpr char const* name = "halve";
+  static constexpr bool thread_safe = true;
+  static constexpr dims shape(dims const& x) { return x; }
+  static void run(custom_call const& c) noexcept {
+    for (index_t i = 0; i < c.size; ++i) c.dst[i] = 0.5F * c.src[0][i];
+  }
+};
+static_assert(shape_of([](value x) { return custom<halve>({x}); }) == dims{any_batch, 8, 8, 4});
+
+// ---- sentences
+// ----------------------------------------------------------------------------------------
+
+template <auto Body> constexpr std::string_view said = mistake<net<Body>>();
+static_assert(said<[](value x) {
+                return conv2d(x, {.filters = 8, .channels = 128, .name = "stage2.conv1"});
+              }> == "ia_nn: conv2d 'stage2.conv1': input has 4 channels, weights expect 128");
+static_assert(said<[](value x) { return add(x, max_pool(x, {.kernel = 2}), {.name = "sum"}); }> ==
+              "ia_nn: add 'sum': left has shape (any, 8, 8, 4), right (any, 4, 4, 4)");
+static_assert(said<[](value x) { return conv2d(x, {.filters = 8, .kernel = 9, .name = "c"}); }> ==
+              "ia_nn: conv2d 'c': height: the kernel reaches over 9 elements, the padded input "
+              "(any, 8, 8, 4) has 8");
+static_assert(said<[](value x) { return conv2d(flatten(x), {.filters = 8, .name = "c"}); }> ==
+              "ia_nn: conv2d 'c': input (any, 256) must be (batch, height, width, channels)");
+static_assert(said<[](value x) { return conv2d(x, {.filters = 8, .groups = 3, .name = "c"}); }> ==
+              "ia_nn: conv2d 'c': 3 groups do not divide 4 channels of input (any, 8, 8, 4) and 8 "
+              "filters");
+static_assert(said<[](value x) { return dense(x, {.units = 8, .columns = 5, .name = "fc"}); }> ==
+              "ia_nn: dense 'fc': input (any, 8, 8, 4) has 4 columns, weights expect 5");
+static_assert(
+    said<[](value x) { return concat({x, max_pool(x, {.kernel = 2})}, {.name = "cat"}); }> ==
+    "ia_nn: concat 'cat': input 0 has shape (any, 8, 8, 4), input 1 (any, 4, 4, 4)");
+static_assert(said<[](value x) { return reshape(x, {3, -1}, {.name = "r"}); }> ==
+              "ia_nn: reshape 'r': input (any, 8, 8, 4) has not as many elements as (any, 3, any)");
+static_assert(said<[](value x) { return embedding(x, {.rows = 9, .width = 2, .name = "e"}); }> ==
+              "ia_nn: embedding 'e': input must hold s32 indices, it has f32 elements");
+static_assert(said<[](value x) { return lstm(x, {.hidden = 2, .name = "l"}); }> ==
+              "ia_nn: lstm 'l': input (any, 8, 8, 4) must be (batch, time, features)");
+static_assert(said<[](value x) {
+                return dense(dense(x, {.units = 1, .name = "fc"}), {.units = 1, .name = "fc"});
+              }> == "ia_nn: dense 'fc': another layer has this name");
+static_assert(said<[](value) {}> == "ia_nn: network: nothing is an output");
+static_assert(said<[](value x) { return relu(input(*x.owner, "y", {any_batch, 2})); }> ==
+              "ia_nn: input 'x': nothing reads it");
+static_assert(said<[](value x) { return x + input(*x.owner, "y", {3, 8, 8, 4}); }> ==
+              "ia_nn: input 'y': its batch differs from that of another input");
+static_assert(said<[](value x) { // what comes first is reported
+                return flatten(dense(conv2d(x, {.kernel = 9, .name = "c"}), {.columns = 9}));
+              }>.starts_with("ia_nn: conv2d 'c': "));
+static_assert(said<[](value x) { return relu(x); }> == "");
+
+// ---- concatenations
+// -------------------------------------------------------------------------------------
+
+constexpr auto branches = [](value x) {
+  auto const a = relu(conv2d(x, {.filters = 3, .name = "a"}));
+  auto const b = conv2d(x, {.filters = 5, .name = "b"});
+  auto const c = max_pool(x, {.kernel = 3, .stride = 1, .pad = 1, .name = "c"});
+  return concat({a, b, c}, {.name = "cat"});
+};
+// Three producers write their columns; there is no concat left.
+static_assert(schedule<net<branches>>.count == 3 && planned<net<branches>>);
+constexpr bool sliced(auto const& p, index_t a, index_t b, index_t c) {
+  index_t const columns[] = {a, b, c};
+  for (int i = 0; i < 3; ++i)
+    if (p.places[p.steps[i].out].column != columns[i] || p.places[p.steps[i].out].ld != 12)
+      return false;
+  return true;
+}
+static_assert(sliced(schedule<net<branches>>, 0, 3, 8));
+// Nested concats are one; x, an input, is copied.
+constexpr auto nested = [](value x) {
+  auto const a = conv2d(x, {.filters = 3, .name = "a"}), b = conv2d(x, {.filters = 5, .name = "b"});
+  return tanh(concat({concat({a, b}), x}));
+};
+static_assert(schedule<net<nested>>.count == 4 && planned<net<nested>>); // 2 convs, concat, tanh
+static_assert(schedule<net<nested>>.steps[2].inputs.count == 1 &&
+              schedule<net<nested>>.steps[1].column == 3);
+// A branch that is read twice is copied.
+constexpr auto read_twice = [](value x) {
+  auto const a = relu(x), b = conv2d(a, {.filters = 2});
+  return concat({a, b}, {.name = "cat"});
+};
+static_assert(schedule<net<read_twice>>.count == 3);
+static_assert(schedule<net<read_twice>>.steps[2].kind == op::concat &&
+              schedule<net<read_twice>>.steps[2].inputs.count == 1);
+// Along another axis everything is copied.
+constexpr auto rows = [](value x) { return concat({relu(x), tanh(x)}, {.axis = 1}); };
+static_assert(schedule<net<rows>>.count == 3 && schedule<net<rows>>.steps[2].inputs.count == 2);
+
+// ---- parallel groups
+// ------------------------------------------------------------------------------------
+
+// All to one: embeddings that fill one concat.
+using wide = models::wide_deep<any_batch, 100, 8>;
+static_assert(schedule<wide>.groups == 1);
+static_assert([] {
+  int members = 0;
+  for (int i = 0; i < schedule<wide>.count; ++i)
+    if (schedule<wide>.steps[i].group == 0)
+      members += schedule<wide>.steps[i].kind == op::embedding && schedule<wide>.times[i] == 0;
+  return members;
+}() == 26);
+struct wide_alone : wide {
+  static constexpr options passes{.parallel_all_to_one = false};
+};
+static_assert(schedule<wide_alone>.groups == 0);
+
+// One to all: branches of one value.
+constexpr auto heads = [](value x) {
+  auto const f = flatten(x);
+  return std::array<value, 3>{dense(f, {.units = 2, .name = "a"}),
+                              dense(f, {.units = 3, .name = "b"}),
+                              relu(dense(f, {.units = 4, .name = "c"}))};
+};
+static_assert(schedule<net<heads>>.groups == 1 && schedule<net<heads>>.steps[2].group == 0);
+struct heads_alone : net<heads> {
+  static constexpr options passes{.parallel_one_to_all = false};
+};
+static_assert(schedule<heads_alone>.groups == 0);
+
+// Separate: towers.
+struct towers {
+  static constexpr void build(builder& b) {
+    for (int i = 0; i < 3; ++i) {
+      auto const x = input(b, label("in") + i, {any_batch, 10 + i});
+      output(softmax(dense(x, {.units = 4, .name = label("fc") + i})), label("out") + i);
+    }
+  }
+};
+static_assert(schedule<towers>.count == 6 && schedule<towers>.groups == 2);
+struct towers_alone : towers {
+  static constexpr options passes{.parallel_separate = false};
+};
+static_assert(schedule<towers_alone>.groups == 0);
+// What depends on each other is no group.
+constexpr auto line = [](value x) {
+  auto const f = flatten(x);
+  return dense(dense(f, {.units = 256}) + f, {.units = 256}) + f;
+};
+static_assert(schedule<net<line>>.groups == 0);
+// The user's operations say whether they may join.
+struct hermit : halve {
+  static constexpr bool thread_safe = false;
+};
+template <class T>
+constexpr auto pair = [](value x) { return std::array<value, 2>{custom<T>({x}), custom<T>({x})}; };
+static_assert(schedule<net<pair<halve>>>.groups == 1 && schedule<net<pair<hermit>>>.groups == 0);
+
+// ---- memory
+// ---------------------------------------------------------------------------------------------
+
+static_assert(planned<models::resnet50<>> && planned<models::resnet50<16>>);
+static_assert(planned<models::mobilenet<>> && planned<models::mnist<>> && planned<wide>);
+static_assert(schedule<models::resnet50<>>.count == 57); // 53 convs, 2 pools, dense, softmax
+static_assert(schedule<models::resnet50<>>.bytes == 5218304);
+static_assert(schedule<models::resnet50<16>>.bytes == 16 * 5218304);
+static_assert(schedule<models::mobilenet<>>.count == 30);
+
+// In place: a chain of steps in which each may write over its source needs one buffer.
+constexpr auto chain_net = [](value x) { return tanh(softmax(layer_norm(softmax(x)))); };
+static_assert(schedule<net<chain_net>>.buffer_count == 1);
+struct chain_apart : net<chain_net> {
+  static constexpr options passes{.in_place = false};
+};
+static_assert(schedule<chain_apart>.buffer_count == 3 && planned<chain_apart>);
+static_assert(schedule<chain_apart>.bytes == 2 * 1024); // two at a time
+// Never over an input of the network, nor over what is read later.
+constexpr auto kept = [](value x) {
+  auto const s = softmax(x);
+  return layer_norm(s) + s;
+};
+static_assert(schedule<net<kept>>.buffer_count == 2);
+
+// The proof itself can fail.
+constexpr std::array<buffer, 2> together{buffer{64, 0, 2, 0, 0}, buffer{64, 1, 3, 64, 1}};
+constexpr std::array<buffer, 2> clash{buffer{128, 0, 2, 0, 0}, buffer{64, 1, 3, 64, 1}};
+constexpr std::array<buffer, 2> in_turn{buffer{128, 0, 2, 0, 0}, buffer{64, 3, 3, 64, 1}};
+static_assert(never_overlaps(together, 128) && !never_overlaps(together, 127));
+static_assert(!never_overlaps(clash, 128) && never_overlaps(in_turn, 128));
+
+// ---- looking at it
+// --------------------------------------------------------------------------------------
+
+TEST_CASE("dump", "[graph]") {
+  using resnet = models::resnet50<>;
+  std::string const steps = dump_steps<resnet>();
+  REQUIRE(steps.find("conv2d (batch_norm) + layer1.0.bn3 > relu") != std::string::npos);
+  REQUIRE(steps.find("178 nodes, 57 steps") != std::string::npos);
+  REQUIRE(dump_nodes<resnet>().find("layer4.2.conv3") != std::string::npos);
+  REQUIRE(dot_nodes<resnet>().find("n0 -> n1;") != std::string::npos);
+  std::string const dot = dot_steps<wide>();
+  REQUIRE(dot.find("subgraph cluster0 { label=\"parallel\";") != std::string::npos);
+  // Each buffer is a rectangle, and there is one behind them.
+  std::string const svg = memory_svg<resnet>();
+  int rectangles = 0;
+  for (std::size_t at = 0; (at = svg.find("<rect ", at)) != std::string::npos; ++at) ++rectangles;
+  REQUIRE(rectangles == schedule<resnet>.buffer_count + 1);
+}
+
+TEST_CASE("cost", "[graph]") {
+  // 2 * 112 * 112 * 64 * 7 * 7 * 3 multiply-adds and one function each.
+  step_cost const c =
+      cost_of(simplified<models::resnet50<>>, schedule<models::resnet50<>>.steps[0]);
+  REQUIRE(c.flops == index_t{112} * 112 * 64 * (2 * 147 + 1));
+  REQUIRE(c.written == 4 * 112 * 112 * 64);
+  REQUIRE(c.read == 4 * 224 * 224 * 3);
+  REQUIRE(c.weights == 4 * 64 * 147);
+}
+
+} // namespace
