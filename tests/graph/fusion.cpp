@@ -21,7 +21,8 @@ template <class Net> constexpr label form(char const* name) {
   label t = s.kind == op::activation ? "elementwise" : name_of(s.kind);
   if (s.batch_norm >= 0) t += " folded";
   for (stage const& g : s.stages) {
-    constexpr char const* names[] = {"", " +", " -", " from", " *", " batch_norm"};
+    constexpr char const* names[] = {"",   " +",    " -",   " from", " *",
+                                     " /", " over", " min", " max",  " batch_norm"};
     if (g.kind == stage_kind::function) {
       t += " ";
       t += name_of(g.act);

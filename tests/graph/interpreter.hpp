@@ -156,14 +156,30 @@ inline std::vector<std::vector<double>> interpret(graph::node const* nodes, int 
                        static_cast<double>(n.with.b));
       break;
     case op::add:
-      for (index_t i = 0; i < size; ++i) y[at(i)] = x_of(0)[at(i)] + x_of(1)[at(i)];
-      break;
     case op::subtract:
-      for (index_t i = 0; i < size; ++i) y[at(i)] = x_of(0)[at(i)] - x_of(1)[at(i)];
-      break;
     case op::multiply:
-      for (index_t i = 0; i < size; ++i) y[at(i)] = x_of(0)[at(i)] * x_of(1)[at(i)];
+    case op::divide:
+    case op::minimum:
+    case op::maximum: {
+      // The element of an operand that meets element i: its coordinates, 0 along axes of extent 1.
+      auto const element = [&](int k, index_t i) {
+        graph::dims const& s = nodes[n.inputs[k]].shape;
+        index_t from = 0, stride = 1;
+        for (int d = shape.rank - 1; d > 0; i /= shape[d], stride *= s[d], --d)
+          from += s[d] == 1 ? 0 : i % shape[d] * stride;
+        return x_of(k)[at(from + i * stride)];
+      };
+      for (index_t i = 0; i < size; ++i) {
+        double const l = element(0, i), r = element(1, i);
+        y[at(i)] = n.kind == op::add        ? l + r
+                   : n.kind == op::subtract ? l - r
+                   : n.kind == op::multiply ? l * r
+                   : n.kind == op::divide   ? l / r
+                   : n.kind == op::minimum  ? std::fmin(l, r)
+                                            : std::fmax(l, r);
+      }
       break;
+    }
     case op::dense: {
       auto const& w = weights(n, ".weight");
       index_t const k = in.last();
@@ -302,8 +318,14 @@ inline std::vector<std::vector<double>> interpret(graph::node const* nodes, int 
       y.assign(out.begin(), out.end());
       break;
     }
+    case op::deconv:
+    case op::group_norm:
+    case op::pad:
+    case op::transpose:
+    case op::slice:
     case op::lstm:
     case op::gru:
+    case op::rnn:
       break;
     }
   }

@@ -118,6 +118,18 @@ struct long_tail {
       case stage_kind::multiply:
         x = x * at.template matrix<F>(s.p, s.ld);
         break;
+      case stage_kind::divide:
+        x = x / at.template matrix<F>(s.p, s.ld);
+        break;
+      case stage_kind::divide_from:
+        x = at.template matrix<F>(s.p, s.ld) / x;
+        break;
+      case stage_kind::minimum:
+        x = min(at.template matrix<F>(s.p, s.ld), x);
+        break;
+      case stage_kind::maximum:
+        x = max(at.template matrix<F>(s.p, s.ld), x);
+        break;
       case stage_kind::batch_norm:
         x = fma(x, at.template columns<F>(s.p), at.template columns<F>(s.q));
         break;

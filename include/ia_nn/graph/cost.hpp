@@ -23,19 +23,28 @@ template <class Nodes> constexpr index_t weight_count(Nodes const& d, int id) {
   index_t const in = d[n.inputs[0]].shape.last(), out = n.with.units;
   switch (n.kind) {
   case op::conv:
+  case op::deconv:
     return out * (in / n.with.groups * n.with.win.kernel.size() + n.with.bias);
   case op::dense:
     return out * (in + n.with.bias);
   case op::batch_norm:
     return in * (n.with.affine ? 4 : 2);
   case op::layer_norm:
+  case op::group_norm:
     return n.with.affine ? 2 * in : 0;
   case op::embedding:
     return n.with.rows * out;
   case op::lstm:
-    return 4 * out * (in + out + 2);
   case op::gru:
-    return 3 * out * (in + out + 2);
+  case op::rnn: {
+    index_t const gates = n.kind == op::lstm ? 4 : n.kind == op::gru ? 3 : 1;
+    index_t const ways = n.with.way == direction::both ? 2 : 1;
+    index_t const wide = n.with.rows > 0 ? n.with.rows : out;
+    index_t sum = 0, from = in;
+    for (int l = 0; l < n.with.layers; ++l, from = ways * wide)
+      sum += ways * (gates * out * (from + wide + 2 * n.with.bias) + n.with.rows * out);
+    return sum;
+  }
   default:
     return 0;
   }
@@ -49,12 +58,17 @@ template <class Nodes> constexpr step_cost cost_of(Nodes const& d, step const& s
   for (int const in : s.inputs) c.read += 4 * d[in].shape.size();
   for (stage const& g : s.stages) {
     c.flops += size * (g.kind == stage_kind::batch_norm ? 2 : 1);
-    if (g.operand >= 0) c.read += 4 * size;
+    if (g.operand >= 0) c.read += 4 * d[g.operand].shape.size();
     if (g.kind == stage_kind::batch_norm) c.weights += 4 * weight_count(d, g.source);
   }
   switch (s.kind) {
   case op::conv:
     c.flops += 2 * size * n.with.win.kernel.size() * d[n.inputs[0]].shape.last() / n.with.groups;
+    c.weights += 4 * weight_count(d, s.anchor);
+    break;
+  case op::deconv: // every element of the source meets every tap
+    c.flops +=
+        2 * d[n.inputs[0]].shape.size() * n.with.win.kernel.size() * n.with.units / n.with.groups;
     c.weights += 4 * weight_count(d, s.anchor);
     break;
   case op::dense:
@@ -63,13 +77,14 @@ template <class Nodes> constexpr step_cost cost_of(Nodes const& d, step const& s
     break;
   case op::max_pool:
   case op::average_pool:
-    c.flops += size * n.with.win.kernel.size();
+    c.flops += n.with.adaptive ? d[n.inputs[0]].shape.size() : size * n.with.win.kernel.size();
     break;
   case op::softmax:
   case op::log_softmax:
     c.flops += 3 * size;
     break;
   case op::layer_norm:
+  case op::group_norm:
     c.flops += 6 * size;
     break;
   case op::lrn:
@@ -79,7 +94,8 @@ template <class Nodes> constexpr step_cost cost_of(Nodes const& d, step const& s
     c.read += 4 * size;
     break; // the rows, not the table
   case op::lstm:
-  case op::gru: {
+  case op::gru:
+  case op::rnn: {
     index_t const steps = d[n.inputs[0]].shape[1];
     index_t const matrices = weight_count(d, s.anchor);
     c.flops += 2 * steps * matrices;

@@ -54,7 +54,8 @@ template <class Nodes> std::string chain_text(Nodes const& d, step const& s) {
   std::string t;
   if (s.batch_norm >= 0) t += " (batch_norm)";
   for (stage const& g : s.stages) {
-    constexpr char const* signs[] = {"", " + ", " - ", " from ", " * "};
+    constexpr char const* signs[] = {"",    " + ",    " - ",   " from ", " * ",
+                                     " / ", " over ", " min ", " max "};
     if (g.kind == stage_kind::function) t += std::string(" > ") + name_of(g.act);
     else if (g.kind == stage_kind::batch_norm) t += " > batch_norm";
     else t += signs[static_cast<int>(g.kind)] + text_of(d[root(d, g.operand)]);

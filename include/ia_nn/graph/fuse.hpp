@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// From nodes to steps. Behind a convolution or a dense layer follow, as long as nothing else reads
-// what lies between:
+// From nodes to steps. Behind a convolution, a transposed one or a dense layer follow, as long as
+// nothing else reads what lies between:
 //
 //   batch norm directly behind it      into the weights, when they are loaded
 //   functions, batch norms             stages
-//   + - * with a value of its shape    a stage that reads the other value
+//   + - * / min max with a value       a stage that reads the other value, of the same shape
 //
 // in any order. A value that is read twice, or is an output, ends the chain: it must be in memory.
 // Of two kernels whose results are added the later one takes the addition: then the other value is
 // there. A fused step runs where its last node stood, so what it reads has been computed.
 //
-// Element-wise operations that are left form chains of their own.
+// Element-wise operations that are left form chains of their own; there the other value may be one
+// that is repeated.
 #pragma once
 
 #include <ia_nn/graph/steps.hpp>
@@ -21,8 +22,9 @@ namespace graph {
 
 namespace detail {
 
-/// The stage that node n is behind `from`.
-constexpr stage stage_of(node const& n, int id, int from) {
+/// The stage that node n is behind `from`, whose shape it has.
+template <class Nodes> constexpr stage stage_of(Nodes const& d, int id, int from) {
+  node const& n = d[id];
   stage s{.source = id};
   if (n.kind == op::activation) {
     s.act = n.with.act;
@@ -35,10 +37,27 @@ constexpr stage stage_of(node const& n, int id, int from) {
   }
   bool const right = n.inputs[1] == from && n.inputs[0] != from;
   s.operand = n.inputs[right ? 0 : 1];
-  s.kind = n.kind == op::add        ? stage_kind::add
-           : n.kind == op::multiply ? stage_kind::multiply
-           : right                  ? stage_kind::subtract_from
-                                    : stage_kind::subtract;
+  s.how = spread_of(n.shape, d[s.operand].shape);
+  switch (n.kind) {
+  case op::add:
+    s.kind = stage_kind::add;
+    break;
+  case op::multiply:
+    s.kind = stage_kind::multiply;
+    break;
+  case op::minimum:
+    s.kind = stage_kind::minimum;
+    break;
+  case op::maximum:
+    s.kind = stage_kind::maximum;
+    break;
+  case op::divide:
+    s.kind = right ? stage_kind::divide_from : stage_kind::divide;
+    break;
+  default:
+    s.kind = right ? stage_kind::subtract_from : stage_kind::subtract;
+    break;
+  }
   return s;
 }
 
@@ -51,7 +70,7 @@ public:
   constexpr std::vector<step> run() {
     // Later kernels first: they take the additions.
     for (int i = d_.count() - 1; i >= 0; --i)
-      if (d_[i].kind == op::conv || d_[i].kind == op::dense) {
+      if (has_epilogue(d_[i].kind)) {
         step s{.kind = d_[i].kind, .anchor = i, .out = i};
         s.inputs = d_[i].inputs;
         grow(s, o_.fuse_epilogues);
@@ -63,8 +82,10 @@ public:
       step s{.kind = kind, .anchor = i, .out = i};
       if (is_elementwise(kind)) {
         s.kind = op::activation;
-        s.inputs.add(d_[i].inputs[0]);
-        s.stages.add(stage_of(d_[i], i, d_[i].inputs[0]));
+        node const& n = d_[i]; // begins with an operand of its shape
+        int const first = n.inputs[d_[n.inputs[0]].shape == n.shape ? 0 : 1];
+        s.inputs.add(first);
+        s.stages.add(stage_of(d_, i, first));
         grow(s, o_.fuse_elementwise);
       } else {
         s.inputs = d_[i].inputs;
@@ -81,13 +102,15 @@ private:
     while (uses_[static_cast<std::size_t>(s.out)] == 1) {
       int const next = readers_[static_cast<std::size_t>(s.out)];
       node const& n = d_[next];
-      if (taken(next) || !is_elementwise(n.kind)) return;
-      bool const kernel = s.kind == op::conv || s.kind == op::dense;
+      if (taken(next) || !is_elementwise(n.kind) || !(n.shape == d_[s.out].shape)) return;
+      bool const kernel = has_epilogue(s.kind);
       if (n.kind == op::batch_norm && kernel && s.out == s.anchor && o_.fold_batch_norm) {
         s.batch_norm = next;
       } else {
         if (!stages || s.stages.full()) return;
-        s.stages.add(stage_of(n, next, s.out));
+        stage const g = stage_of(d_, next, s.out);
+        if (kernel && g.how != spread::none) return; // epilogues know no items
+        s.stages.add(g);
       }
       taken_[static_cast<std::size_t>(next)] = 0;
       s.out = next;
@@ -123,7 +146,7 @@ template <class Nodes> constexpr std::vector<step> fuse(Nodes const& d, options 
 
 /// True if a step writes rows that lie `ld` elements apart.
 constexpr bool writes_slices(op kind) {
-  return kind == op::conv || kind == op::dense || kind == op::activation || kind == op::max_pool ||
+  return has_epilogue(kind) || kind == op::activation || kind == op::max_pool ||
          kind == op::average_pool || kind == op::embedding;
 }
 

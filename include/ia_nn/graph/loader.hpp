@@ -55,9 +55,11 @@ struct plan_view {
   static constexpr op family(op k) {
     return k == op::average_pool ? op::max_pool : k == op::log_softmax ? op::softmax : k;
   }
-  static constexpr unsigned bit(op k) { return 1U << static_cast<int>(family(k)); }
-  constexpr unsigned kinds() const {
-    unsigned mask = 0;
+  static constexpr std::uint64_t bit(op k) {
+    return std::uint64_t{1} << static_cast<int>(family(k));
+  }
+  constexpr std::uint64_t kinds() const {
+    std::uint64_t mask = 0;
     for (int i = 0; i < count; ++i) mask |= bit(steps[i].kind);
     return mask;
   }
@@ -115,7 +117,7 @@ struct plan_view {
 };
 
 /// What a network keeps. Kinds: plan_view::kinds.
-template <class Policy, unsigned Kinds> struct loaded {
+template <class Policy, std::uint64_t Kinds> struct loaded {
   using I = typename Policy::isa_type;
   using A = typename Policy::operand;
 

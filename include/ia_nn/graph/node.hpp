@@ -6,7 +6,7 @@
 #pragma once
 
 #include <ia_nn/graph/label.hpp>
-#include <ia_nn/ops/window.hpp>
+#include <ia_nn/graph/operation.hpp>
 
 #include <initializer_list>
 #include <vector>
@@ -18,78 +18,6 @@ namespace graph {
 inline constexpr index_t any_batch = -1;
 
 enum class dtype : unsigned char { f32, s32 };
-
-enum class op : unsigned char {
-  input,
-  output,
-  constant,
-  conv,
-  dense,
-  batch_norm,
-  activation,
-  add,
-  subtract,
-  multiply,
-  max_pool,
-  average_pool,
-  softmax,
-  log_softmax,
-  lrn,
-  layer_norm,
-  concat,
-  reshape,
-  embedding,
-  dropout,
-  identity,
-  lstm,
-  gru,
-  custom
-};
-
-constexpr char const* name_of(op k) {
-  constexpr char const* names[] = {
-      "input",      "output",      "constant", "conv",       "dense",    "batch_norm",
-      "activation", "add",         "subtract", "multiply",   "max_pool", "average_pool",
-      "softmax",    "log_softmax", "lrn",      "layer_norm", "concat",   "reshape",
-      "embedding",  "dropout",     "identity", "lstm",       "gru",      "custom"};
-  return names[static_cast<int>(k)];
-}
-
-/// The functions of math/activation.hpp, by name.
-enum class function : unsigned char {
-  identity,
-  relu,
-  leaky_relu,
-  clip,
-  elu,
-  selu,
-  celu,
-  sigmoid,
-  hard_sigmoid,
-  tanh,
-  softplus,
-  softsign,
-  gelu,
-  gelu_tanh,
-  swish,
-  hard_swish,
-  mish,
-  square,
-  sqrt,
-  abs,
-  exp,
-  log,
-  linear
-};
-
-constexpr char const* name_of(function f) {
-  constexpr char const* names[] = {"identity",   "relu",     "leaky_relu", "clip",         "elu",
-                                   "selu",       "celu",     "sigmoid",    "hard_sigmoid", "tanh",
-                                   "softplus",   "softsign", "gelu",       "gelu_tanh",    "swish",
-                                   "hard_swish", "mish",     "square",     "sqrt",         "abs",
-                                   "exp",        "log",      "linear"};
-  return names[static_cast<int>(f)];
-}
 
 /// A list of at most Capacity elements without memory of its own.
 template <class T, int Capacity> struct short_list {
@@ -160,38 +88,6 @@ struct dims {
 
 inline constexpr int max_inputs = 32;
 
-struct custom_call; // graph/custom.hpp
-using custom_function = void (*)(custom_call const&) noexcept;
-
-/// All parameters there are; an operation uses some of them.
-struct attributes {
-  window win{};       ///< conv, pools
-  index_t units = 0;  ///< filters of conv, columns of dense, width of embedding, hidden size
-  index_t groups = 1; ///< conv
-  index_t rows = 0;   ///< embedding: rows of the table; lrn: channels of a sum
-  function act = function::identity;
-  f32 a = 0, b = 0, c = 0;    ///< parameters of a function; constant: a; lrn: alpha, beta, bias
-  f32 epsilon = 0;            ///< norms
-  int axis = 0;               ///< concat
-  bool bias = true;           ///< conv, dense
-  bool affine = true;         ///< norms: scale and shift
-  bool ceil_mode = false;     ///< pools
-  bool count_padding = false; ///< average_pool
-  bool last_only = false;     ///< lstm, gru: the output of the last time step
-  bool thread_safe = false;   ///< custom
-  custom_function run = nullptr;
-
-  friend constexpr bool operator==(attributes const& x, attributes const& y) {
-    window const &v = x.win, &w = y.win;
-    return v.kernel == w.kernel && v.stride == w.stride && v.dilation == w.dilation &&
-           v.pad_begin == w.pad_begin && v.pad_end == w.pad_end && x.units == y.units &&
-           x.groups == y.groups && x.rows == y.rows && x.act == y.act && x.a == y.a && x.b == y.b &&
-           x.c == y.c && x.epsilon == y.epsilon && x.axis == y.axis && x.bias == y.bias &&
-           x.affine == y.affine && x.ceil_mode == y.ceil_mode &&
-           x.count_padding == y.count_padding && x.last_only == y.last_only && x.run == y.run;
-  }
-};
-
 struct node {
   op kind = op::input;
   dtype type = dtype::f32;
@@ -244,12 +140,6 @@ template <int N> struct network {
     return d;
   }
 };
-
-/// Weights that a node reads beside its inputs. What they are called is in docs/graph.md.
-constexpr bool has_weights(op k) {
-  return k == op::conv || k == op::dense || k == op::batch_norm || k == op::layer_norm ||
-         k == op::embedding || k == op::lstm || k == op::gru;
-}
 
 } // namespace graph
 IA_NN_END

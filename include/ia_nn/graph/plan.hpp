@@ -62,10 +62,10 @@ template <class Buffers> constexpr bool never_overlaps(Buffers const& all, index
 namespace detail {
 
 /// Kinds that may write over their source: each element depends on itself alone, or on its row,
-/// which is read before it is written.
+/// which is read before it is written; a group norm has read the image by then.
 constexpr bool works_in_place(op kind) {
   return kind == op::activation || kind == op::softmax || kind == op::log_softmax ||
-         kind == op::layer_norm;
+         kind == op::layer_norm || kind == op::group_norm;
 }
 
 template <class Nodes> class planner {
@@ -160,7 +160,7 @@ private:
              shape.last() == d_[value].shape.last() && slice_[at(r)] < 0;
     };
     if (works_in_place(s.kind) && fits(s.inputs[0])) return root(d_, s.inputs[0]);
-    if (s.kind == op::conv || s.kind == op::dense || s.kind == op::activation)
+    if (has_epilogue(s.kind) || s.kind == op::activation)
       for (stage const& g : s.stages)
         if (g.operand >= 0 && fits(g.operand)) return root(d_, g.operand);
     return -1;

@@ -73,10 +73,26 @@ constexpr void become_constant(node& n, f32 number) {
   n.with.a = number;
   n.inputs = {};
 }
-constexpr void become_linear(node& n, int from, f32 a, f32 b) {
+constexpr f32 folded(op kind, f32 x, f32 y) {
+  switch (kind) {
+  case op::add:
+    return x + y;
+  case op::subtract:
+    return x - y;
+  case op::multiply:
+    return x * y;
+  case op::divide:
+    return x / y;
+  case op::minimum:
+    return y < x ? y : x;
+  default:
+    return x < y ? y : x;
+  }
+}
+constexpr void become_function(node& n, int from, function f, f32 a, f32 b) {
   n.kind = op::activation;
   n.with = {};
-  n.with.act = function::linear;
+  n.with.act = f;
   n.with.a = a, n.with.b = b;
   n.inputs = {};
   n.inputs.add(from);
@@ -92,20 +108,27 @@ constexpr int fold_constants(draft& d) {
     auto const number = [&](int k) { return d[n.inputs[k]].with.a; };
     if (n.kind == op::activation && is_constant(0) && detail::folds(n.with.act)) {
       detail::become_constant(n, detail::folded(n.with.act, number(0), n.with.a, n.with.b));
-    } else if (n.kind == op::add || n.kind == op::subtract || n.kind == op::multiply) {
+    } else if (is_binary(n.kind)) {
       bool const l = is_constant(0), r = is_constant(1);
       if (!l && !r) continue;
       op const kind = n.kind;
       if (l && r) {
         f32 const x = number(0), y = number(1);
-        detail::become_constant(n, kind == op::add ? x + y : kind == op::subtract ? x - y : x * y);
+        if (kind == op::divide && y == 0) continue;
+        detail::become_constant(n, detail::folded(kind, x, y));
       } else {
         f32 const c = number(l ? 0 : 1);
         int const from = n.inputs[l ? 1 : 0];
-        if (kind == op::add) detail::become_linear(n, from, 1, c);
-        else if (kind == op::multiply) detail::become_linear(n, from, c, 0);
-        else if (l) detail::become_linear(n, from, -1, c);
-        else detail::become_linear(n, from, 1, -c);
+        if (!(d[from].shape == n.shape)) continue; // it is repeated
+        if (kind == op::add) detail::become_function(n, from, function::linear, 1, c);
+        else if (kind == op::multiply) detail::become_function(n, from, function::linear, c, 0);
+        else if (kind == op::minimum)
+          detail::become_function(n, from, function::clip, -__builtin_inff(), c);
+        else if (kind == op::maximum)
+          detail::become_function(n, from, function::clip, c, __builtin_inff());
+        else if (kind == op::divide) continue; // 1 / c is rounded
+        else if (l) detail::become_function(n, from, function::linear, -1, c);
+        else detail::become_function(n, from, function::linear, 1, -c);
       }
     } else {
       continue;

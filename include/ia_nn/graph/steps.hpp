@@ -5,7 +5,7 @@
 // run.
 #pragma once
 
-#include <ia_nn/graph/node.hpp>
+#include <ia_nn/graph/shapes_layout.hpp>
 
 IA_NN_BEGIN
 namespace graph {
@@ -16,12 +16,17 @@ enum class stage_kind : unsigned char {
   subtract,      ///< v - operand
   subtract_from, ///< operand - v
   multiply,      ///< v * operand
+  divide,        ///< v / operand
+  divide_from,   ///< operand / v
+  minimum,       ///< min(v, operand)
+  maximum,       ///< max(v, operand)
   batch_norm     ///< v a[channel] + b[channel]
 };
 
 struct stage {
   stage_kind kind = stage_kind::function;
   function act = function::identity;
+  spread how = spread::none; ///< how the operand is repeated
   f32 a = 0, b = 0;
   int operand = -1; ///< the value read
   int source = -1;  ///< the node that this was
@@ -72,9 +77,10 @@ inline constexpr options unfused{false, false, false, false, false, false,
                                  false, false, false, false, false};
 
 constexpr bool is_elementwise(op k) {
-  return k == op::activation || k == op::add || k == op::subtract || k == op::multiply ||
-         k == op::batch_norm;
+  return k == op::activation || is_binary(k) || k == op::batch_norm;
 }
+/// Kernels whose results pass through stages before they are stored.
+constexpr bool has_epilogue(op k) { return k == op::conv || k == op::deconv || k == op::dense; }
 
 namespace detail {
 

@@ -3,7 +3,7 @@
 // Names and shapes as strings, for errors and dumps.
 #pragma once
 
-#include <ia_nn/graph/shapes.hpp>
+#include <ia_nn/graph/sentences.hpp>
 
 #include <string>
 

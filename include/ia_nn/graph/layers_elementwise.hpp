@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Layers that work element by element. Of two values the smaller one is repeated where all its
+// extents in front of the channels are 1, or its channels are, or both (graph/shapes_layout.hpp):
+// (batch, 1, 1, c) on (batch, h, w, c). reshape(x, {1, 1, -1}) makes one of (batch, c).
+#pragma once
+
+#include <ia_nn/graph/layer_options.hpp>
+
+IA_NN_BEGIN
+namespace graph {
+
+/// A function of math/activation.hpp with its parameters.
+constexpr value activation(value x, function f, f32 a = 0, f32 b = 0, named const& o = {}) {
+  node n{.kind = op::activation, .name = o.name};
+  n.with.act = f;
+  n.with.a = a, n.with.b = b;
+  return apply(n, {x}, name_of(f));
+}
+constexpr value relu(value x, named const& o = {}) {
+  return activation(x, function::relu, 0, 0, o);
+}
+constexpr value relu6(value x) { return activation(x, function::clip, 0, 6); }
+constexpr value clip(value x, f32 low, f32 high) {
+  return activation(x, function::clip, low, high);
+}
+constexpr value leaky_relu(value x, f32 alpha = 0.01F) {
+  return activation(x, function::leaky_relu, alpha);
+}
+constexpr value elu(value x, f32 alpha = 1) { return activation(x, function::elu, alpha); }
+constexpr value selu(value x) { return activation(x, function::selu, 1.67326324F, 1.05070102F); }
+constexpr value celu(value x, f32 alpha = 1) { return activation(x, function::celu, alpha); }
+constexpr value sigmoid(value x) { return activation(x, function::sigmoid); }
+constexpr value hard_sigmoid(value x, f32 alpha = 0.2F, f32 beta = 0.5F) {
+  return activation(x, function::hard_sigmoid, alpha, beta);
+}
+constexpr value tanh(value x) { return activation(x, function::tanh); }
+constexpr value softplus(value x) { return activation(x, function::softplus); }
+constexpr value softsign(value x) { return activation(x, function::softsign); }
+constexpr value gelu(value x) { return activation(x, function::gelu); }
+constexpr value gelu_tanh(value x) { return activation(x, function::gelu_tanh); }
+constexpr value silu(value x) { return activation(x, function::swish, 1); }
+constexpr value swish(value x, f32 beta = 1) { return activation(x, function::swish, beta); }
+constexpr value hard_swish(value x) { return activation(x, function::hard_swish); }
+constexpr value mish(value x) { return activation(x, function::mish); }
+constexpr value square(value x) { return activation(x, function::square); }
+constexpr value sqrt(value x) { return activation(x, function::sqrt); }
+constexpr value abs(value x) { return activation(x, function::abs); }
+constexpr value exp(value x) { return activation(x, function::exp); }
+constexpr value log(value x) { return activation(x, function::log); }
+/// a x + b
+constexpr value linear(value x, f32 a, f32 b) { return activation(x, function::linear, a, b); }
+
+namespace detail {
+constexpr value binary(value x, value y, op kind, named const& o) {
+  return apply({.kind = kind, .name = o.name}, {x, y}, name_of(kind));
+}
+} // namespace detail
+constexpr value add(value x, value y, named const& o = {}) {
+  return detail::binary(x, y, op::add, o);
+}
+constexpr value subtract(value x, value y, named const& o = {}) {
+  return detail::binary(x, y, op::subtract, o);
+}
+constexpr value multiply(value x, value y, named const& o = {}) {
+  return detail::binary(x, y, op::multiply, o);
+}
+constexpr value divide(value x, value y, named const& o = {}) {
+  return detail::binary(x, y, op::divide, o);
+}
+constexpr value minimum(value x, value y, named const& o = {}) {
+  return detail::binary(x, y, op::minimum, o);
+}
+constexpr value maximum(value x, value y, named const& o = {}) {
+  return detail::binary(x, y, op::maximum, o);
+}
+constexpr value operator+(value x, value y) { return add(x, y); }
+constexpr value operator-(value x, value y) { return subtract(x, y); }
+constexpr value operator*(value x, value y) { return multiply(x, y); }
+constexpr value operator/(value x, value y) { return divide(x, y); }
+constexpr value operator+(value x, f32 b) { return linear(x, 1, b); }
+constexpr value operator-(value x, f32 b) { return linear(x, 1, -b); }
+constexpr value operator*(value x, f32 a) { return linear(x, a, 0); }
+constexpr value operator*(f32 a, value x) { return linear(x, a, 0); }
+constexpr value operator+(f32 b, value x) { return linear(x, 1, b); }
+constexpr value operator-(f32 b, value x) { return linear(x, -1, b); }
+constexpr value operator-(value x) { return linear(x, -1, 0); }
+/// x * (1 / a)
+constexpr value operator/(value x, f32 a) { return linear(x, 1 / a, 0); }
+constexpr value minimum(value x, f32 most) { return clip(x, -__builtin_inff(), most); }
+constexpr value maximum(value x, f32 least) { return clip(x, least, __builtin_inff()); }
+
+/// A number in the shape of `like`: constant folding turns what reads it into parameters.
+constexpr value constant(value like, f32 number, named const& o = {}) {
+  if (like.id < 0) return like;
+  node n{.kind = op::constant, .name = o.name, .shape = like.shape()};
+  n.with.a = number;
+  return like.owner->add(n, {}, "constant");
+}
+
+} // namespace graph
+IA_NN_END
