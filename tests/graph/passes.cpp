@@ -76,33 +76,6 @@ static_assert(less.with.a == -1 && less.with.b == 5);
 constexpr node seven = folded([](value x) { return relu(constant(x, 3) + constant(x, 4)); });
 static_assert(seven.kind == op::constant && seven.with.a == 7);
 
-// ---- shapes
-// -------------------------------------------------------------------------------------------
-
-constexpr dims shape_of(auto body) {
-  draft const d = draft_of(body);
-  return d[d.count() - 1].shape;
-}
-static_assert(shape_of([](value x) {
-                return conv2d(x, {.filters = 6, .kernel = 3, .stride = 2, .pad = 1});
-              }) == dims{any_batch, 4, 4, 6});
-static_assert(shape_of([](value x) {
-                return conv2d(x, {.filters = 6, .kernel = {1, 3}, .dilation = 2});
-              }) == dims{any_batch, 8, 4, 6});
-static_assert(shape_of([](value x) {
-                return max_pool(x, {.kernel = 3, .stride = 2, .ceil_mode = true});
-              }) == dims{any_batch, 4, 4, 4});
-static_assert(shape_of([](value x) { return global_average_pool(x); }) == dims{any_batch, 4});
-static_assert(shape_of([](value x) { return concat({x, relu(x)}, {.axis = 1}); }) ==
-              dims{any_batch, 16, 8, 4});
-static_assert(shape_of([](value x) { return flatten(x); }) == dims{any_batch, 256});
-static_assert(shape_of([](value x) { return reshape(x, {2, -1}); }) == dims{any_batch, 2, 128});
-static_assert(shape_of([](value x) { return lstm(reshape(x, {8, 32}), {.hidden = 5}); }) ==
-              dims{any_batch, 8, 5});
-static_assert(shape_of([](value x) {
-                return gru(reshape(x, {8, 32}), {.hidden = 5, .last_only = true});
-              }) == dims{any_batch, 5});
-
 struct halve {
   static constexpr char const* name = "halve";
   static constexpr bool thread_safe = true;
@@ -111,48 +84,6 @@ struct halve {
     for (index_t i = 0; i < c.size; ++i) c.dst[i] = 0.5F * c.src[0][i];
   }
 };
-static_assert(shape_of([](value x) { return custom<halve>({x}); }) == dims{any_batch, 8, 8, 4});
-
-// ---- sentences
-// ----------------------------------------------------------------------------------------
-
-template <auto Body> constexpr std::string_view said = mistake<net<Body>>();
-static_assert(said<[](value x) {
-                return conv2d(x, {.filters = 8, .channels = 128, .name = "stage2.conv1"});
-              }> == "ia_nn: conv2d 'stage2.conv1': input has 4 channels, weights expect 128");
-static_assert(said<[](value x) { return add(x, max_pool(x, {.kernel = 2}), {.name = "sum"}); }> ==
-              "ia_nn: add 'sum': left has shape (any, 8, 8, 4), right (any, 4, 4, 4)");
-static_assert(said<[](value x) { return conv2d(x, {.filters = 8, .kernel = 9, .name = "c"}); }> ==
-              "ia_nn: conv2d 'c': height: the kernel reaches over 9 elements, the padded input "
-              "(any, 8, 8, 4) has 8");
-static_assert(said<[](value x) { return conv2d(flatten(x), {.filters = 8, .name = "c"}); }> ==
-              "ia_nn: conv2d 'c': input (any, 256) must be (batch, height, width, channels)");
-static_assert(said<[](value x) { return conv2d(x, {.filters = 8, .groups = 3, .name = "c"}); }> ==
-              "ia_nn: conv2d 'c': 3 groups do not divide 4 channels of input (any, 8, 8, 4) and 8 "
-              "filters");
-static_assert(said<[](value x) { return dense(x, {.units = 8, .columns = 5, .name = "fc"}); }> ==
-              "ia_nn: dense 'fc': input (any, 8, 8, 4) has 4 columns, weights expect 5");
-static_assert(
-    said<[](value x) { return concat({x, max_pool(x, {.kernel = 2})}, {.name = "cat"}); }> ==
-    "ia_nn: concat 'cat': input 0 has shape (any, 8, 8, 4), input 1 (any, 4, 4, 4)");
-static_assert(said<[](value x) { return reshape(x, {3, -1}, {.name = "r"}); }> ==
-              "ia_nn: reshape 'r': input (any, 8, 8, 4) has not as many elements as (any, 3, any)");
-static_assert(said<[](value x) { return embedding(x, {.rows = 9, .width = 2, .name = "e"}); }> ==
-              "ia_nn: embedding 'e': input must hold s32 indices, it has f32 elements");
-static_assert(said<[](value x) { return lstm(x, {.hidden = 2, .name = "l"}); }> ==
-              "ia_nn: lstm 'l': input (any, 8, 8, 4) must be (batch, time, features)");
-static_assert(said<[](value x) {
-                return dense(dense(x, {.units = 1, .name = "fc"}), {.units = 1, .name = "fc"});
-              }> == "ia_nn: dense 'fc': another layer has this name");
-static_assert(said<[](value) {}> == "ia_nn: network: nothing is an output");
-static_assert(said<[](value x) { return relu(input(*x.owner, "y", {any_batch, 2})); }> ==
-              "ia_nn: input 'x': nothing reads it");
-static_assert(said<[](value x) { return x + input(*x.owner, "y", {3, 8, 8, 4}); }> ==
-              "ia_nn: input 'y': its batch differs from that of another input");
-static_assert(said<[](value x) { // what comes first is reported
-                return flatten(dense(conv2d(x, {.kernel = 9, .name = "c"}), {.columns = 9}));
-              }>.starts_with("ia_nn: conv2d 'c': "));
-static_assert(said<[](value x) { return relu(x); }> == "");
 
 // ---- concatenations
 // -------------------------------------------------------------------------------------

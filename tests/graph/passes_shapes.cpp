@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Shapes of all layers, and what is said about those that do not fit: proved by the compiler. Each
+// sentence names the layer and the shapes.
+#include "../catch.hpp"
+#include "patterns.hpp"
+
+#include <ia_nn/graph/cost.hpp>
+#include <ia_nn/graph/custom.hpp>
+
+namespace {
+
+using namespace patterns;
+using ia_nn::index_t;
+
+/// The shape of what `body` makes of (any, 8, 8, 4).
+constexpr dims shape_of(auto body) {
+  builder b;
+  output(body(input(b, "x", {any_batch, 8, 8, 4})));
+  return b.net.wrong() ? dims{} : b.net[b.net.count() - 1].shape;
+}
+constexpr node node_of(auto body) {
+  builder b;
+  body(input(b, "x", {any_batch, 8, 8, 4}));
+  return b.net[b.net.count() - 1];
+}
+template <auto Body> constexpr std::string_view said = mistake<net<Body>>();
+
+// ---- windows
+// ------------------------------------------------------------------------------------------
+static_assert(shape_of([](value x) {
+                return conv2d(x, {.filters = 6, .kernel = 3, .stride = 2, .pad = 1});
+              }) == dims{any_batch, 4, 4, 6});
+static_assert(shape_of([](value x) {
+                return conv2d(x, {.filters = 6, .kernel = {1, 3}, .dilation = 2});
+              }) == dims{any_batch, 8, 4, 6});
+static_assert(shape_of([](value x) {
+                return max_pool(x, {.kernel = 3, .stride = 2, .ceil_mode = true});
+              }) == dims{any_batch, 4, 4, 4});
+static_assert(shape_of([](value x) { return global_average_pool(x); }) == dims{any_batch, 4});
+static_assert(shape_of([](value x) {
+                return deconv2d(x, {.filters = 6, .kernel = 4, .stride = 2, .pad = 1});
+              }) == dims{any_batch, 16, 16, 6});
+static_assert(shape_of([](value x) {
+                return deconv2d(x, {.filters = 6,
+                                    .kernel = {3, 2},
+                                    .stride = {3, 1},
+                                    .pad = {1, 0},
+                                    .output_padding = {2, 0}});
+              }) == dims{any_batch, 24, 9, 6}); // 7 * 3 + 3 - 2 + 2
+static_assert(shape_of([](value x) {
+                return deconv1d(reshape(x, {64, 4}), {.filters = 2, .kernel = 2, .stride = 2});
+              }) == dims{any_batch, 128, 2});
+static_assert(shape_of([](value x) {
+                return deconv3d(reshape(x, {4, 4, 4, 4}),
+                                {.filters = 2, .kernel = 3, .dilation = 2, .groups = 2});
+              }) == dims{any_batch, 8, 8, 8, 2});
+static_assert(shape_of([](value x) { return adaptive_max_pool(x, {.out = 3}); }) ==
+              dims{any_batch, 3, 3, 4});
+static_assert(shape_of([](value x) { return adaptive_average_pool(x, {.out = {1, 4}}); }) ==
+              dims{any_batch, 1, 4, 4});
+// Windows that are all alike are an ordinary pool.
+static_assert(node_of([](value x) { return adaptive_max_pool(x, {.out = 3}); }).with.adaptive);
+static_assert(node_of([](value x) {
+                return adaptive_average_pool(x, {.out = {2, 8}});
+              }).with.win.kernel == ia_nn::spatial{1, 4, 1});
+static_assert(!node_of([](value x) { return adaptive_max_pool(x, {.out = 4}); }).with.adaptive);
+
+// ---- moves
+// --------------------------------------------------------------------------------------------
+
+static_assert(shape_of([](value x) { return concat({x, relu(x)}, {.axis = 1}); }) ==
+              dims{any_batch, 16, 8, 4});
+static_assert(shape_of([](value x) { return flatten(x); }) == dims{any_batch, 256});
+static_assert(shape_of([](value x) { return reshape(x, {2, -1}); }) == dims{any_batch, 2, 128});
+static_assert(shape_of([](value x) { return slice(x, {.axis = 1, .begin = 2, .end = -1}); }) ==
+              dims{any_batch, 5, 8, 4});
+static_assert(shape_of([](value x) { return slice(x, {.axis = 2, .begin = 1, .step = 3}); }) ==
+              dims{any_batch, 8, 3, 4}); // 1 4 7
+constexpr node reversed = node_of([](value x) { return slice(x, {.step = -1}); });
+static_assert(reversed.shape == dims{any_batch, 8, 8, 4} && reversed.with.before[3] == 3 &&
+              reversed.with.after[3] == -1);
+static_assert(shape_of([](value x) {
+                return slice(x, {.axis = 1, .begin = 6, .end = 1, .step = -2});
+              }) == dims{any_batch, 3, 8, 4}); // 6 4 2
+static_assert(shape_of([](value x) {
+                auto const [a, b] = split<2>(x);
+                return concat({b, a, b});
+              }) == dims{any_batch, 8, 8, 6});
+static_assert(shape_of([](value x) { return pad(x, {.begin = {1, 2}, .end = {0, 3}}); }) ==
+              dims{any_batch, 9, 13, 4});
+static_assert(shape_of([](value x) { return pad(x, {.axis = -1, .begin = 5, .end = -2}); }) ==
+              dims{any_batch, 8, 8, 7});
+static_assert(shape_of([](value x) { return transpose(x, {3, 1, 2}); }) ==
+              dims{any_batch, 4, 8, 8});
+static_assert(shape_of([](value x) { return transpose(reshape(x, {2, 128}), {2, 1}); }) ==
+              dims{any_batch, 128, 2});
+
+// ---- normalizations, means, recurrent layers
+// ----------------------------------------------------------
+
+static_assert(shape_of([](value x) { return group_norm(x, {.groups = 2}); }) ==
+              dims{any_batch, 8, 8, 4});
+static_assert(node_of([](value x) { return instance_norm(x); }).with.groups == 4);
+static_assert(shape_of([](value x) { return reduce_mean(x, {.first = 1, .last = 2}); }) ==
+              dims{any_batch, 4});
+static_assert(shape_of([](value x) { return reduce_mean(x, {.first = -1, .last = -1}); }) ==
+              dims{any_batch, 8, 8});
+static_assert(shape_of([](value x) {
+                return reduce_mean(x, {.first = 2, .last = 3, .keep = true});
+              }) == dims{any_batch, 8, 1, 1});
+
+constexpr value sequence(value x) { return reshape(x, {8, 32}); }
+static_assert(shape_of([](value x) { return lstm(sequence(x), {.hidden = 5}); }) ==
+              dims{any_batch, 8, 5});
+static_assert(shape_of([](value x) {
+                return gru(sequence(x), {.hidden = 5, .last_only = true});
+              }) == dims{any_batch, 5});
+static_assert(shape_of([](value x) {
+                return rnn(sequence(x), {.hidden = 5, .layers = 3, .direction = direction::both});
+              }) == dims{any_batch, 8, 10});
+static_assert(shape_of([](value x) {
+                return lstm(sequence(x), {.hidden = 5,
+                                          .direction = direction::both,
+                                          .last_only = true,
+                                          .projection = 3});
+              }) == dims{any_batch, 6});
+// Layers of 4 x 5 x (32 + 5 + 2) and 4 x 5 x (5 + 5 + 2) numbers.
+struct stacked {
+  static constexpr auto build(builder& b) {
+    return lstm(input(b, "x", {2, 8, 32}), {.hidden = 5, .layers = 2, .name = "l"});
+  }
+};
+static_assert(weight_count(original<stacked>, 1) == 20 * 39 + 20 * 12);
+
+// ---- two values
+// ---------------------------------------------------------------------------------------
+
+constexpr dims whole{any_batch, 8, 6, 4};
+static_assert(spread_of(whole, whole) == spread::none);
+static_assert(spread_of(whole, {any_batch, 1, 1, 4}) == spread::channels);
+static_assert(spread_of(whole, {any_batch, 8, 6, 1}) == spread::rows);
+static_assert(spread_of(whole, {any_batch, 1, 1, 1}) == spread::items);
+static_assert(spread_of(whole, {any_batch, 8, 1, 4}) == spread::wrong);
+static_assert(spread_of(whole, {any_batch, 4}) == spread::wrong);
+static_assert(spread_of({any_batch, 4}, {any_batch, 1}) == spread::rows);
+constexpr auto gate = [](value x) { return reshape(reduce_mean(x, {.last = 2}), {1, 1, 4}); };
+static_assert(shape_of([](value x) { return gate(x) / x; }) == dims{any_batch, 8, 8, 4});
+static_assert(shape_of([](value x) { return maximum(x, gate(x)); }) == dims{any_batch, 8, 8, 4});
+
+// ---- your own
+// -----------------------------------------------------------------------------------------
+
+struct halve {
+  static constexpr char const* name = "halve";
+  static constexpr dims shape(dims const& x) { return x; }
+  static void run(custom_call const& c) noexcept {
+    for (index_t i = 0; i < c.size; ++i) c.dst[i] = 0.5F * c.src[0][i];
+  }
+};
+static_assert(shape_of([](value x) { return custom<halve>({x}); }) == dims{any_batch, 8, 8, 4});
+
+// ---- sentences
+// ----------------------------------------------------------------------------------------
+
+static_assert(said<[](value x) {
+                return conv2d(x, {.filters = 8, .channels = 128, .name = "stage2.conv1"});
+              }> == "ia_nn: conv2d 'stage2.conv1': input has 4 channels, weights expect 128");
+static_assert(said<[](value x) { return add(x, max_pool(x, {.kernel = 2}), {.name = "sum"}); }> ==
+              "ia_nn: add 'sum': left has shape (any, 8, 8, 4), right (any, 4, 4, 4)");
+static_assert(said<[](value x) { return conv2d(x, {.filters = 8, .kernel = 9, .name = "c"}); }> ==
+              "ia_nn: conv2d 'c': height: the kernel reaches over 9 elements, the padded input "
+              "(any, 8, 8, 4) has 8");
+static_assert(said<[](value x) { return conv2d(flatten(x), {.filters = 8, .name = "c"}); }> ==
+              "ia_nn: conv2d 'c': input (any, 256) must be (batch, height, width, channels)");
+static_assert(said<[](value x) { return conv2d(x, {.filters = 8, .groups = 3, .name = "c"}); }> ==
+              "ia_nn: conv2d 'c': 3 groups do not divide 4 channels of input (any, 8, 8, 4) and 8 "
+              "filters");
+static_assert(said<[](value x) { return dense(x, {.units = 8, .columns = 5, .name = "fc"}); }> ==
+              "ia_nn: dense 'fc': input (any, 8, 8, 4) has 4 columns, weights expect 5");
+static_assert(
+    said<[](value x) { return concat({x, max_pool(x, {.kernel = 2})}, {.name = "cat"}); }> ==
+    "ia_nn: concat 'cat': input 0 has shape (any, 8, 8, 4), input 1 (any, 4, 4, 4)");
+static_assert(said<[](value x) { return reshape(x, {3, -1}, {.name = "r"}); }> ==
+              "ia_nn: reshape 'r': input (any, 8, 8, 4) has not as many elements as (any, 3, any)");
+static_assert(said<[](value x) { return embedding(x, {.rows = 9, .width = 2, .name = "e"}); }> ==
+              "ia_nn: embedding 'e': input must hold s32 indices, it has f32 elements");
+static_assert(said<[](value x) { return lstm(x, {.hidden = 2, .name = "l"}); }> ==
+              "ia_nn: lstm 'l': input (any, 8, 8, 4) must be (batch, time, features)");
+static_assert(said<[](value x) {
+                return dense(dense(x, {.units = 1, .name = "fc"}), {.units = 1, .name = "fc"});
+              }> == "ia_nn: dense 'fc': another layer has this name");
+static_assert(said<[](value) {}> == "ia_nn: network: nothing is an output");
+static_assert(said<[](value x) { return relu(input(*x.owner, "y", {any_batch, 2})); }> ==
+              "ia_nn: input 'x': nothing reads it");
+static_assert(said<[](value x) { return x + input(*x.owner, "y", {3, 8, 8, 4}); }> ==
+              "ia_nn: input 'y': its batch differs from that of another input");
+static_assert(said<[](value x) { // what comes first is reported
+                return flatten(dense(conv2d(x, {.kernel = 9, .name = "c"}), {.columns = 9}));
+              }>.starts_with("ia_nn: conv2d 'c': "));
+static_assert(said<[](value x) { return relu(x); }> == "");
+static_assert(
+    said<[](value x) { return deconv2d(x, {.pad = 5, .name = "d"}); }> ==
+    "ia_nn: deconv2d 'd': height: the padding leaves -2 elements of input (any, 8, 8, 4)");
+static_assert(said<[](value x) { return deconv2d(x, {.channels = 8, .name = "d"}); }> ==
+              "ia_nn: deconv2d 'd': input has 4 channels, weights expect 8");
+static_assert(said<[](value x) { return adaptive_max_pool(x, {.out = 9, .name = "p"}); }> ==
+              "ia_nn: adaptive_max_pool 'p': height: input (any, 8, 8, 4) cannot be pooled to 9 "
+              "elements");
+static_assert(said<[](value x) { return group_norm(x, {.groups = 3, .name = "g"}); }> ==
+              "ia_nn: group_norm 'g': 3 groups do not divide 4 channels of input (any, 8, 8, 4)");
+static_assert(said<[](value x) { return slice(x, {.begin = 3, .end = 9, .name = "s"}); }> ==
+              "ia_nn: slice 's': 6 elements from 3 in steps of 1 along axis 3 of input "
+              "(any, 8, 8, 4)");
+static_assert(said<[](value x) { return slice(x, {.axis = 0, .end = 1, .name = "s"}); }> ==
+              "ia_nn: slice 's': axis 0 is none of input (any, 8, 8, 4) behind the batch");
+static_assert(said<[](value x) { return split<3>(x)[0]; }> ==
+              "ia_nn: split: 3 parts of axis 3 of input (any, 8, 8, 4) are not equal");
+static_assert(said<[](value x) { return pad(x, {.axis = 3, .begin = {1, 1}, .name = "p"}); }> ==
+              "ia_nn: pad 'p': axes 3 to 4 are not all behind the batch of input (any, 8, 8, 4)");
+static_assert(said<[](value x) { return pad(x, {.begin = -4, .name = "p"}); }> ==
+              "ia_nn: pad 'p': axis 1 of input (any, 8, 8, 4) gets -4 and -4 elements: nothing is "
+              "left");
+static_assert(
+    said<[](value x) { return transpose(x, {2, 1}, {.name = "t"}); }> ==
+    "ia_nn: transpose 't': 2 axes for input (any, 8, 8, 4), without the batch there are 3");
+static_assert(said<[](value x) { return transpose(x, {1, 1, 2}, {.name = "t"}); }> ==
+              "ia_nn: transpose 't': axes 0, 1, 1, 2 are no order of those of input (any, 8, 8, 4) "
+              "that begins with the batch");
+static_assert(said<[](value x) { return reduce_mean(x, {.first = 3, .last = 2, .name = "m"}); }> ==
+              "ia_nn: reduce_mean 'm': axes 3 to 2 are none of input (any, 8, 8, 4) behind the "
+              "batch");
+static_assert(
+    said<[](value x) { return lstm(sequence(x), {.hidden = 4, .projection = 4, .name = "l"}); }> ==
+    "ia_nn: lstm 'l': a projection of 4 hidden units to 4");
+static_assert(said<[](value x) { return reshape(x, {2, 2, 2, 2, 16}, {.name = "r"}); }> ==
+              "ia_nn: reshape 'r': a shape has 1 to 5 extents, the batch first");
+
+TEST_CASE("shapes", "[graph]") {
+  // Everything above is checked by the compiler.
+  REQUIRE(said<[](value x) { return slice(x, {.step = 0, .name = "s"}); }> ==
+          "ia_nn: slice 's': the step is 0");
+}
+
+} // namespace
