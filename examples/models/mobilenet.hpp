@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// MobileNet v1 (Howard et al., 2017): 13 pairs of a depthwise 3x3 and a 1x1 convolution.
+// MobileNet v1 (Howard et al., 2017): 13 pairs of a depthwise 3x3 and a 1x1 convolution. Names are
+// those of the usual PyTorch model, one sequence "model" of sequences: model.3.0 is the depthwise
+// convolution of the third pair, model.3.1 its batch norm, model.3.3 and model.3.4 the 1x1.
 #pragma once
 
 #include <ia_nn/graph/layers.hpp>
@@ -12,9 +14,9 @@ namespace graph = ia_nn::graph;
 template <ia_nn::index_t Batch = graph::any_batch, ia_nn::index_t Pixels = 224> struct mobilenet {
   static constexpr auto build(graph::builder& b) {
     auto x = input(b, "image", {Batch, Pixels, Pixels, 3});
-    x = conv2d(x,
-               {.filters = 32, .kernel = 3, .stride = 2, .pad = 1, .bias = false, .name = "conv0"});
-    x = relu(batch_norm(x, {.name = "bn0"}));
+    x = conv2d(
+        x, {.filters = 32, .kernel = 3, .stride = 2, .pad = 1, .bias = false, .name = "model.0.0"});
+    x = relu(batch_norm(x, {.name = "model.0.1"}));
     struct {
       ia_nn::index_t filters;
       int stride;
@@ -22,13 +24,12 @@ template <ia_nn::index_t Batch = graph::any_batch, ia_nn::index_t Pixels = 224> 
                            {512, 1}, {512, 1}, {512, 1}, {512, 1}, {1024, 2}, {1024, 1}};
     int i = 1;
     for (auto const& p : pairs) {
-      graph::label const name = graph::label("pair") + i++;
+      graph::label const name = graph::label("model.") + i++;
       x = depthwise_conv2d(
-          x,
-          {.kernel = 3, .stride = p.stride, .pad = 1, .bias = false, .name = name + ".depthwise"});
-      x = relu(batch_norm(x, {.name = name + ".bn1"}));
-      x = conv2d(x, {.filters = p.filters, .bias = false, .name = name + ".pointwise"});
-      x = relu(batch_norm(x, {.name = name + ".bn2"}));
+          x, {.kernel = 3, .stride = p.stride, .pad = 1, .bias = false, .name = name + ".0"});
+      x = relu(batch_norm(x, {.name = name + ".1"}));
+      x = conv2d(x, {.filters = p.filters, .bias = false, .name = name + ".3"});
+      x = relu(batch_norm(x, {.name = name + ".4"}));
     }
     return softmax(dense(global_average_pool(x), {.units = 1000, .name = "fc"}));
   }

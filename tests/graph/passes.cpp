@@ -2,6 +2,7 @@
 //
 // The other passes, proved by the compiler: what is removed, merged, sliced, grouped, and planned;
 // and the sentences of mistakes.
+#include "../../examples/models/inception_v3.hpp"
 #include "../../examples/models/mnist.hpp"
 #include "../../examples/models/mobilenet.hpp"
 #include "../../examples/models/resnet50.hpp"
@@ -192,6 +193,19 @@ static_assert(schedule<models::resnet50<>>.count == 57); // 53 convs, 2 pools, d
 static_assert(schedule<models::resnet50<>>.bytes == 5218304);
 static_assert(schedule<models::resnet50<16>>.bytes == 16 * 5218304);
 static_assert(schedule<models::mobilenet<>>.count == 30);
+
+// Inception v3: all branches but those that only pass the input on write into their concats.
+using inception = models::inception_v3<>;
+static_assert(planned<inception> && schedule<inception>.count == 110);
+// Numbers as published: parameters, and twice the channels of batch norms (running statistics).
+constexpr index_t weights_of(auto const& net) {
+  index_t n = 0;
+  for (int i = 0; i < net.count(); ++i) n += weight_count(net, i);
+  return n;
+}
+static_assert(weights_of(original<inception>) == 23834568 + 2 * 17216); // no auxiliary head
+static_assert(weights_of(original<models::resnet50<>>) == 25557032 + 2 * 26560);
+static_assert(weights_of(original<models::mobilenet<>>) == 4231976 + 2 * 10944);
 
 // In place: a chain of steps in which each may write over its source needs one buffer.
 constexpr auto chain_net = [](value x) { return tanh(softmax(layer_norm(softmax(x)))); };
