@@ -26,6 +26,8 @@ inline constexpr auto conv_bn = [](value x) { return batch_norm(conv(x, "c")); }
 inline constexpr auto conv_act = [](value x) { return gelu(conv(x, "c")); };
 inline constexpr auto conv_relu6 = [](value x) { return relu6(conv(x, "c")); };
 inline constexpr auto conv_clip = [](value x) { return clip(conv(x, "c"), -1, 1); }; // any bounds
+inline constexpr auto conv_bn_sigmoid = [](value x) { return sigmoid(batch_norm(conv(x, "c"))); };
+inline constexpr auto conv_log_sigmoid = [](value x) { return log_sigmoid(conv(x, "c")); };
 inline constexpr auto conv_bn_act = [](value x) { return mish(batch_norm(conv(x, "c"))); };
 inline constexpr auto other_pool = [](value x) {
   return max_pool(conv(x, "other"), {.kernel = 3, .stride = 1, .pad = 1, .name = "pool"});
@@ -50,20 +52,74 @@ inline constexpr auto two_convs = [](value x) {
   auto const first = leaky_relu(conv(x, "first"));
   return first + conv(x, "second");
 };
+inline constexpr auto block_out = [](value x) { // the output of a block, and a convolution of it
+  auto const out = x + batch_norm(conv(relu6(conv(x, "expand")), "project"));
+  return out + batch_norm(conv(out, "c"));
+};
 inline constexpr auto post_sum = [](value x) { return sigmoid(batch_norm(conv(x, "c")) + x); };
 inline constexpr auto act_add_act_mul = [](value x) { return tanh(relu(conv(x, "c")) - x) * x; };
 inline constexpr auto from_sum = [](value x) { return x - conv(x, "c"); };
+inline constexpr auto quotients = [](value x) {
+  return minimum(maximum(x / square(conv(x, "c")), -x), square(x) + 1.0F);
+};
+inline constexpr auto nine = [](value x) { // a step has room for eight
+  x = conv(x, "c");
+  for (int i = 0; i < 9; ++i) x = i % 2 ? tanh(x) : softsign(x);
+  return x;
+};
 inline constexpr auto late_bn = [](value x) { return batch_norm(relu(conv(x, "c"))); };
 inline constexpr auto bn_relu = [](value x) { return relu(batch_norm(x, {.name = "bn"})); };
 inline constexpr auto depthwise = [](value x) {
   return relu(batch_norm(depthwise_conv2d(x, {.kernel = 3, .pad = 1, .name = "c"})));
 };
+inline constexpr auto conv_1d = [](value x) {
+  return relu(conv1d(reshape(x, {64, 4}), {.filters = 3, .kernel = 5, .name = "c"}));
+};
+inline constexpr auto conv_3d = [](value x) {
+  return relu(conv3d(reshape(x, {4, 4, 4, 4}), {.filters = 3, .kernel = 2, .name = "c"}));
+};
+inline constexpr auto bn_then_conv = [](value x) {
+  return conv(relu(batch_norm(x, {.name = "bn"})), "c");
+};
+inline constexpr auto conv_reshape_conv = [](value x) {
+  return conv(reshape(relu(conv(x, "c")), {4, 16, 4}), "d");
+};
+inline constexpr auto pool_relu = [](value x) { // the relu moves in front of the pool
+  return relu(max_pool(conv(x, "c"), {.kernel = 3, .stride = 2, .pad = 1, .name = "pool"}),
+              {.name = "relu"});
+};
+// Four branches of convolutions of one value, and one of values with and without a sign.
+inline constexpr auto four_convs = [](value x) {
+  return concat({conv(x, "a"), conv(x, "b"), conv(x, "c"), conv(x, "d")});
+};
+inline constexpr auto signed_concat = [](value x) { return concat({x, relu(conv(x, "c"))}); };
+// Squeeze and excitation: a factor for each item and channel.
+inline constexpr auto excite = [](value x) {
+  auto const c = conv(x, "c");
+  auto const s =
+      sigmoid(dense(reduce_mean(c, {.last = 2, .keep = true}), {.units = 4, .name = "fc"}));
+  return relu(s * c) + x;
+};
+inline constexpr auto conv_times_items = [](value x) { // not a stage of a convolution
+  auto const s = reduce_mean(x, {.last = 3, .keep = true});
+  return relu(conv(x, "c") * s);
+};
+inline constexpr auto conv_is_repeated = [](value x) {
+  auto const s = conv2d(x, {.filters = 4, .kernel = 8, .name = "c"});
+  return relu(x - s);
+};
 inline constexpr auto fc = [](value x) { return dense(x, {.units = 4, .name = "fc"}); };
+inline constexpr auto fc_flat = [](value x) {
+  return relu(dense(flatten(x), {.units = 4, .bias = false, .name = "fc"}));
+};
 inline constexpr auto fc_acts = [](value x) { return sqrt(abs(fc(x))); };
 inline constexpr auto fc_add = [](value x) { return fc(x) + x; };
 inline constexpr auto add_fc = [](value x) { return x + fc(x); };
 inline constexpr auto fc_gelu_add = [](value x) { return gelu(fc(x)) + x; };
 inline constexpr auto fc_identity_relu = [](value x) { return relu(dropout(identity(fc(x)))); };
+inline constexpr auto fc_reshape = [](value x) {
+  return tanh(reshape(relu(fc(x)), {-1}), {.name = "tanh"});
+};
 inline constexpr auto fc_bn = [](value x) { return batch_norm(fc(x)); };
 inline constexpr auto pow_mul = [](value x) { return square(x) * 3.0F; };
 inline constexpr auto conv_bn_shared = [](value x) {
@@ -110,12 +166,39 @@ inline constexpr auto fc_relu_shared = [](value x) {
   auto const c = fc(x);
   return two{relu(c), tanh(c)};
 };
+inline constexpr auto fc_softmax_shared = [](value x) { // a reader that could fuse and one that not
+  auto const c = fc(x);
+  return two{relu(c), softmax(c)};
+};
 inline constexpr auto fc_add_shared = [](value x) {
   auto const c = fc(x);
   return two{c + x, tanh(c)};
 };
 
-/// Calls f.operator()<Body>(name) for each of them.
+constexpr value deconv(value x, char const* name) {
+  return deconv2d(x, {.filters = 4, .kernel = 3, .pad = 1, .name = name});
+}
+inline constexpr auto deconv_bn_add_act = [](value x) {
+  return relu(batch_norm(deconv(x, "d")) + x);
+};
+inline constexpr auto deconv_act_add = [](value x) { return x + gelu(deconv(x, "d")); };
+inline constexpr auto deconv_shared = [](value x) {
+  auto const d = deconv(x, "d");
+  return two{relu(d), tanh(d)};
+};
+inline constexpr auto lstm_add = [](value x) {
+  auto const s = reshape(x, {8, 32});
+  return relu(lstm(s, {.hidden = 32, .name = "l"}) + s, {.name = "relu"});
+};
+inline constexpr auto conv_transpose_conv = [](value x) {
+  return conv(transpose(relu(conv(x, "c")), {2, 1, 3}), "d");
+};
+inline constexpr auto padded = [](value x) {
+  return relu(conv2d(pad(x, {.begin = {1, 0}, .end = {2, 1}}),
+                     {.filters = 4, .kernel = 3, .pad = {0, 1}, .name = "c"}));
+};
+
+/// Calls f.operator()<Body>(name) for each that `compiled` has kernels for.
 template <class F> void for_each_pattern(F&& f) {
   f.template operator()<conv_only>("conv_only");
   f.template operator()<conv_bn>("conv_bn");
@@ -158,6 +241,21 @@ template <class F> void for_each_pattern(F&& f) {
   f.template operator()<chain_sum_read>("chain_sum_read");
   f.template operator()<fc_relu_shared>("fc_relu_shared");
   f.template operator()<fc_add_shared>("fc_add_shared");
+  f.template operator()<conv_bn_sigmoid>("conv_bn_sigmoid");
+  f.template operator()<conv_log_sigmoid>("conv_log_sigmoid");
+  f.template operator()<block_out>("block_out");
+  f.template operator()<quotients>("quotients");
+  f.template operator()<nine>("nine");
+  f.template operator()<conv_1d>("conv_1d");
+  f.template operator()<conv_3d>("conv_3d");
+  f.template operator()<bn_then_conv>("bn_then_conv");
+  f.template operator()<conv_reshape_conv>("conv_reshape_conv");
+  f.template operator()<pool_relu>("pool_relu");
+  f.template operator()<four_convs>("four_convs");
+  f.template operator()<signed_concat>("signed_concat");
+  f.template operator()<fc_flat>("fc_flat");
+  f.template operator()<fc_reshape>("fc_reshape");
+  f.template operator()<fc_softmax_shared>("fc_softmax_shared");
 }
 
 } // namespace patterns

@@ -20,36 +20,70 @@ constexpr value activation(value x, function f, f32 a = 0, f32 b = 0, named cons
 constexpr value relu(value x, named const& o = {}) {
   return activation(x, function::relu, 0, 0, o);
 }
-constexpr value relu6(value x) { return activation(x, function::clip, 0, 6); }
-constexpr value clip(value x, f32 low, f32 high) {
-  return activation(x, function::clip, low, high);
+constexpr value relu6(value x, named const& o = {}) {
+  return activation(x, function::clip, 0, 6, o);
 }
-constexpr value leaky_relu(value x, f32 alpha = 0.01F) {
-  return activation(x, function::leaky_relu, alpha);
+constexpr value clip(value x, f32 low, f32 high, named const& o = {}) {
+  return activation(x, function::clip, low, high, o);
 }
-constexpr value elu(value x, f32 alpha = 1) { return activation(x, function::elu, alpha); }
-constexpr value selu(value x) { return activation(x, function::selu, 1.67326324F, 1.05070102F); }
-constexpr value celu(value x, f32 alpha = 1) { return activation(x, function::celu, alpha); }
-constexpr value sigmoid(value x) { return activation(x, function::sigmoid); }
-constexpr value hard_sigmoid(value x, f32 alpha = 0.2F, f32 beta = 0.5F) {
-  return activation(x, function::hard_sigmoid, alpha, beta);
+constexpr value leaky_relu(value x, f32 alpha = 0.01F, named const& o = {}) {
+  return activation(x, function::leaky_relu, alpha, 0, o);
 }
-constexpr value tanh(value x) { return activation(x, function::tanh); }
-constexpr value softplus(value x) { return activation(x, function::softplus); }
-constexpr value softsign(value x) { return activation(x, function::softsign); }
-constexpr value gelu(value x) { return activation(x, function::gelu); }
-constexpr value gelu_tanh(value x) { return activation(x, function::gelu_tanh); }
-constexpr value silu(value x) { return activation(x, function::swish, 1); }
-constexpr value swish(value x, f32 beta = 1) { return activation(x, function::swish, beta); }
-constexpr value hard_swish(value x) { return activation(x, function::hard_swish); }
-constexpr value mish(value x) { return activation(x, function::mish); }
-constexpr value square(value x) { return activation(x, function::square); }
-constexpr value sqrt(value x) { return activation(x, function::sqrt); }
-constexpr value abs(value x) { return activation(x, function::abs); }
-constexpr value exp(value x) { return activation(x, function::exp); }
-constexpr value log(value x) { return activation(x, function::log); }
+constexpr value elu(value x, f32 alpha = 1, named const& o = {}) {
+  return activation(x, function::elu, alpha, 0, o);
+}
+constexpr value selu(value x, named const& o = {}) {
+  return activation(x, function::selu, 1.67326324F, 1.05070102F, o);
+}
+constexpr value celu(value x, f32 alpha = 1, named const& o = {}) {
+  return activation(x, function::celu, alpha, 0, o);
+}
+constexpr value sigmoid(value x, named const& o = {}) {
+  return activation(x, function::sigmoid, 0, 0, o);
+}
+constexpr value hard_sigmoid(value x, f32 alpha = 0.2F, f32 beta = 0.5F, named const& o = {}) {
+  return activation(x, function::hard_sigmoid, alpha, beta, o);
+}
+constexpr value tanh(value x, named const& o = {}) {
+  return activation(x, function::tanh, 0, 0, o);
+}
+constexpr value softplus(value x, named const& o = {}) {
+  return activation(x, function::softplus, 0, 0, o);
+}
+constexpr value softsign(value x, named const& o = {}) {
+  return activation(x, function::softsign, 0, 0, o);
+}
+constexpr value gelu(value x, named const& o = {}) {
+  return activation(x, function::gelu, 0, 0, o);
+}
+constexpr value gelu_tanh(value x, named const& o = {}) {
+  return activation(x, function::gelu_tanh, 0, 0, o);
+}
+constexpr value silu(value x, named const& o = {}) {
+  return activation(x, function::swish, 1, 0, o);
+}
+constexpr value swish(value x, f32 beta = 1, named const& o = {}) {
+  return activation(x, function::swish, beta, 0, o);
+}
+constexpr value hard_swish(value x, named const& o = {}) {
+  return activation(x, function::hard_swish, 0, 0, o);
+}
+constexpr value mish(value x, named const& o = {}) {
+  return activation(x, function::mish, 0, 0, o);
+}
+constexpr value square(value x, named const& o = {}) {
+  return activation(x, function::square, 0, 0, o);
+}
+constexpr value sqrt(value x, named const& o = {}) {
+  return activation(x, function::sqrt, 0, 0, o);
+}
+constexpr value abs(value x, named const& o = {}) { return activation(x, function::abs, 0, 0, o); }
+constexpr value exp(value x, named const& o = {}) { return activation(x, function::exp, 0, 0, o); }
+constexpr value log(value x, named const& o = {}) { return activation(x, function::log, 0, 0, o); }
 /// a x + b
-constexpr value linear(value x, f32 a, f32 b) { return activation(x, function::linear, a, b); }
+constexpr value linear(value x, f32 a, f32 b, named const& o = {}) {
+  return activation(x, function::linear, a, b, o);
+}
 
 namespace detail {
 constexpr value binary(value x, value y, op kind, named const& o) {
@@ -85,6 +119,8 @@ constexpr value operator*(f32 a, value x) { return linear(x, a, 0); }
 constexpr value operator+(f32 b, value x) { return linear(x, 1, b); }
 constexpr value operator-(f32 b, value x) { return linear(x, -1, b); }
 constexpr value operator-(value x) { return linear(x, -1, 0); }
+/// log(sigmoid(x))
+constexpr value log_sigmoid(value x) { return -softplus(-x); }
 /// x * (1 / a)
 constexpr value operator/(value x, f32 a) { return linear(x, 1 / a, 0); }
 constexpr value minimum(value x, f32 most) { return clip(x, -__builtin_inff(), most); }
