@@ -221,6 +221,7 @@ private:
   template <int S, class E>
   IA_NN_INLINE void run_step(frame const& f, workspace_view scratch, E& e) const noexcept {
     constexpr step s = plan.steps[S];
+    static_assert(s.pair.first < 0, "ia_nn: compiled: there is no kernel for fuse_pairs yet");
     constexpr node n = nodes[s.anchor];
     constexpr dims shape = nodes[s.out].shape;
     constexpr index_t ld = plan.places[s.out].ld;

@@ -61,6 +61,13 @@ template <class Nodes> constexpr step_cost cost_of(Nodes const& d, step const& s
     if (g.operand >= 0) c.read += 4 * d[g.operand].shape.size();
     if (g.kind == stage_kind::batch_norm) c.weights += 4 * weight_count(d, g.source);
   }
+  if (s.pair.first >= 0) { // its result is not written
+    node const& first = d[s.pair.first];
+    index_t const between = first.shape.size();
+    c.flops +=
+        between * (2 * first.with.win.kernel.size() + (s.pair.between.act != function::identity));
+    c.weights += 4 * weight_count(d, s.pair.first);
+  }
   switch (s.kind) {
   case op::conv:
     c.flops += 2 * size * n.with.win.kernel.size() * d[n.inputs[0]].shape.last() / n.with.groups;

@@ -32,6 +32,10 @@ concept custom_operation = requires(custom_call const& c) {
   { T::run(c) } noexcept;
 };
 
+/// May run next to other operations, and to itself.
+template <class T>
+concept thread_safe_operation = custom_operation<T> && requires { requires T::thread_safe; };
+
 template <custom_operation T>
 constexpr value custom(std::initializer_list<value> from, label const& name = {}) {
   node n{.kind = op::custom, .name = name};
@@ -48,7 +52,7 @@ constexpr value custom(std::initializer_list<value> from, label const& name = {}
     if (from.size() != 1) return b->fail(about(T::name, name), "it reads 1 value");
     n.shape = T::shape(v[0].shape());
   }
-  if constexpr (requires { T::thread_safe; }) n.with.thread_safe = T::thread_safe;
+  n.with.thread_safe = thread_safe_operation<T>;
   n.with.run = &T::run;
   return b->add(n, from, T::name);
 }

@@ -66,6 +66,13 @@ template <class Nodes> std::string step_text(Nodes const& d, step const& s) {
   std::string t = s.kind == op::activation ? "elementwise"
                   : s.kind == op::output   ? "copy"
                                            : shown(d[s.anchor]);
+  if (s.pair.first >= 0) {
+    std::string first = "depthwise";
+    if (s.pair.batch_norm >= 0) first += " (batch_norm)";
+    if (s.pair.between.act != function::identity)
+      first += std::string(" > ") + name_of(s.pair.between.act);
+    t = first + " -> " + t;
+  }
   return t + chain_text(d, s);
 }
 template <class Plan> std::string place_text(Plan const& p, int id) {

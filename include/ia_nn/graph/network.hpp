@@ -3,7 +3,7 @@
 // From the struct that defines a network to constexpr values:
 //
 //   original<Net>     the nodes as they were written
-//   simplified<Net>   after simplify.hpp and the network's own pass
+//   simplified<Net>   after the network's own pass, simplify.hpp and rewrite.hpp
 //   schedule<Net>     steps, groups, places and buffers
 //
 // They are evaluated one after the other, since compilers limit the length of one evaluation. A
@@ -15,9 +15,10 @@
 
 #include <ia_nn/graph/builder.hpp>
 #include <ia_nn/graph/fuse.hpp>
+#include <ia_nn/graph/pairs.hpp>
 #include <ia_nn/graph/parallel.hpp>
 #include <ia_nn/graph/plan.hpp>
-#include <ia_nn/graph/simplify.hpp>
+#include <ia_nn/graph/rewrite.hpp>
 
 IA_NN_BEGIN
 namespace graph {
@@ -69,12 +70,14 @@ template <class Net> constexpr std::string_view mistake() { return detail::mista
 
 template <class Net> inline constexpr auto original = detail::original_of<Net>();
 
-/// The passes of simplify.hpp in their order.
+/// The passes of simplify.hpp and rewrite.hpp in their order.
 constexpr void simplify(draft& d, options const& o = {}) {
   if (o.fold_constants) fold_constants(d);
   if (o.remove_identities) remove_identities(d);
   if (o.merge_common) merge_common(d);
   if (o.concat_slices) merge_concats(d);
+  if (o.fold_padding) fold_padding(d);
+  if (o.hoist_functions) hoist_functions(d);
   remove_dead(d);
 }
 
@@ -96,6 +99,7 @@ struct schedule_draft {
 template <class Nodes> constexpr schedule_draft schedule_of(Nodes const& d, options const& o) {
   schedule_draft s;
   s.steps = fuse(d, o);
+  if (o.fuse_pairs) pair_convolutions(d, s.steps);
   if (o.concat_slices) slice_concats(d, s.steps);
   if (o.parallel_separate || o.parallel_all_to_one || o.parallel_one_to_all)
     s.groups = group_parallel(d, s.steps, o);

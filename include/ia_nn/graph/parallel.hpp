@@ -29,7 +29,11 @@ constexpr bool joins_groups(op kind, attributes const& with) {
   case op::softmax:
   case op::log_softmax:
   case op::layer_norm:
+  case op::group_norm:
   case op::lrn:
+  case op::pad:
+  case op::transpose:
+  case op::slice:
     return true;
   case op::custom:
     return with.thread_safe;

@@ -4,8 +4,8 @@
 // returns how many nodes it changed or removed.
 //
 //   fold_constants      functions of constants; x + constant, x * constant become a x + b
-//   remove_identities   dropout, identity, 1 x + 0, pools of 1 element, concat of 1, reshape to the
-//                       same shape
+//   remove_identities   dropout, identity, 1 x + 0, pools of 1 element, concat of 1, moves and
+//                       reshapes that change nothing
 //   merge_common        equal operations on equal inputs, if they have no weights
 //   merge_concats       a concat that only another concat along the same axis reads
 //   remove_dead         what no output needs (inputs stay)
@@ -35,11 +35,21 @@ constexpr bool changes_nothing(draft const& d, node const& n) {
     return a.act == function::identity || (a.act == function::linear && a.a == 1 && a.b == 0);
   case op::max_pool:
   case op::average_pool:
-    return a.win.kernel.size() == 1 && a.win.stride.size() == 1 && !a.win.pads();
+    return !a.adaptive && a.win.kernel.size() == 1 && a.win.stride.size() == 1 && !a.win.pads();
   case op::concat:
     return n.inputs.count == 1;
   case op::reshape:
     return n.shape == d[n.inputs[0]].shape;
+  case op::pad:
+    for (int k = 0; k < n.shape.rank; ++k)
+      if (a.before[k] != 0 || a.after[k] != 0) return false;
+    return true;
+  case op::transpose:
+    for (int k = 0; k < n.shape.rank; ++k)
+      if (a.before[k] != k) return false;
+    return true;
+  case op::slice:
+    return a.after[a.axis] == 1 && n.shape == d[n.inputs[0]].shape;
   default:
     return false;
   }

@@ -34,6 +34,13 @@ struct stage {
 
 inline constexpr int max_stages = 8;
 
+/// The depthwise convolution of a pair (graph/pairs.hpp), with its own batch norm and stage.
+struct front {
+  int first = -1; ///< its node, or none
+  int batch_norm = -1;
+  stage between{}; ///< relu, clip, or the identity
+};
+
 /// `kind` op::activation is a chain without a kernel: it begins with the value inputs[0].
 /// op::concat copies the inputs that do not write into it themselves, op::output copies to the
 /// caller.
@@ -45,6 +52,7 @@ struct step {
   int slice_of = -1;   ///< the concat whose buffer it writes into
   index_t column = 0;  ///< first channel there
   int group = -1;      ///< steps of one group run at the same time
+  front pair{};
   short_list<stage, max_stages> stages{};
   short_list<int, max_inputs> inputs{};
 
@@ -62,10 +70,13 @@ struct options {
   bool fold_constants = true;
   bool remove_identities = true;
   bool merge_common = true;
+  bool fold_padding = true;    ///< zeros around an image become padding of a convolution
+  bool hoist_functions = true; ///< relu in front of a max pool instead of behind it
   bool fold_batch_norm = true;
   bool fuse_epilogues = true;   ///< element-wise operations behind conv and dense
   bool fuse_elementwise = true; ///< element-wise operations behind each other
-  bool concat_slices = true;    ///< producers write into the concat
+  bool fuse_pairs = false;   ///< depthwise and 1x1 as one step; `compiled` has no kernel for it yet
+  bool concat_slices = true; ///< producers write into the concat
   bool in_place = true;
   bool parallel_separate = true;   ///< independent steps of different origin and destination
   bool parallel_all_to_one = true; ///< independent steps that feed one operation
@@ -73,8 +84,8 @@ struct options {
 };
 
 /// Everything off: what tests compare with.
-inline constexpr options unfused{false, false, false, false, false, false,
-                                 false, false, false, false, false};
+inline constexpr options unfused{false, false, false, false, false, false, false,
+                                 false, false, false, false, false, false, false};
 
 constexpr bool is_elementwise(op k) {
   return k == op::activation || is_binary(k) || k == op::batch_norm;
