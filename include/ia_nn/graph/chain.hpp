@@ -3,9 +3,13 @@
 // The stages behind a kernel at run time, as few types as do: a network has hundreds of steps, and
 // each type of chain makes a kernel's code once more.
 //
-//   short_tail<false>   clip                     most convolutions: relu, relu6, nothing
-//   short_tail<true>    + operand, clip          the end of a residual block
+//   short_tail<false>   bias, clip               most convolutions: relu, relu6, nothing
+//   short_tail<true>    bias, + operand, clip    the end of a residual block
 //   long_tail           up to 8 stages of any kind; one switch for each stage and register
+//   biased_tail         bias, long_tail
+//
+// Each is an epilogue by itself, not a chain of several: its name is part of the kernel's, and the
+// names of types are what makes symbols long.
 //
 // relu is clip with bounds 0 and infinity: the same operations, the same bits.
 #pragma once
@@ -20,12 +24,15 @@ namespace graph {
 namespace detail {
 
 template <bool Adds> struct short_tail {
+  static constexpr bool empty = false;
+  f32 const* bias;
   f32 lo, hi;
   f32 const* operand = nullptr;
   index_t ld = 0;
   template <vector_register V, class At> IA_NN_INLINE auto operator()(V v, At at) const noexcept {
-    auto x = ::ia_nn::detail::as_f32(v);
-    if constexpr (Adds) x = x + at.template matrix<decltype(x)>(operand, ld);
+    using F = decltype(::ia_nn::detail::as_f32(v));
+    F x = ::ia_nn::detail::as_f32(v) + at.template columns<F>(bias);
+    if constexpr (Adds) x = x + at.template matrix<F>(operand, ld);
     return min(x.broadcast(hi), max(x.broadcast(lo), x));
   }
 };
@@ -136,6 +143,16 @@ struct long_tail {
       }
     }
     return x;
+  }
+};
+
+struct biased_tail {
+  static constexpr bool empty = false;
+  f32 const* bias;
+  long_tail rest;
+  template <vector_register V, class At> IA_NN_INLINE auto operator()(V v, At at) const noexcept {
+    using F = decltype(::ia_nn::detail::as_f32(v));
+    return rest(F(::ia_nn::detail::as_f32(v) + at.template columns<F>(bias)), at);
   }
 };
 

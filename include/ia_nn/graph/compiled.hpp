@@ -16,10 +16,20 @@
 #include <ia_nn/graph/loader.hpp>
 #include <ia_nn/graph/weights.hpp>
 
-#include <utility>
-
 IA_NN_BEGIN
 namespace graph {
+
+namespace detail {
+/// f.operator()<First>(), f.operator()<First + 1>() ... In halves: a list of all numbers would be
+/// part of functions' names.
+template <int First, int Count, class F> IA_NN_INLINE void for_each_number(F const& f) {
+  if constexpr (Count == 1) f.template operator()<First>();
+  else if constexpr (Count > 1) {
+    for_each_number<First, Count / 2>(f);
+    for_each_number<First + Count / 2, Count - Count / 2>(f);
+  }
+}
+} // namespace detail
 
 /// One input: f32, or s32 indices.
 struct source {
@@ -114,9 +124,8 @@ public:
     index_t const scale = open_batch ? batch : 1, bytes = plan_bytes(scale);
     frame const f{
         scale, in.data(), out.data(), scratch.data, {scratch.data + bytes, scratch.size - bytes}};
-    [&]<int... S>(std::integer_sequence<int, S...>) {
-      (this->template step_at<S>(f, e, trace), ...);
-    }(std::make_integer_sequence<int, plan.count>{});
+    detail::for_each_number<0, plan.count>(
+        [&]<int S>() { this->template step_at<S>(f, e, trace); });
   }
   template <executor E = sequential, class Trace = no_trace>
   void run(index_t batch, std::initializer_list<source> in, std::initializer_list<f32*> out,
@@ -170,12 +179,10 @@ private:
         traced<S>(f, f.scratch, e, trace);
       } else {
         auto const member = [&](index_t i, int) {
-          [&]<int... K>(std::integer_sequence<int, K...>) {
-            sequential here;
-            ((i == K ? this->template traced<S + K>(f, model_.share(f.scratch, S, K), here, trace)
-                     : void()),
-             ...);
-          }(std::make_integer_sequence<int, members>{});
+          sequential here;
+          detail::for_each_number<0, members>([&]<int K>() {
+            if (i == K) this->template traced<S + K>(f, model_.share(f.scratch, S, K), here, trace);
+          });
         };
         e.parallel_for(members, member);
       }
@@ -201,9 +208,10 @@ private:
       t.operand = from<s.stages[0].operand>(f);
       t.ld = plan.places[s.stages[0].operand].ld;
     } else if constexpr (long_one) {
-      [&]<int... K>(std::integer_sequence<int, K...>) {
-        ((own[K] = kept[K], place_operand<S, K>(f, own[K])), ...);
-      }(std::make_integer_sequence<int, s.stages.count>{});
+      detail::for_each_number<0, s.stages.count>([&]<int K>() {
+        own[K] = kept[K];
+        place_operand<S, K>(f, own[K]);
+      });
       t.stages = own;
       t.count = s.stages.count;
     }
@@ -254,24 +262,21 @@ private:
     } else if constexpr (s.kind == op::embedding) {
       constexpr int members = view.one_lookup(S) ? view.group_size(S) : 1;
       s32 const* indices[members];
-      [&]<int... K>(std::integer_sequence<int, K...>) {
-        ((indices[K] = from<plan.steps[S + K].inputs[0], s32>(f)), ...);
-      }(std::make_integer_sequence<int, members>{});
+      detail::for_each_number<0, members>(
+          [&]<int K>() { indices[K] = from<plan.steps[S + K].inputs[0], s32>(f); });
       model_.embeddings[slot].run(nodes[s.inputs[0]].shape.size() * f.scale, indices, dst, ld, e);
     } else if constexpr (s.kind == op::concat) {
-      [&]<int... K>(std::integer_sequence<int, K...>) {
-        (copy_part<s.inputs[K], view.concat_offset(S, K), s.anchor>(f, dst), ...);
-      }(std::make_integer_sequence<int, s.inputs.count>{});
+      detail::for_each_number<0, s.inputs.count>(
+          [&]<int K>() { copy_part<s.inputs[K], view.concat_offset(S, K), s.anchor>(f, dst); });
     } else if constexpr (s.kind == op::constant) {
       for (index_t i = 0; i < rows * shape.last(); ++i) dst[i] = n.with.a;
     } else if constexpr (s.kind == op::output || s.kind == op::identity || s.kind == op::dropout) {
       std::memcpy(dst, from<s.inputs[0]>(f),
                   static_cast<std::size_t>(rows * shape.last()) * sizeof(f32));
     } else if constexpr (s.kind == op::custom) {
-      [&]<int... K>(std::integer_sequence<int, K...>) {
-        f32 const* const src[] = {from<s.inputs[K]>(f)...};
-        n.with.run({shape.dynamic() ? f.scale : shape[0], src, dst, rows * shape.last()});
-      }(std::make_integer_sequence<int, s.inputs.count>{});
+      f32 const* src[s.inputs.count];
+      detail::for_each_number<0, s.inputs.count>([&]<int K>() { src[K] = from<s.inputs[K]>(f); });
+      n.with.run({shape.dynamic() ? f.scale : shape[0], src, dst, rows * shape.last()});
     } else {
       static_assert(s.kind == op::custom, "ia_nn: compiled: this operation has no kernel yet");
     }

@@ -4,11 +4,11 @@
 // layer and shape calls it.
 #pragma once
 
+#include <ia_nn/gemm/matmul.hpp>
 #include <ia_nn/graph/chain.hpp>
 #include <ia_nn/graph/custom.hpp>
 #include <ia_nn/ops/batch_norm.hpp>
 #include <ia_nn/ops/conv.hpp>
-#include <ia_nn/ops/dense.hpp>
 #include <ia_nn/ops/embedding.hpp>
 #include <ia_nn/ops/layer_norm.hpp>
 #include <ia_nn/ops/lrn.hpp>
@@ -37,6 +37,18 @@ template <class Kernel> struct held {
   index_t source_size; ///< elements of the source for each item
 };
 
+/// A dense layer without its bias, which is in the tail.
+template <isa::tag I, class A> struct product {
+  using plan_type = gemm<I, A, A, f32>;
+  plan_type plan;
+  typename plan_type::weights weights;
+
+  product(typename plan_type::weights w, index_t max_rows, int workers)
+      : plan(max_rows, w.n(), w.k(), workers),
+        weights(static_cast<typename plan_type::weights&&>(w)) {}
+  index_t workspace_bytes() const noexcept { return plan.workspace_bytes(); }
+};
+
 /// f32 to bf16, rounded to nearest even.
 template <isa::tag I, class E> void narrow(f32 const* src, bf16* dst, index_t n, E& e) noexcept {
   using V = vec<f32, I>;
@@ -60,11 +72,11 @@ A const* operand_of(f32 const* src, index_t n, workspace_view& scratch, E& e) no
   }
 }
 
-template <tail Tail> constexpr auto tail_value(tail_data const& t) noexcept {
-  if constexpr (Tail == tail::clip) return short_tail<false>{t.clip.lo, t.clip.hi};
+template <tail Tail> constexpr auto tail_value(f32 const* bias, tail_data const& t) noexcept {
+  if constexpr (Tail == tail::clip) return short_tail<false>{bias, t.clip.lo, t.clip.hi};
   else if constexpr (Tail == tail::add_clip)
-    return short_tail<true>{t.clip.lo, t.clip.hi, t.operand, t.ld};
-  else return long_tail{t.stages, t.count};
+    return short_tail<true>{bias, t.clip.lo, t.clip.hi, t.operand, t.ld};
+  else return biased_tail{bias, {t.stages, t.count}};
 }
 
 template <tail Tail, isa::tag I, class A, class E>
@@ -72,18 +84,17 @@ IA_NN_NOINLINE void run_conv(held<::ia_nn::conv<I, A, A, f32>> const& layer, ind
                              f32 const* src, f32* dst, index_t ld, tail_data const& t,
                              workspace_view scratch, E& e) noexcept {
   A const* const a = operand_of<I, A>(src, batch * layer.source_size, scratch, e);
-  layer.kernel.run(batch, a, dst, ld,
-                   ::ia_nn::chain{add_bias{layer.bias.data()}, tail_value<Tail>(t)}, scratch, e);
+  layer.kernel.run(batch, a, dst, ld, tail_value<Tail>(layer.bias.data(), t), scratch, e);
 }
 
 template <tail Tail, isa::tag I, class A, class E>
-IA_NN_NOINLINE void run_dense(held<::ia_nn::dense<I, A, A, f32>> const& layer, index_t rows,
-                              f32 const* src, f32* dst, index_t ld, tail_data const& t,
-                              workspace_view scratch, E& e) noexcept {
-  index_t const k = layer.kernel.k();
+IA_NN_NOINLINE void run_dense(held<product<I, A>> const& layer, index_t rows, f32 const* src,
+                              f32* dst, index_t ld, tail_data const& t, workspace_view scratch,
+                              E& e) noexcept {
+  index_t const k = layer.kernel.plan.k();
   A const* const a = operand_of<I, A>(src, rows * k, scratch, e);
-  layer.kernel.run(matrix(a, rows, k), matrix(dst, rows, layer.kernel.n(), ld), scratch, e,
-                   tail_value<Tail>(t));
+  layer.kernel.plan.with_rows(rows).run({a, k, 1}, layer.kernel.weights, dst, ld,
+                                        tail_value<Tail>(layer.bias.data(), t), scratch, e);
 }
 
 /// Blocks of `block` elements from a dense array to places `stride` apart.

@@ -128,7 +128,7 @@ template <class Policy, std::uint64_t Kinds> struct loaded {
   int workers = 1;
   index_t scratch_bytes = 0;
   std::vector<held<::ia_nn::conv<I, A, A, f32>>> convs;
-  std::vector<held<::ia_nn::dense<I, A, A, f32>>> denses;
+  std::vector<held<product<I, A>>> denses;
   std::vector<::ia_nn::pool<I, f32>> pools;
   std::vector<::ia_nn::softmax<I>> softmaxes;
   std::vector<::ia_nn::layer_norm<I>> layer_norms;
@@ -325,10 +325,11 @@ private:
       for (f32 const w : weights) narrow_weights.push_back(A(w));
       data = narrow_weights.data();
     }
-    using kernel = ::ia_nn::dense<I, A, A, f32>;
-    kernel layer_kernel(transposed(matrix(data, units, k)), bias,
-                        {.max_rows = rows, .workers = workers});
-    denses.push_back({static_cast<kernel&&>(layer_kernel), {}, k});
+    using kernel = product<I, A>;
+    kernel layer_kernel(typename kernel::plan_type::weights(transposed(matrix(data, units, k))),
+                        rows, workers);
+    denses.push_back(
+        {static_cast<kernel&&>(layer_kernel), static_cast<aligned_array<f32>&&>(bias), k});
     scratch[static_cast<std::size_t>(i)] =
         round_up(denses.back().kernel.workspace_bytes() + copy_bytes(rows * k), 64);
   }
