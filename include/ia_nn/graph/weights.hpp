@@ -94,6 +94,47 @@ private:
   File const* file_;
 };
 
+/// f(node, what, name, shape) for each array that the `count` nodes of a network read; `name` is the
+/// node's with `what` (".weight", ".bias", ...) behind it.
+template <class F> void for_each_weight(node const* nodes, int count, F&& f) {
+  for (int i = 0; i < count; ++i) {
+    node const& n = nodes[i];
+    if (!has_weights(n.kind)) continue;
+    dims const& x = nodes[n.inputs[0]].shape;
+    index_t const in = x.last(), out = n.with.units;
+    auto const give = [&](char const* what, std::vector<index_t> const& shape) {
+      f(n, what, std::string(n.name.view()) + what, shape);
+    };
+    auto const with_kernel = [&](index_t first, index_t second) {
+      std::vector<index_t> shape{first, second};
+      for (int d = 5 - x.rank; d < 3; ++d) shape.push_back(n.with.win.kernel[d]);
+      return shape;
+    };
+    switch (n.kind) {
+    case op::conv:
+    case op::deconv:
+    case op::dense:
+      give(".weight", n.kind == op::conv     ? with_kernel(out, in / n.with.groups)
+                      : n.kind == op::deconv ? with_kernel(in, out / n.with.groups)
+                                             : std::vector<index_t>{out, in});
+      if (n.with.bias) give(".bias", {out});
+      break;
+    case op::embedding:
+      give(".weight", {n.with.rows, out});
+      break;
+    case op::batch_norm:
+      give(".running_mean", {in});
+      give(".running_var", {in});
+      [[fallthrough]];
+    default:
+      if (n.with.affine) {
+        give(".weight", {in});
+        give(".bias", {in});
+      }
+    }
+  }
+}
+
 namespace detail {
 
 inline std::string shape_text(std::vector<index_t> const& s) {

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The suite `graph`: whole networks, fused against every operation by itself; wide & deep with its
+// tables looked up side by side and one after the other; what a step costs that does nothing.
+// Ratios are the time without passes over the time with them.
+#include "graph/nets.hpp"
+#include "product.hpp"
+
+namespace {
+
+using namespace bench;
+using ia_nn::index_t;
+
+void add_nets(std::vector<group>& list, context& c, product type) {
+  bool const narrow = type == product::bf16;
+  for (net_entry const& n : {mnist(), mobilenet(), resnet50(), inception_v3()}) {
+    group g{narrow ? "bf16" : "f32", n.name, limit_of(type), {}};
+    for (index_t batch : {1, 16}) {
+      bench_case b;
+      b.name = "batch " + std::to_string(batch);
+      b.operations = n.flops * static_cast<double>(batch);
+      b.prepare = [=, make = n.make, threads = c.threads] { return make(narrow, batch, threads); };
+      c.add(g, std::move(b), 0);
+    }
+    list.push_back(std::move(g));
+  }
+}
+
+std::vector<group> groups(context& c) {
+  std::vector<group> list;
+  if constexpr (has_bf16 || has_tiles) add_nets(list, c, product::bf16);
+  if constexpr (is_base) {
+    add_nets(list, c, product::f32);
+    for (auto const& [word, make] : {std::pair{"wide_deep", &wide_deep}, {"embeddings", &embeddings}}) {
+      group g{"f32", word, peak::none, {}};
+      for (index_t batch : {1, 64}) {
+        bench_case b;
+        b.name = "batch " + std::to_string(batch);
+        b.prepare = [=, f = make, threads = c.threads] { return f(batch, threads); };
+        c.add(g, std::move(b), 0);
+      }
+      list.push_back(std::move(g));
+    }
+    if (c.threads == 1) {
+      group g{"f32", "empty step", peak::none, {}};
+      bench_case b;
+      b.name = "of " + std::to_string(empty_steps);
+      b.items = empty_steps;
+      b.prepare = empty_network;
+      c.add(g, std::move(b), 0);
+      list.push_back(std::move(g));
+    }
+  }
+  return list;
+}
+
+} // namespace
+
+int main(int argc, char** argv) { return bench::run(argc, argv, "graph", own_isa_name, groups); }

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The networks of the suite `graph`, each compiled in a file of its own.
+#pragma once
+
+#include "harness.hpp"
+
+#include <ia_nn/core/types.hpp>
+
+namespace bench {
+
+struct net_entry {
+  char const* name;
+  double flops; ///< for one item
+  std::vector<contender> (*make)(bool bf16, ia_nn::index_t batch, int threads);
+};
+
+net_entry inception_v3();
+net_entry mnist();
+net_entry mobilenet();
+net_entry resnet50();
+
+/// 26 tables of 100,000 x 32. Contenders: side by side, and one after the other.
+std::vector<contender> wide_deep(ia_nn::index_t batch, int threads);
+std::vector<contender> embeddings(ia_nn::index_t batch, int threads); ///< without the dense layers
+
+/// A network of `empty_steps` operations that do nothing.
+inline constexpr int empty_steps = 32;
+std::vector<contender> empty_network();
+
+} // namespace bench
