@@ -23,12 +23,12 @@ public:
     auto const uniform = [&] {
       return static_cast<f32>(static_cast<int>(random() >> 8 & 0xffffU) - 0x8000) / 0x8000;
     };
-    graph::for_each_weight(nodes, count, [&](graph::node const&, char const* what, std::string const& name,
+    graph::for_each_weight(nodes, count, [&](graph::node const&, std::string_view kind,
+                                             std::string const& name,
                                              std::vector<index_t> const& shape) {
       index_t size = 1;
       for (index_t const n : shape) size *= n;
       std::vector<f32>& v = store_.emplace_back(static_cast<std::size_t>(size));
-      std::string_view const kind = what;
       bool const scale = kind == ".running_var" || (kind == ".weight" && shape.size() == 1);
       bool const matrix = kind == ".weight" && shape.size() > 1;
       f32 const spread =

@@ -1,67 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The oracle of networks: nodes as they were written, one after the other, in double, with naive
-// loops. And random weights for any network.
+// loops.
 #pragma once
 
-#include "../random.hpp"
+#include "interpret_layers.hpp"
 
 #include <ia_nn/graph/custom.hpp>
-#include <ia_nn/graph/network.hpp>
-#include <ia_nn/graph/weights.hpp>
-
-#include <cmath>
-#include <deque>
-#include <map>
 
 namespace ia_nn_test {
-
-namespace graph = ia_nn::graph;
-
-/// Numbers of all layers of a network, which has `count` nodes.
-class random_weights {
-public:
-  random_weights(graph::node const* nodes, int count, random& r) {
-    for (int i = 0; i < count; ++i) {
-      graph::node const& n = nodes[i];
-      if (!graph::has_weights(n.kind)) continue;
-      index_t const in = nodes[n.inputs[0]].shape.last(), out = n.with.units;
-      auto const put = [&](char const* what, std::vector<index_t> shape, f32 mean, f32 spread) {
-        index_t size = 1;
-        for (index_t const e : shape) size *= e;
-        std::vector<f32>& v = store.emplace_back(static_cast<std::size_t>(size));
-        for (f32& x : v) x = mean + spread * r.normal();
-        std::string const name = std::string(n.name.view()) + what;
-        from.add(name, shape, v);
-        by_name[name] = &v;
-      };
-      if (n.kind == graph::op::conv) {
-        graph::dims const& x = nodes[n.inputs[0]].shape;
-        std::vector<index_t> shape{out, in / n.with.groups};
-        for (int d = 5 - x.rank; d < 3; ++d) shape.push_back(n.with.win.kernel[d]);
-        index_t const k = in / n.with.groups * n.with.win.kernel.size();
-        put(".weight", shape, 0, 1 / std::sqrt(static_cast<f32>(k)));
-        if (n.with.bias) put(".bias", {out}, 0, 0.5F);
-      } else if (n.kind == graph::op::dense) {
-        put(".weight", {out, in}, 0, 1 / std::sqrt(static_cast<f32>(in)));
-        if (n.with.bias) put(".bias", {out}, 0, 0.5F);
-      } else if (n.kind == graph::op::embedding) {
-        put(".weight", {n.with.rows, out}, 0, 1);
-      } else {
-        if (n.with.affine) put(".weight", {in}, 1, 0.2F), put(".bias", {in}, 0, 0.2F);
-        if (n.kind == graph::op::batch_norm)
-          put(".running_mean", {in}, 0, 0.3F), put(".running_var", {in}, 1, 0.15F);
-      }
-    }
-  }
-  std::vector<f32> const& operator()(graph::node const& n, char const* what) const {
-    return *by_name.at(std::string(n.name.view()) + what);
-  }
-
-  graph::memory_weights from;
-  std::deque<std::vector<f32>> store;
-  std::map<std::string, std::vector<f32> const*> by_name;
-};
 
 inline double act(graph::function f, double x, double a, double b) {
   using graph::function;
@@ -195,6 +142,11 @@ inline std::vector<std::vector<double>> interpret(graph::node const* nodes, int 
     case op::conv:
     case op::max_pool:
     case op::average_pool: {
+      if (n.with.adaptive) {
+        interpret_adaptive(n, graph::detail::image_of(in), graph::detail::image_of(shape), x_of(0),
+                           y);
+        break;
+      }
       bool const conv = n.kind == op::conv;
       ia_nn::spatial const si = graph::detail::image_of(in), so = graph::detail::image_of(shape);
       auto const& w = n.with.win;
@@ -319,13 +271,21 @@ inline std::vector<std::vector<double>> interpret(graph::node const* nodes, int 
       break;
     }
     case op::deconv:
+      interpret_deconv(n, graph::detail::image_of(in), graph::detail::image_of(shape), in.last(),
+                       weights, x_of(0), y);
+      break;
     case op::group_norm:
+      interpret_group_norm(n, shape.dynamic() ? batch : shape[0], weights, x_of(0), y);
+      break;
     case op::pad:
     case op::transpose:
     case op::slice:
+      interpret_move(n, in, x_of(0), y);
+      break;
     case op::lstm:
     case op::gru:
     case op::rnn:
+      interpret_rnn(n, shape.dynamic() ? batch : shape[0], in[1], in.last(), weights, x_of(0), y);
       break;
     }
   }

@@ -1,15 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The stages behind a kernel at run time, as few types as do: a network has hundreds of steps, and
-// each type of chain makes a kernel's code once more.
+// What follows a kernel's sums on their way to memory, as few types as do: a network has hundreds
+// of steps, and each type makes a kernel's code once more.
 //
-//   short_tail<false>   bias, clip               most convolutions: relu, relu6, nothing
-//   short_tail<true>    bias, + operand, clip    the end of a residual block
-//   long_tail           up to 8 stages of any kind; one switch for each stage and register
-//   biased_tail         bias, long_tail
-//
-// Each is an epilogue by itself, not a chain of several: its name is part of the kernel's, and the
-// names of types are what makes symbols long.
+//   clip_end       + bias, clip                  most layers: relu, relu6, nothing
+//   add_clip_end   + bias, + operand, clip       the end of a residual block
+//   any_end        + bias, up to 8 stages; one switch for each stage and register
 //
 // relu is clip with bounds 0 and infinity: the same operations, the same bits.
 #pragma once
@@ -21,26 +17,40 @@
 
 IA_NN_BEGIN
 namespace graph {
-namespace detail {
 
-template <bool Adds> struct short_tail {
+/// v kept in lo .. hi, as activation::clip does.
+template <f32_register V> IA_NN_INLINE V clipped(V v, f32 lo, f32 hi) noexcept {
+  return min(V::broadcast(hi), max(V::broadcast(lo), v));
+}
+
+// Not in `detail`, and one word each: they are part of every kernel's symbol.
+struct clip_end {
   static constexpr bool empty = false;
   f32 const* bias;
   f32 lo, hi;
-  f32 const* operand = nullptr;
-  index_t ld = 0;
   template <vector_register V, class At> IA_NN_INLINE auto operator()(V v, At at) const noexcept {
-    using F = decltype(::ia_nn::detail::as_f32(v));
-    F x = ::ia_nn::detail::as_f32(v) + at.template columns<F>(bias);
-    if constexpr (Adds) x = x + at.template matrix<F>(operand, ld);
-    return min(x.broadcast(hi), max(x.broadcast(lo), x));
+    return clipped(v + at.template columns<V>(bias), lo, hi);
   }
 };
+
+struct add_clip_end {
+  static constexpr bool empty = false;
+  f32 const* bias;
+  f32 lo, hi;
+  f32 const* operand;
+  index_t ld;
+  template <vector_register V, class At> IA_NN_INLINE auto operator()(V v, At at) const noexcept {
+    return clipped(v + at.template columns<V>(bias) + at.template matrix<V>(operand, ld), lo, hi);
+  }
+};
+
+namespace detail {
 
 /// A stage with its numbers.
 struct stage_data {
   stage_kind kind = stage_kind::function;
   function act = function::identity;
+  spread how = spread::none;
   f32 a = 0, b = 0;
   f32 const* p = nullptr; ///< operand, or factors of a batch norm
   f32 const* q = nullptr; ///< offsets
@@ -101,74 +111,86 @@ template <f32_register V> IA_NN_NOINLINE V apply_function(function f, V x, f32 a
   return x;
 }
 
-struct long_tail {
-  stage_data const* stages;
-  int count;
-  template <vector_register V, class At> IA_NN_INLINE auto operator()(V v, At at) const noexcept {
-    auto x = ::ia_nn::detail::as_f32(v);
-    using F = decltype(x);
-    for (int i = 0; i < count; ++i) {
-      stage_data const& s = stages[i];
-      switch (s.kind) {
-      case stage_kind::function:
-        x = apply_function(s.act, x, s.a, s.b);
-        break;
-      case stage_kind::add:
-        x = x + at.template matrix<F>(s.p, s.ld);
-        break;
-      case stage_kind::subtract:
-        x = x - at.template matrix<F>(s.p, s.ld);
-        break;
-      case stage_kind::subtract_from:
-        x = at.template matrix<F>(s.p, s.ld) - x;
-        break;
-      case stage_kind::multiply:
-        x = x * at.template matrix<F>(s.p, s.ld);
-        break;
-      case stage_kind::divide:
-        x = x / at.template matrix<F>(s.p, s.ld);
-        break;
-      case stage_kind::divide_from:
-        x = at.template matrix<F>(s.p, s.ld) / x;
-        break;
-      case stage_kind::minimum:
-        x = min(at.template matrix<F>(s.p, s.ld), x);
-        break;
-      case stage_kind::maximum:
-        x = max(at.template matrix<F>(s.p, s.ld), x);
-        break;
-      case stage_kind::batch_norm:
-        x = fma(x, at.template columns<F>(s.p), at.template columns<F>(s.q));
-        break;
-      }
-    }
-    return x;
+/// One stage on N registers side by side; `operand(u)` loads what register u meets.
+template <int N, class V, class Operand, class At>
+IA_NN_INLINE void apply_stage_to(stage_data const& s, V (&x)[N], Operand const& operand,
+                                 At const& at) noexcept {
+  auto const each = [&](auto const& f) {
+    IA_NN_UNROLL
+    for (int u = 0; u < N; ++u) x[u] = f(x[u], u);
+  };
+  switch (s.kind) {
+  case stage_kind::function:
+    if (s.act == function::relu) each([&](V v, int) { return clipped(v, 0, __builtin_inff()); });
+    else if (s.act == function::clip) each([&](V v, int) { return clipped(v, s.a, s.b); });
+    else each([&](V v, int) { return apply_function(s.act, v, s.a, s.b); });
+    break;
+  case stage_kind::add:
+    each([&](V v, int u) { return v + operand(u); });
+    break;
+  case stage_kind::subtract:
+    each([&](V v, int u) { return v - operand(u); });
+    break;
+  case stage_kind::subtract_from:
+    each([&](V v, int u) { return operand(u) - v; });
+    break;
+  case stage_kind::multiply:
+    each([&](V v, int u) { return v * operand(u); });
+    break;
+  case stage_kind::divide:
+    each([&](V v, int u) { return v / operand(u); });
+    break;
+  case stage_kind::divide_from:
+    each([&](V v, int u) { return operand(u) / v; });
+    break;
+  case stage_kind::minimum:
+    each([&](V v, int u) { return min(v, operand(u)); });
+    break;
+  case stage_kind::maximum:
+    each([&](V v, int u) { return max(v, operand(u)); });
+    break;
+  case stage_kind::batch_norm:
+    each([&](V v, int u) {
+      return fma(v, at(u).template columns<V>(s.p), at(u).template columns<V>(s.q));
+    });
+    break;
   }
-};
+}
 
-struct biased_tail {
+} // namespace detail
+
+struct any_end {
   static constexpr bool empty = false;
   f32 const* bias;
-  long_tail rest;
+  detail::stage_data const* stages;
+  int count;
   template <vector_register V, class At> IA_NN_INLINE auto operator()(V v, At at) const noexcept {
-    using F = decltype(::ia_nn::detail::as_f32(v));
-    return rest(F(::ia_nn::detail::as_f32(v) + at.template columns<F>(bias)), at);
+    V x[1] = {v + at.template columns<V>(bias)};
+    for (int i = 0; i < count; ++i) {
+      detail::stage_data const& s = stages[i];
+      detail::apply_stage_to(
+          s, x, [&](int) { return at.template matrix<V>(s.p, s.ld); }, [&](int) { return at; });
+    }
+    return x[0];
   }
 };
 
-/// Which of the tails a step needs.
-enum class tail : unsigned char { clip, add_clip, any };
+namespace detail {
+
+/// Which of the ends a step needs.
+enum class end : unsigned char { clip, add_clip, any };
 
 constexpr bool is_clip(stage const& s) {
   return s.kind == stage_kind::function &&
          (s.act == function::relu || s.act == function::clip || s.act == function::identity);
 }
-constexpr tail tail_of(step const& s) {
+constexpr end end_of(step const& s) {
+  if (!has_epilogue(s.kind)) return end::any;
   int const n = s.stages.count;
-  if (n == 0 || (n == 1 && is_clip(s.stages[0]))) return tail::clip;
+  if (n == 0 || (n == 1 && is_clip(s.stages[0]))) return end::clip;
   if (s.stages[0].kind == stage_kind::add && (n == 1 || (n == 2 && is_clip(s.stages[1]))))
-    return tail::add_clip;
-  return tail::any;
+    return end::add_clip;
+  return end::any;
 }
 struct bounds {
   f32 lo = -__builtin_inff(), hi = __builtin_inff();
@@ -179,31 +201,6 @@ constexpr bounds bounds_of(step const& s) {
   if (last.act == function::relu) return {0, __builtin_inff()};
   if (last.act == function::clip) return {last.a, last.b};
   return {};
-}
-
-/// dst [rows][columns] = tail(src), dst_ld apart; src is dense. dst may be src.
-template <isa::tag I, class E>
-void run_elementwise(long_tail const& t, bool per_channel, f32 const* src, f32* dst, index_t rows,
-                     index_t columns, index_t dst_ld, E& e) noexcept {
-  using V = vec<f32, I>;
-  if (!per_channel && dst_ld == columns) columns *= rows, rows = 1; // one row, cut anywhere
-  auto const part = [&](index_t row, index_t from, index_t to) {
-    f32 const* const x = src + row * columns;
-    f32* const y = dst + row * dst_ld;
-    index_t c = from;
-    for (; c + V::size <= to; c += V::size)
-      t(V::load(x + c), tile_position<true>{row, c, V::size}).store(y + c);
-    if (c < to)
-      t(V::load(x + c, to - c), tile_position<false>{row, c, to - c}).store(y + c, to - c);
-  };
-  if (rows == 1) {
-    parallel_blocks(e, columns, 4096,
-                    [&](index_t begin, index_t end, int) { part(0, begin, end); });
-    return;
-  }
-  parallel_blocks(e, rows, ceil_div(4096, columns), [&](index_t begin, index_t end, int) {
-    for (index_t r = begin; r < end; ++r) part(r, 0, columns);
-  });
 }
 
 } // namespace detail

@@ -1,19 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The kernels behind the steps: one function for each distinct kernel and tail, whatever network,
-// layer and shape calls it.
+// Kernels with what their steps keep, and how they are called: one function for each kernel and
+// end, whatever network, layer and shape calls it.
 #pragma once
 
+#include <ia_nn/graph/elementwise_run.hpp>
+#include <ia_nn/graph/view.hpp>
 #include <ia_nn/gemm/matmul.hpp>
-#include <ia_nn/graph/chain.hpp>
-#include <ia_nn/graph/custom.hpp>
-#include <ia_nn/ops/batch_norm.hpp>
 #include <ia_nn/ops/conv.hpp>
-#include <ia_nn/ops/embedding.hpp>
-#include <ia_nn/ops/layer_norm.hpp>
-#include <ia_nn/ops/lrn.hpp>
-#include <ia_nn/ops/pool.hpp>
-#include <ia_nn/ops/softmax.hpp>
+#include <ia_nn/ops/deconv.hpp>
+#include <ia_nn/rnn/rnn.hpp>
 
 #include <cstring>
 
@@ -21,32 +17,31 @@ IA_NN_BEGIN
 namespace graph {
 namespace detail {
 
-/// Operands and numbers of a tail, as its step has them.
-struct tail_data {
-  bounds clip{};
-  f32 const* operand = nullptr;
-  index_t ld = 0;
-  stage_data const* stages = nullptr;
-  int count = 0;
-};
-
-/// What a step with weights keeps: the kernel, a bias, and where its scratch memory lies.
-template <class Kernel> struct held {
-  Kernel kernel;
+/// A convolution or a transposed one. A: what it multiplies.
+template <class Kernel, element A> struct held_conv {
+  using operand = A;
+  Kernel layer;
   aligned_array<f32> bias;
-  index_t source_size; ///< elements of the source for each item
+  index_t item; ///< elements of the source for each item
 };
-
-/// A dense layer without its bias, which is in the tail.
-template <isa::tag I, class A> struct product {
-  using plan_type = gemm<I, A, A, f32>;
-  plan_type plan;
-  typename plan_type::weights weights;
-
-  product(typename plan_type::weights w, index_t max_rows, int workers)
-      : plan(max_rows, w.n(), w.k(), workers),
-        weights(static_cast<typename plan_type::weights&&>(w)) {}
-  index_t workspace_bytes() const noexcept { return plan.workspace_bytes(); }
+template <isa::tag I, element A, class Policy> struct held_dense {
+  using operand = A;
+  using product_type = ::ia_nn::gemm<I, A, A, f32, Policy>;
+  product_type product;
+  typename product_type::weights weights;
+  aligned_array<f32> bias;
+};
+/// Cuts of one item.
+template <class Kernel> struct held_move {
+  Kernel layer;
+  index_t from, to; ///< elements of the source and the result for each item
+  f32 value = 0;
+};
+template <class Cell, isa::tag I> struct held_rnn {
+  using weights = rnn_weights<I, Cell>;
+  ::ia_nn::rnn<weights> layer;
+  index_t time, width; ///< of the last layer's output, for each direction
+  bool last_only;
 };
 
 /// f32 to bf16, rounded to nearest even.
@@ -60,7 +55,7 @@ template <isa::tag I, class E> void narrow(f32 const* src, bf16* dst, index_t n,
 }
 
 /// The source in the type that the kernel multiplies; a bf16 copy lies at the front of `scratch`.
-template <isa::tag I, class A, class E>
+template <isa::tag I, element A, class E>
 A const* operand_of(f32 const* src, index_t n, workspace_view& scratch, E& e) noexcept {
   if constexpr (std::same_as<A, f32>) return src;
   else {
@@ -72,36 +67,73 @@ A const* operand_of(f32 const* src, index_t n, workspace_view& scratch, E& e) no
   }
 }
 
-template <tail Tail> constexpr auto tail_value(f32 const* bias, tail_data const& t) noexcept {
-  if constexpr (Tail == tail::clip) return short_tail<false>{bias, t.clip.lo, t.clip.hi};
-  else if constexpr (Tail == tail::add_clip)
-    return short_tail<true>{bias, t.clip.lo, t.clip.hi, t.operand, t.ld};
-  else return biased_tail{bias, {t.stages, t.count}};
+template <isa::tag I, class Held, class End, class E>
+void run_conv(Held const& h, index_t batch, f32 const* src, f32* dst, index_t ld, End const& end,
+              workspace_view scratch, E& e) noexcept {
+  auto const* const a = operand_of<I, typename Held::operand>(src, batch * h.item, scratch, e);
+  h.layer.run(batch, a, dst, ld, end, scratch, e);
+}
+template <isa::tag I, class Held, class End, class E>
+void run_dense(Held const& h, index_t rows, f32 const* src, f32* dst, index_t ld, End const& end,
+               workspace_view scratch, E& e) noexcept {
+  index_t const k = h.product.k();
+  auto const* const a = operand_of<I, typename Held::operand>(src, rows * k, scratch, e);
+  h.product.with_rows(rows).run(a, k, h.weights, dst, ld, end, scratch, e);
 }
 
-template <tail Tail, isa::tag I, class A, class E>
-IA_NN_NOINLINE void run_conv(held<::ia_nn::conv<I, A, A, f32>> const& layer, index_t batch,
-                             f32 const* src, f32* dst, index_t ld, tail_data const& t,
-                             workspace_view scratch, E& e) noexcept {
-  A const* const a = operand_of<I, A>(src, batch * layer.source_size, scratch, e);
-  layer.kernel.run(batch, a, dst, ld, tail_value<Tail>(layer.bias.data(), t), scratch, e);
+/// Calls f(item, executor) for each item: items share the workers, or each item its elements.
+template <class F, class E> void for_each_item(index_t batch, F const& f, E& e) noexcept {
+  if (batch < e.concurrency()) {
+    for (index_t i = 0; i < batch; ++i) f(i, e);
+    return;
+  }
+  auto const work = [&](index_t i, int) {
+    sequential here;
+    f(i, here);
+  };
+  e.parallel_for(batch, work);
 }
 
-template <tail Tail, isa::tag I, class A, class E>
-IA_NN_NOINLINE void run_dense(held<product<I, A>> const& layer, index_t rows, f32 const* src,
-                              f32* dst, index_t ld, tail_data const& t, workspace_view scratch,
-                              E& e) noexcept {
-  index_t const k = layer.kernel.plan.k();
-  A const* const a = operand_of<I, A>(src, rows * k, scratch, e);
-  layer.kernel.plan.with_rows(rows).run({a, k, 1}, layer.kernel.weights, dst, ld,
-                                        tail_value<Tail>(layer.bias.data(), t), scratch, e);
+template <class Kernel, class E>
+void run_move(held_move<Kernel> const& h, index_t batch, f32 const* src, f32* dst, E& e) noexcept {
+  for_each_item(
+      batch,
+      [&](index_t i, auto& here) {
+        if constexpr (std::same_as<Kernel, ::ia_nn::pad>)
+          h.layer.run(src + i * h.from, dst + i * h.to, &h.value, here);
+        else h.layer.run(src + i * h.from, dst + i * h.to, here);
+      },
+      e);
 }
 
-/// Blocks of `block` elements from a dense array to places `stride` apart.
-inline void copy_blocks(f32 const* src, f32* dst, index_t count, index_t size,
-                        index_t stride) noexcept {
-  for (index_t i = 0; i < count; ++i)
-    std::memcpy(dst + i * stride, src + i * size, static_cast<std::size_t>(size) * sizeof(f32));
+/// `size` elements from each row of a dense array to rows `stride` apart.
+template <class E>
+void copy_rows(f32 const* src, f32* dst, index_t count, index_t size, index_t stride,
+               E& e) noexcept {
+  parallel_blocks(e, count, ceil_div(16384, size), [&](index_t begin, index_t end, int) {
+    for (index_t i = begin; i < end; ++i)
+      std::memcpy(dst + i * stride, src + i * size, static_cast<std::size_t>(size) * sizeof(f32));
+  });
+}
+
+/// Final states go through the front of `scratch`: a batch may have them from two directions.
+template <class Held, class E>
+void run_recurrent(Held const& h, index_t batch, f32 const* src, f32* dst, workspace_view scratch,
+                   E& e) noexcept {
+  rnn_call<f32, f32> call{.src = src, .dst = dst, .time = h.time, .batch = batch};
+  if (!h.last_only) {
+    h.layer.run(call, scratch, e);
+    return;
+  }
+  index_t const ways = h.layer.directions(), each = batch * h.width,
+                states = h.layer.layers_count() * ways * each, bytes = round_up(states * 4, 64);
+  f32* const last = reinterpret_cast<f32*>(scratch.data);
+  call.dst = nullptr;
+  call.final_hidden = last;
+  h.layer.run(call, {scratch.data + bytes, scratch.size - bytes}, e);
+  for (index_t w = 0; w < ways; ++w)
+    copy_rows(last + states + (w - ways) * each, dst + w * h.width, batch, h.width, ways * h.width,
+              e);
 }
 
 } // namespace detail

@@ -5,8 +5,13 @@
 //   conv          NAME.weight (filters, channels / groups, kernel...)      NAME.bias (filters)
 //   dense         NAME.weight (units, columns)                            NAME.bias (units)
 //   batch_norm    NAME.weight, NAME.bias, NAME.running_mean, NAME.running_var (channels)
-//   layer_norm    NAME.weight, NAME.bias (channels)
+//   deconv        NAME.weight (channels, filters / groups, kernel...)      NAME.bias (filters)
+//   layer_norm, group_norm    NAME.weight, NAME.bias (channels)
 //   embedding     NAME.weight (rows, width)
+//   lstm, gru, rnn   of layer K, behind each name _reverse for the other direction:
+//                 NAME.weight_ih_lK (gates hidden, features)   NAME.bias_ih_lK (gates hidden)
+//                 NAME.weight_hh_lK (gates hidden, width)      NAME.bias_hh_lK (gates hidden)
+//                 NAME.weight_hr_lK (width, hidden) with a projection; gates i f g o, r z n
 //
 // Names and orders are those of PyTorch's state_dict.
 #pragma once
@@ -102,8 +107,8 @@ template <class F> void for_each_weight(node const* nodes, int count, F&& f) {
     if (!has_weights(n.kind)) continue;
     dims const& x = nodes[n.inputs[0]].shape;
     index_t const in = x.last(), out = n.with.units;
-    auto const give = [&](char const* what, std::vector<index_t> const& shape) {
-      f(n, what, std::string(n.name.view()) + what, shape);
+    auto const give = [&](std::string const& what, std::vector<index_t> const& shape) {
+      f(n, std::string_view(what), std::string(n.name.view()) + what, shape);
     };
     auto const with_kernel = [&](index_t first, index_t second) {
       std::vector<index_t> shape{first, second};
@@ -122,6 +127,22 @@ template <class F> void for_each_weight(node const* nodes, int count, F&& f) {
     case op::embedding:
       give(".weight", {n.with.rows, out});
       break;
+    case op::lstm:
+    case op::gru:
+    case op::rnn: {
+      index_t const gates = (n.kind == op::lstm ? 4 : n.kind == op::gru ? 3 : 1) * out;
+      index_t const ways = n.with.way == direction::both ? 2 : 1;
+      index_t const wide = n.with.rows > 0 ? n.with.rows : out;
+      for (int l = 0; l < n.with.layers; ++l)
+        for (index_t w = 0; w < ways; ++w) {
+          std::string const end = "_l" + std::to_string(l) + (w == 1 ? "_reverse" : "");
+          give(".weight_ih" + end, {gates, l == 0 ? in : ways * wide});
+          give(".weight_hh" + end, {gates, wide});
+          if (n.with.bias) give(".bias_ih" + end, {gates}), give(".bias_hh" + end, {gates});
+          if (n.with.rows > 0) give(".weight_hr" + end, {wide, out});
+        }
+      break;
+    }
     case op::batch_norm:
       give(".running_mean", {in});
       give(".running_var", {in});

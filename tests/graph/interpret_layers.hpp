@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Oracles of layers that move elements, keep states, or take statistics of an image: in double.
+#pragma once
+
+#include "../oracle/rnn.hpp"
+#include "random_weights.hpp"
+
+namespace ia_nn_test {
+
+/// The element of an array of shape `s` at these coordinates.
+inline std::size_t element_at(graph::dims const& s, index_t const (&at)[5]) {
+  index_t place = 0;
+  for (int d = 0; d < s.rank; ++d) place = place * (d == 0 ? 1 : s[d]) + at[d];
+  return static_cast<std::size_t>(place);
+}
+
+/// pad, transpose, slice: where each element comes from.
+inline void interpret_move(graph::node const& n, graph::dims const& in,
+                           std::vector<double> const& x, std::vector<double>& y) {
+  for (std::size_t i = 0; i < y.size(); ++i) {
+    index_t to[5]{}, from[5]{};
+    index_t rest = static_cast<index_t>(i);
+    for (int d = n.shape.rank - 1; d > 0; --d) to[d] = rest % n.shape[d], rest /= n.shape[d];
+    to[0] = from[0] = rest;
+    bool outside = false;
+    for (int d = 1; d < n.shape.rank; ++d) {
+      if (n.kind == graph::op::transpose) {
+        from[n.with.before[d]] = to[d];
+      } else if (n.kind == graph::op::slice) {
+        from[d] = d == n.with.axis ? n.with.before[d] + to[d] * n.with.after[d] : to[d];
+      } else {
+        index_t const size = in[d];
+        index_t k = to[d] - n.with.before[d];
+        if (n.with.fill == ia_nn::pad_mode::edge) k = k < 0 ? 0 : k >= size ? size - 1 : k;
+        else if (n.with.fill == ia_nn::pad_mode::wrap) k = (k % size + size) % size;
+        else if (n.with.fill == ia_nn::pad_mode::reflect)
+          while (size > 1 && (k < 0 || k >= size)) k = k < 0 ? -k : 2 * (size - 1) - k;
+        outside = outside || k < 0 || k >= size;
+        from[d] = k;
+      }
+    }
+    y[i] = outside ? static_cast<double>(n.with.a) : x[element_at(in, from)];
+  }
+}
+
+inline void interpret_group_norm(graph::node const& n, index_t batch, random_weights const& weights,
+                                 std::vector<double> const& x, std::vector<double>& y) {
+  index_t const channels = n.shape.last(), each = channels / n.with.groups;
+  index_t const item = static_cast<index_t>(x.size()) / batch;
+  for (index_t b = 0; b < batch; ++b)
+    for (index_t g = 0; g < n.with.groups; ++g) {
+      double sum = 0, squares = 0;
+      auto const all = [&](auto const& f) {
+        for (index_t p = 0; p < item; p += channels)
+          for (index_t c = g * each; c < (g + 1) * each; ++c)
+            f(static_cast<std::size_t>(b * item + p + c), static_cast<std::size_t>(c));
+      };
+      double const count = static_cast<double>(item / n.with.groups);
+      all([&](std::size_t i, std::size_t) { sum += x[i]; });
+      double const mean = sum / count;
+      all([&](std::size_t i, std::size_t) { squares += (x[i] - mean) * (x[i] - mean); });
+      double const root = std::sqrt(squares / count + static_cast<double>(n.with.epsilon));
+      all([&](std::size_t i, std::size_t c) {
+        y[i] = (x[i] - mean) / root;
+        if (n.with.affine)
+          y[i] = y[i] * static_cast<double>(weights(n, ".weight")[c]) +
+                 static_cast<double>(weights(n, ".bias")[c]);
+      });
+    }
+}
+
+/// Element o of an axis sees floor(o in / out) .. ceil((o + 1) in / out) - 1.
+inline void interpret_adaptive(graph::node const& n, ia_nn::spatial const& in,
+                               ia_nn::spatial const& out, std::vector<double> const& x,
+                               std::vector<double>& y) {
+  index_t const channels = n.shape.last();
+  for (std::size_t i = 0; i < y.size(); ++i) {
+    index_t const c = static_cast<index_t>(i) % channels, p = static_cast<index_t>(i) / channels;
+    index_t const at[3] = {p / (out.height * out.width) % out.depth, p / out.width % out.height,
+                           p % out.width};
+    auto const from = [&](int d) { return at[d] * in[d] / out[d]; };
+    auto const to = [&](int d) { return ((at[d] + 1) * in[d] + out[d] - 1) / out[d]; };
+    double sum = 0, most = -INFINITY, count = 0;
+    for (index_t z = from(0); z < to(0); ++z)
+      for (index_t h = from(1); h < to(1); ++h)
+        for (index_t w = from(2); w < to(2); ++w, ++count) {
+          index_t const pixel = ((p / out.size() * in.depth + z) * in.height + h) * in.width + w;
+          double const e = x[static_cast<std::size_t>(pixel * channels + c)];
+          sum += e, most = std::fmax(most, e);
+        }
+    y[i] = n.kind == graph::op::max_pool ? most : sum / count;
+  }
+}
+
+/// What each element of the source adds to.
+inline void interpret_deconv(graph::node const& n, ia_nn::spatial const& in,
+                             ia_nn::spatial const& out, index_t c_in,
+                             random_weights const& weights, std::vector<double> const& x,
+                             std::vector<double>& y) {
+  auto const& w = n.with.win;
+  auto const& table = weights(n, ".weight");
+  index_t const c_out = n.with.units, g_in = c_in / n.with.groups, g_out = c_out / n.with.groups;
+  for (std::size_t i = 0; i < y.size(); ++i)
+    y[i] = n.with.bias ? static_cast<double>(
+                             weights(n, ".bias")[i % static_cast<std::size_t>(c_out)])
+                       : 0;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    index_t const c = static_cast<index_t>(i) % c_in, p = static_cast<index_t>(i) / c_in;
+    index_t const at[3] = {p / (in.height * in.width) % in.depth, p / in.width % in.height,
+                           p % in.width};
+    for (index_t t = 0; t < w.kernel.size(); ++t) {
+      index_t const tap[3] = {t / (w.kernel.height * w.kernel.width),
+                              t / w.kernel.width % w.kernel.height, t % w.kernel.width};
+      index_t o = p / in.size();
+      bool inside = true;
+      for (int d = 0; d < 3; ++d) {
+        index_t const k = at[d] * w.stride[d] - w.pad_begin[d] + tap[d] * w.dilation[d];
+        inside = inside && k >= 0 && k < out[d];
+        o = o * out[d] + k;
+      }
+      if (!inside) continue;
+      for (index_t f = 0; f < g_out; ++f)
+        y[static_cast<std::size_t>(o * c_out + c / g_in * g_out + f)] +=
+            x[i] *
+            static_cast<double>(table[static_cast<std::size_t>((c * g_out + f) * w.kernel.size() + t)]);
+    }
+  }
+}
+
+/// A stack of layers; `x` is (batch, time, features).
+inline void interpret_rnn(graph::node const& n, index_t batch, index_t time, index_t features,
+                          random_weights const& weights, std::vector<double> x,
+                          std::vector<double>& y) {
+  using graph::op;
+  std::ptrdiff_t const ways = n.with.way == graph::direction::both ? 2 : 1;
+  std::ptrdiff_t const wide = n.with.rows > 0 ? n.with.rows : n.with.units;
+  std::vector<double> last;
+  for (int l = 0; l < n.with.layers; ++l) {
+    std::ptrdiff_t const in = l == 0 ? features : ways * wide;
+    std::vector<double> all(static_cast<std::size_t>(batch * time * ways * wide));
+    last.assign(static_cast<std::size_t>(batch * ways * wide), 0.0);
+    rnn_input call{.time = time, .batch = batch, .x = std::vector<double>(x.size())};
+    auto const swapped = [&](std::ptrdiff_t t, std::ptrdiff_t b, std::ptrdiff_t width) {
+      return static_cast<std::size_t>((t * batch + b) * width);
+    };
+    auto const plain = [&](std::ptrdiff_t t, std::ptrdiff_t b, std::ptrdiff_t width) {
+      return static_cast<std::size_t>((b * time + t) * width);
+    };
+    for (std::ptrdiff_t t = 0; t < time; ++t)
+      for (std::ptrdiff_t b = 0; b < batch; ++b)
+        for (std::size_t k = 0; k < static_cast<std::size_t>(in); ++k)
+          call.x[swapped(t, b, in) + k] = x[plain(t, b, in) + k];
+    for (std::ptrdiff_t way = 0; way < ways; ++way) {
+      std::string const end = "_l" + std::to_string(l) + (way == 1 ? "_reverse" : "");
+      rnn_reference ref{.cell = n.kind == op::lstm        ? rnn_cell::lstm
+                                : n.kind == op::rnn       ? rnn_cell::vanilla
+                                : n.with.reset_before ? rnn_cell::gru_reset_before
+                                                          : rnn_cell::gru,
+                        .input = in,
+                        .hidden = n.with.units,
+                        .projected = n.with.rows,
+                        .w_input = weights(n, ".weight_ih" + end),
+                        .w_recurrent = weights(n, ".weight_hh" + end)};
+      if (n.with.bias) ref.b_input = weights(n, ".bias_ih" + end);
+      if (n.with.bias) ref.b_recurrent = weights(n, ".bias_hh" + end);
+      if (n.with.rows > 0) ref.projection = weights(n, ".weight_hr" + end);
+      ref.reverse = way == 1 || n.with.way == graph::direction::reverse;
+      if (n.kind == op::rnn && n.with.act == graph::function::relu)
+        ref.candidate = [](double v) { return v < 0 ? 0 : v; };
+      rnn_result const r = ref.run(call);
+      for (std::ptrdiff_t b = 0; b < batch; ++b)
+        for (std::size_t k = 0; k < static_cast<std::size_t>(wide); ++k) {
+          std::size_t const column = static_cast<std::size_t>(way * wide) + k;
+          for (std::ptrdiff_t t = 0; t < time; ++t)
+            all[plain(t, b, ways * wide) + column] = r.y[swapped(t, b, wide) + k];
+          last[static_cast<std::size_t>(b * ways * wide) + column] =
+              r.hn[static_cast<std::size_t>(b * wide) + k];
+        }
+    }
+    x = all;
+  }
+  y = n.with.last_only ? last : x;
+}
+
+} // namespace ia_nn_test
