@@ -5,15 +5,16 @@
 
 namespace {
 
-struct nothing {
-  static constexpr char const* name = "nothing";
+struct nearly_nothing {
+  static constexpr char const* name = "nearly_nothing";
   static constexpr ia_nn::graph::dims shape(ia_nn::graph::dims const& x) { return x; }
-  static void run(ia_nn::graph::custom_call const&) noexcept {}
+  // One element, or the compiler would leave all of it out.
+  static void run(ia_nn::graph::custom_call const& c) noexcept { c.dst[0] = c.src[0][0]; }
 };
 struct steps {
   static constexpr auto build(ia_nn::graph::builder& b) {
     auto x = input(b, "x", {1, 16});
-    for (int i = 0; i < bench::empty_steps; ++i) x = ia_nn::graph::custom<nothing>({x});
+    for (int i = 0; i < bench::empty_steps; ++i) x = ia_nn::graph::custom<nearly_nothing>({x});
     return x;
   }
 };

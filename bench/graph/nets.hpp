@@ -24,7 +24,7 @@ net_entry resnet50();
 std::vector<contender> wide_deep(ia_nn::index_t batch, int threads);
 std::vector<contender> embeddings(ia_nn::index_t batch, int threads); ///< without the dense layers
 
-/// A network of `empty_steps` operations that do nothing.
+/// A network of `empty_steps` operations that move one element.
 inline constexpr int empty_steps = 32;
 std::vector<contender> empty_network();
 
