@@ -22,10 +22,48 @@
 IA_NN_BEGIN
 namespace graph {
 
-/// More nodes than this are refused: constant evaluation has limits of its own.
-inline constexpr int max_nodes = 2048;
+/// More nodes than this are refused, since compilers limit constant evaluation. A network that has
+/// more says so, `static constexpr int max_nodes = 4096;`, and is compiled with
+/// -fconstexpr-ops-limit=1000000000 (g++) or -fconstexpr-steps=1000000000 (clang++).
+inline constexpr int max_nodes = 1024;
 
 class builder;
+
+namespace detail {
+/// Names that are taken, found by their hash: comparing each with all others would take most of the
+/// steps that compilers allow.
+class name_table {
+public:
+  /// False if another node has the name of node `id`.
+  constexpr bool add(std::vector<node> const& nodes, int id) {
+    if (2 * count_ >= static_cast<int>(places_.size())) grow(nodes);
+    std::string_view const name = nodes[static_cast<std::size_t>(id)].name.view();
+    std::size_t const at = find(nodes, name);
+    if (places_[at] >= 0) return false;
+    places_[at] = id;
+    ++count_;
+    return true;
+  }
+
+private:
+  constexpr std::size_t find(std::vector<node> const& nodes, std::string_view name) const {
+    std::uint32_t hash = 2166136261U;
+    for (char const c : name) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619U;
+    std::size_t at = hash % places_.size();
+    while (places_[at] >= 0 && nodes[static_cast<std::size_t>(places_[at])].name.view() != name)
+      at = (at + 1) % places_.size();
+    return at;
+  }
+  constexpr void grow(std::vector<node> const& nodes) {
+    std::vector<int> const old = places_;
+    places_.assign(old.empty() ? 31 : 2 * old.size() + 1, -1);
+    for (int const id : old)
+      if (id >= 0) places_[find(nodes, nodes[static_cast<std::size_t>(id)].name.view())] = id;
+  }
+  std::vector<int> places_{};
+  int count_ = 0;
+};
+} // namespace detail
 
 /// What a node gives. Ids are places in the network.
 struct value {
@@ -38,39 +76,42 @@ struct value {
 class builder {
 public:
   draft net{};
+  int most = max_nodes;
 
   /// Adds a node that reads `from`. `what` names the function in sentences; `unnamed` layers are
   /// called "conv2d_7", after their place.
-  constexpr value add(node n, std::initializer_list<value> from, char const* what) {
+  constexpr value add(node const& n, std::initializer_list<value> from, char const* what) {
     return add(n, from.begin(), static_cast<int>(from.size()), what);
   }
-  constexpr value add(node n, value const* from, int count, char const* what) {
+  constexpr value add(node const& layer, value const* from, int count, char const* what) {
     if (net.wrong()) return {this, -1};
-    if (n.name.cut)
-      return fail(about(what, n.name), "the name of a layer has at most 47 characters");
-    if (net.count() >= max_nodes)
-      return fail(about(what, n.name), "a network has at most 2048 nodes");
-    if (count > max_inputs) return fail(about(what, n.name), "a layer reads at most 32 values");
-    node const* in[max_inputs]{};
+    if (layer.name.cut)
+      return fail(about(what, layer.name), "the name of a layer has at most 47 characters");
+    if (net.count() >= most)
+      return fail(detail::say(about(what, layer.name), "a network has at most ", most,
+                              " nodes, unless it says max_nodes"),
+                  "");
+    if (count > max_inputs) return fail(about(what, layer.name), "a layer reads at most 32 values");
+    int const id = net.count();
+    for (int i = 0; i < count; ++i)
+      if (from[i].owner != this || from[i].id < 0 || from[i].id >= id)
+        return fail(about(what, layer.name), "an input is no value of this network");
+    net.nodes.push_back(layer);
+    node& n = net[id];
+    node const* in[max_inputs];
     for (int i = 0; i < count; ++i) {
-      if (from[i].owner != this || from[i].id < 0 || from[i].id >= net.count())
-        return fail(about(what, n.name), "an input is no value of this network");
       n.inputs.add(from[i].id);
       in[i] = &net[from[i].id];
     }
     if (n.name.empty()) {
       n.name += what;
       n.name += "_";
-      n.name += net.count();
-    } else if (n.kind != op::output && net.find(n.name.view()) >= 0) {
+      n.name += id;
+    } else if (n.kind != op::output && !names_.add(net.nodes, id)) {
       return fail(about(what, n.name), "another layer has this name");
     }
-    if (sentence const s = infer_shape(n, in, what); !s.empty()) {
-      net.mistake = s;
-      return {this, -1};
-    }
-    net.nodes.push_back(n);
-    return {this, net.count() - 1};
+    if (sentence const s = infer_shape(n, in, what); !s.empty()) return fail(s, "");
+    return {this, id};
   }
   constexpr value fail(sentence s, char const* why) {
     if (!net.wrong()) {
@@ -79,6 +120,9 @@ public:
     }
     return {this, -1};
   }
+
+private:
+  detail::name_table names_{};
 };
 
 constexpr dims const& value::shape() const { return owner->net[id].shape; }
@@ -122,6 +166,7 @@ namespace detail {
 
 template <class Net> constexpr draft built() {
   builder b;
+  if constexpr (requires { Net::max_nodes; }) b.most = Net::max_nodes;
   using Result = decltype(Net::build(b));
   if constexpr (std::is_void_v<Result>) Net::build(b);
   else if constexpr (std::same_as<Result, value>) output(Net::build(b), "output");

@@ -91,24 +91,25 @@ template <class Net> constexpr draft simplified_draft() {
 }
 template <class Net> inline constexpr int simplified_count = simplified_draft<Net>().count();
 
-struct schedule_draft {
-  std::vector<step> steps{};
-  memory_draft memory{};
-  int groups = 0;
-};
-template <class Nodes> constexpr schedule_draft schedule_of(Nodes const& d, options const& o) {
-  schedule_draft s;
-  s.steps = fuse(d, o);
-  if (o.fuse_pairs) pair_convolutions(d, s.steps);
-  if (o.concat_slices) slice_concats(d, s.steps);
-  if (o.parallel_separate || o.parallel_all_to_one || o.parallel_one_to_all)
-    s.groups = group_parallel(d, s.steps, o);
-  s.memory = plan_memory(d, s.steps, o);
-  return s;
-}
+/// Steps and memory in arrays that are large enough: what is evaluated once, before the lengths are
+/// known.
+template <int Nodes> struct wide_steps {
+  step steps[static_cast<std::size_t>(Nodes > 0 ? Nodes : 1)]{};
+  int count = 0, groups = 0;
 
-struct schedule_sizes {
-  int steps, buffers;
+  constexpr void assign(std::vector<step> const& from) {
+    count = static_cast<int>(from.size());
+    for (int i = 0; i < count; ++i) steps[i] = from[static_cast<std::size_t>(i)];
+  }
+  constexpr std::vector<step> edit() const { return {steps, steps + count}; }
+};
+template <int Nodes> struct wide_plan {
+  wide_steps<Nodes> list{};
+  int times[static_cast<std::size_t>(Nodes > 0 ? Nodes : 1)]{};
+  place places[static_cast<std::size_t>(Nodes > 0 ? Nodes : 1)]{};
+  buffer buffers[static_cast<std::size_t>(Nodes > 0 ? Nodes : 1)]{};
+  int buffer_count = 0;
+  index_t bytes = 0;
 };
 
 } // namespace detail
@@ -119,25 +120,55 @@ inline constexpr auto simplified =
 
 namespace detail {
 
-template <class Net> constexpr schedule_sizes sizes_of() {
-  schedule_draft const s = schedule_of(simplified<Net>, options_of<Net>());
-  return {static_cast<int>(s.steps.size()), static_cast<int>(s.memory.buffers.size())};
+template <class Net> constexpr auto fused_of() {
+  options const o = options_of<Net>();
+  std::vector<step> steps = fuse(simplified<Net>, o);
+  if (o.fuse_pairs) pair_convolutions(simplified<Net>, steps);
+  if (o.concat_slices) slice_concats(simplified<Net>, steps);
+  wide_steps<simplified_count<Net>> out;
+  out.assign(steps);
+  return out;
 }
-template <class Net> inline constexpr schedule_sizes sizes = sizes_of<Net>();
+template <class Net> inline constexpr auto fused = fused_of<Net>();
+
+template <class Net> constexpr auto grouped_of() {
+  options const o = options_of<Net>();
+  auto out = fused<Net>;
+  if (o.parallel_separate || o.parallel_all_to_one || o.parallel_one_to_all) {
+    std::vector<step> steps = out.edit();
+    out.groups = group_parallel(simplified<Net>, steps, o);
+    out.assign(steps);
+  }
+  return out;
+}
+template <class Net> inline constexpr auto grouped = grouped_of<Net>();
+
+template <class Net> constexpr auto wide_plan_of() {
+  wide_plan<simplified_count<Net>> out;
+  std::vector<step> steps = grouped<Net>.edit();
+  memory_draft const m = plan_memory(simplified<Net>, steps, options_of<Net>());
+  out.list.assign(steps);
+  out.list.groups = grouped<Net>.groups;
+  for (std::size_t i = 0; i < steps.size(); ++i) out.times[i] = m.times[i];
+  for (std::size_t i = 0; i < m.places.size(); ++i) out.places[i] = m.places[i];
+  for (std::size_t i = 0; i < m.buffers.size(); ++i) out.buffers[i] = m.buffers[i];
+  out.buffer_count = static_cast<int>(m.buffers.size());
+  out.bytes = m.bytes;
+  return out;
+}
+template <class Net> inline constexpr auto planned_in = wide_plan_of<Net>();
 
 template <class Net> constexpr auto schedule_value() {
-  schedule_draft const s = schedule_of(simplified<Net>, options_of<Net>());
-  plan<simplified_count<Net>, sizes<Net>.steps, sizes<Net>.buffers> p;
-  for (int i = 0; i < sizes<Net>.steps; ++i) {
-    p.steps[i] = s.steps[static_cast<std::size_t>(i)];
-    p.times[i] = s.memory.times[static_cast<std::size_t>(i)];
+  constexpr auto const& from = planned_in<Net>;
+  plan<simplified_count<Net>, from.list.count, from.buffer_count> p;
+  for (int i = 0; i < from.list.count; ++i) {
+    p.steps[i] = from.list.steps[i];
+    p.times[i] = from.times[i];
   }
-  for (int i = 0; i < simplified_count<Net>; ++i)
-    p.places[i] = s.memory.places[static_cast<std::size_t>(i)];
-  for (int i = 0; i < sizes<Net>.buffers; ++i)
-    p.buffers[i] = s.memory.buffers[static_cast<std::size_t>(i)];
-  p.bytes = s.memory.bytes;
-  p.groups = s.groups;
+  for (int i = 0; i < simplified_count<Net>; ++i) p.places[i] = from.places[i];
+  for (int i = 0; i < from.buffer_count; ++i) p.buffers[i] = from.buffers[i];
+  p.bytes = from.bytes;
+  p.groups = from.list.groups;
   return p;
 }
 

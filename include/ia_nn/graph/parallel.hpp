@@ -59,19 +59,34 @@ constexpr structure relation(Nodes const& d, std::vector<int> const& uses,
   return structure::separate;
 }
 
+constexpr std::size_t at(int i) { return static_cast<std::size_t>(i); }
+
+/// Steps from .. to have changed places. What they write into may be complete later; that it may be
+/// complete earlier is not looked at.
+constexpr void note_complete(std::vector<step> const& steps, std::vector<int>& last, int from,
+                             int to) {
+  for (int s = from; s <= to; ++s) {
+    last[at(steps[at(s)].out)] = s;
+    int const whole = steps[at(s)].slice_of;
+    if (whole >= 0 && last[at(whole)] < s) last[at(whole)] = s;
+  }
+}
+
 /// After which step each value is complete; -1 for inputs of the network.
 template <class Nodes>
 constexpr std::vector<int> complete_after(Nodes const& d, std::vector<step> const& steps) {
   std::vector<int> last(static_cast<std::size_t>(d.count()), -1);
-  std::vector<int> parent(static_cast<std::size_t>(d.count()), -1);
-  for (step const& s : steps) parent[static_cast<std::size_t>(s.out)] = s.slice_of;
-  for (std::size_t s = 0; s < steps.size(); ++s)
-    for (int v = steps[s].out; v >= 0; v = parent[static_cast<std::size_t>(v)])
-      last[static_cast<std::size_t>(v)] = static_cast<int>(s);
+  for (std::size_t s = 0; s < steps.size(); ++s) last[at(steps[s].out)] = static_cast<int>(s);
+  // Concats behind their slices, and concats of concats.
+  for (int s = 0; s < static_cast<int>(steps.size()); ++s) note_complete(steps, last, s, s);
   return last;
 }
 
 } // namespace detail
+
+/// Members of a group stand at most this far behind its first one: a bound on the work of the
+/// compiler.
+inline constexpr int group_reach = 64;
 
 /// Numbers the groups, moves their members together and returns how many there are.
 template <class Nodes>
@@ -80,17 +95,22 @@ constexpr int group_parallel(Nodes const& d, std::vector<step>& steps, options c
   std::vector<int> ready = detail::complete_after(d, steps);
   int const count = static_cast<int>(steps.size());
   auto const at = [&](int i) -> step& { return steps[static_cast<std::size_t>(i)]; };
-  // True if everything the step reads is complete before step `when`.
-  auto const may_run = [&](step const& s, int when) {
-    auto const there = [&](int value) {
-      return ready[static_cast<std::size_t>(detail::root(d, value))] < when;
-    };
-    for (int const in : s.inputs)
-      if (!there(in)) return false;
-    for (stage const& g : s.stages)
-      if (g.operand >= 0 && !there(g.operand)) return false;
-    return true;
+  // The last step that completes something which a step reads.
+  std::vector<int> needs(steps.size(), -1);
+  auto const note_needs = [&](int from, int to) {
+    for (int s = from; s < to && s < count; ++s) {
+      int most = -1;
+      auto const need = [&](int value) {
+        int const r = ready[detail::at(detail::root(d, value))];
+        if (most < r) most = r;
+      };
+      for (int const in : at(s).inputs) need(in);
+      for (stage const& g : at(s).stages)
+        if (g.operand >= 0) need(g.operand);
+      needs[detail::at(s)] = most;
+    }
   };
+  note_needs(0, count);
   auto const allowed = [&](structure s) {
     return s == structure::all_to_one   ? o.parallel_all_to_one
            : s == structure::one_to_all ? o.parallel_one_to_all
@@ -99,23 +119,32 @@ constexpr int group_parallel(Nodes const& d, std::vector<step>& steps, options c
   int groups = 0;
   for (int i = 0; i < count; ++i) {
     if (!joins_groups(at(i).kind, d[at(i).anchor].with)) continue;
-    int end = i + 1; // members are steps i .. end - 1
+    int end = i + 1, moved = i; // members are steps i .. end - 1, others changed up to `moved`
+    int const reach = i + group_reach < count ? i + group_reach : count;
     structure kind = structure::none;
-    for (int j = i + 1; j < count && end - i < max_inputs; ++j) {
-      if (at(j).kind != at(i).kind || !joins_groups(at(j).kind, d[at(j).anchor].with) ||
-          !may_run(at(j), i))
+    for (int j = i + 1; j < reach && end - i < max_inputs; ++j) {
+      if (needs[static_cast<std::size_t>(j)] >= i || at(j).kind != at(i).kind ||
+          !joins_groups(at(j).kind, d[at(j).anchor].with))
         continue;
       structure const r = detail::relation(d, uses, readers, at(i), at(j));
       if (!allowed(r) || (kind != structure::none && r != kind)) continue;
       kind = r;
-      step const member = at(j);
-      for (int k = j; k > end; --k) at(k) = at(k - 1);
-      at(end++) = member;
+      if (j > end) {
+        step const member = at(j);
+        int const read = needs[detail::at(j)];
+        for (int k = j; k > end; --k)
+          at(k) = at(k - 1), needs[detail::at(k)] = needs[detail::at(k - 1)];
+        at(end) = member;
+        needs[detail::at(end)] = read;
+      }
+      ++end;
+      moved = j;
     }
     if (end == i + 1) continue;
     for (int k = i; k < end; ++k) at(k).group = groups;
     ++groups;
-    ready = detail::complete_after(d, steps);
+    detail::note_complete(steps, ready, i, moved);
+    note_needs(end, end + 4 * group_reach);
     i = end - 1;
   }
   return groups;

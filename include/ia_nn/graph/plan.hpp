@@ -51,11 +51,17 @@ struct memory_draft {
 
 /// True if no two buffers share a byte and a moment, and all lie within the workspace.
 template <class Buffers> constexpr bool never_overlaps(Buffers const& all, index_t bytes) {
+  bool in_order = true; // by the time they begin: then those that live together are close
   for (auto a = all.begin(); a != all.end(); ++a) {
     if (a->offset < 0 || a->offset % 64 != 0 || a->offset + a->bytes > bytes) return false;
-    for (auto b = all.begin(); b != a; ++b)
-      if (a->lives_with(*b) && a->touches(*b)) return false;
+    auto const next = a + 1;
+    in_order = in_order && (next == all.end() || a->first <= next->first);
   }
+  for (auto a = all.begin(); a != all.end(); ++a)
+    for (auto b = a + 1; b != all.end(); ++b) {
+      if (in_order && b->first > a->last) break;
+      if (a->lives_with(*b) && a->touches(*b)) return false;
+    }
   return true;
 }
 
@@ -192,36 +198,67 @@ private:
     }
   }
 
-  constexpr void arrange() {
-    std::vector<int> by_size;
-    for (std::size_t i = 0; i < plan_.buffers.size(); ++i) {
-      by_size.push_back(static_cast<int>(i));
-      for (std::size_t k = i; k > 0; --k) {
-        if (plan_.buffers[at(by_size[k - 1])].bytes >= plan_.buffers[at(by_size[k])].bytes) break;
-        int const t = by_size[k];
-        by_size[k] = by_size[k - 1];
-        by_size[k - 1] = t;
+  /// Buffer numbers, largest first; of equal ones the first comes first.
+  constexpr std::vector<int> by_size() const {
+    std::vector<int> from, to;
+    for (std::size_t i = 0; i < plan_.buffers.size(); ++i) from.push_back(static_cast<int>(i));
+    to = from;
+    for (std::size_t run = 1; run < from.size(); run *= 2) { // merge sort
+      for (std::size_t begin = 0; begin < from.size(); begin += 2 * run) {
+        std::size_t const middle = begin + run < from.size() ? begin + run : from.size(),
+                          end = middle + run < from.size() ? middle + run : from.size();
+        std::size_t l = begin, r = middle;
+        for (std::size_t k = begin; k < end; ++k) {
+          bool const left = r == end || (l < middle && plan_.buffers[at(from[l])].bytes >=
+                                                           plan_.buffers[at(from[r])].bytes);
+          to[k] = left ? from[l++] : from[r++];
+        }
       }
+      from.swap(to);
     }
-    std::vector<int> placed; // by offset
-    for (int const i : by_size) {
-      buffer& b = plan_.buffers[at(i)];
+    return from;
+  }
+  /// Buffers are numbered by the time they begin. Those that live at some time of buffer i lie
+  /// between the first that is still alive when it begins and the last that begins before it ends.
+  constexpr void arrange() {
+    std::vector<buffer>& all = plan_.buffers;
+    std::size_t const count = all.size();
+    std::vector<char> placed(count, 0);
+    std::vector<std::size_t> from(count, 0), to(count, 0);
+    for (std::size_t i = 0, oldest = 0; i < count; ++i) {
+      while (all[oldest].last < all[i].first) ++oldest;
+      from[i] = oldest;
+      std::size_t low = i, high = count; // the first that begins behind its end
+      while (low < high) {
+        std::size_t const middle = (low + high) / 2;
+        if (all[middle].first <= all[i].last) low = middle + 1;
+        else high = middle;
+      }
+      to[i] = low;
+    }
+    std::vector<int> near; // by offset
+    for (int const i : by_size()) {
+      buffer& b = all[at(i)];
+      near.clear();
+      for (std::size_t k = from[at(i)]; k < to[at(i)]; ++k) {
+        if (!placed[k] || !b.lives_with(all[k])) continue;
+        near.push_back(static_cast<int>(k));
+        for (std::size_t p = near.size() - 1; p > 0; --p) {
+          if (all[at(near[p - 1])].offset <= all[at(near[p])].offset) break;
+          int const t = near[p];
+          near[p] = near[p - 1];
+          near[p - 1] = t;
+        }
+      }
       index_t offset = 0;
-      for (int const p : placed) {
-        buffer const& other = plan_.buffers[at(p)];
-        if (!b.lives_with(other)) continue;
+      for (int const p : near) {
+        buffer const& other = all[at(p)];
         if (offset + b.bytes <= other.offset) break;
         if (offset < other.offset + other.bytes) offset = other.offset + other.bytes;
       }
       b.offset = offset;
       if (plan_.bytes < offset + b.bytes) plan_.bytes = offset + b.bytes;
-      placed.push_back(i);
-      for (std::size_t k = placed.size() - 1; k > 0; --k) {
-        if (plan_.buffers[at(placed[k - 1])].offset <= plan_.buffers[at(placed[k])].offset) break;
-        int const t = placed[k];
-        placed[k] = placed[k - 1];
-        placed[k - 1] = t;
-      }
+      placed[at(i)] = 1;
     }
   }
 

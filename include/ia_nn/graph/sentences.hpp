@@ -45,6 +45,15 @@ template <class... Parts> constexpr sentence say(sentence s, Parts const&... par
   return s;
 }
 
+/// What a sentence is about, before there is one: most layers are right.
+struct subject {
+  char const* what;
+  label const* name;
+};
+template <class... Parts> constexpr sentence say(subject const& who, Parts const&... parts) {
+  return say(about(who.what, *who.name), parts...);
+}
+
 } // namespace detail
 
 } // namespace graph

@@ -12,7 +12,7 @@ namespace graph {
 
 namespace detail {
 
-constexpr sentence infer_dense(node& n, dims const& x, sentence const& who) {
+constexpr sentence infer_dense(node& n, dims const& x, subject const& who) {
   if (x.rank < 2 || n.with.units < 1)
     return say(who, "input ", x, " must be (batch, ..., columns), and units at least 1");
   if (n.with.rows > 0 && n.with.rows != x.last())
@@ -22,7 +22,7 @@ constexpr sentence infer_dense(node& n, dims const& x, sentence const& who) {
   return {};
 }
 
-constexpr sentence infer_embedding(node& n, dims const& x, sentence const& who) {
+constexpr sentence infer_embedding(node& n, dims const& x, subject const& who) {
   if (x.rank < 1 || x.rank > 4 || n.with.units < 1 || n.with.rows < 1)
     return say(who, "input ", x, " must have 1 to 4 extents, the table ", n.with.rows, " x ",
                n.with.units, " elements");
@@ -32,7 +32,7 @@ constexpr sentence infer_embedding(node& n, dims const& x, sentence const& who) 
   return {};
 }
 
-constexpr sentence infer_recurrent(node& n, dims const& x, sentence const& who) {
+constexpr sentence infer_recurrent(node& n, dims const& x, subject const& who) {
   if (x.rank != 3) return say(who, "input ", x, " must be (batch, time, features)");
   if (n.with.units < 1 || n.with.layers < 1)
     return say(who, "there must be at least 1 hidden unit and 1 layer");
@@ -46,7 +46,7 @@ constexpr sentence infer_recurrent(node& n, dims const& x, sentence const& who) 
 }
 
 // Operations that keep the shape and need channels.
-constexpr sentence infer_rows(node& n, dims const& x, sentence const& who) {
+constexpr sentence infer_rows(node& n, dims const& x, subject const& who) {
   if (x.rank < 2) return say(who, "input ", x, " must be (batch, ..., channels)");
   if (n.kind == op::group_norm && (n.with.groups < 1 || x.last() % n.with.groups != 0))
     return say(who, n.with.groups, " groups do not divide ", x.last(), " channels of input ", x);
@@ -61,7 +61,7 @@ constexpr bool any_type(op k) { return k == op::reshape || k == op::identity || 
 /// Fills `n.shape` and `n.type`. `in` are the nodes it reads, `what` the name for sentences.
 /// Returns the sentence of a mistake, or nothing.
 constexpr sentence infer_shape(node& n, node const* const* in, char const* what) {
-  sentence const who = about(what, n.name);
+  detail::subject const who{what, &n.name};
   int const count = n.inputs.count;
   dims const x = count > 0 ? in[0]->shape : dims{};
   n.type = dtype::f32;

@@ -23,12 +23,12 @@ constexpr dims image_shape(dims const& like, spatial const& out, index_t channel
 }
 inline constexpr char const* image_axis[] = {"depth", "height", "width"};
 
-constexpr sentence no_image(sentence const& who, dims const& x) {
+constexpr sentence no_image(subject const& who, dims const& x) {
   return say(who, "input ", x, " must be (batch, 1 to 3 image axes, channels)");
 }
 
 // "" if the window fits the image.
-constexpr sentence window_mistake(sentence const& who, window const& w, dims const& in,
+constexpr sentence window_mistake(subject const& who, window const& w, dims const& in,
                                   bool transposed = false) {
   spatial const image = image_of(in);
   for (int d = 0; d < 3; ++d) {
@@ -43,7 +43,7 @@ constexpr sentence window_mistake(sentence const& who, window const& w, dims con
 }
 
 // "" if the channels of x suit the filters and groups of a convolution.
-constexpr sentence channels_mistake(sentence const& who, attributes const& with, dims const& x) {
+constexpr sentence channels_mistake(subject const& who, attributes const& with, dims const& x) {
   index_t const channels = x.last();
   if (with.rows > 0 && with.rows != channels)
     return say(who, "input has ", channels, " channels, weights expect ", with.rows);
@@ -54,7 +54,7 @@ constexpr sentence channels_mistake(sentence const& who, attributes const& with,
   return {};
 }
 
-constexpr sentence infer_conv(node& n, dims const& x, sentence const& who) {
+constexpr sentence infer_conv(node& n, dims const& x, subject const& who) {
   if (x.rank < 3 || x.rank > 5) return no_image(who, x);
   if (sentence const s = channels_mistake(who, n.with, x); !s.empty()) return s;
   if (sentence const s = window_mistake(who, n.with.win, x); !s.empty()) return s;
@@ -62,7 +62,7 @@ constexpr sentence infer_conv(node& n, dims const& x, sentence const& who) {
   return {};
 }
 
-constexpr sentence infer_deconv(node& n, dims const& x, sentence const& who) {
+constexpr sentence infer_deconv(node& n, dims const& x, subject const& who) {
   if (x.rank < 3 || x.rank > 5) return no_image(who, x);
   if (sentence const s = channels_mistake(who, n.with, x); !s.empty()) return s;
   window const& w = n.with.win;
@@ -81,7 +81,7 @@ constexpr sentence infer_deconv(node& n, dims const& x, sentence const& who) {
 
 // An adaptive pool has its image in n.shape already. Windows that are all alike are those of an
 // ordinary pool.
-constexpr sentence infer_pool(node& n, dims const& x, sentence const& who) {
+constexpr sentence infer_pool(node& n, dims const& x, subject const& who) {
   if (x.rank < 3 || x.rank > 5) return no_image(who, x);
   if (!n.with.adaptive) {
     if (sentence const s = window_mistake(who, n.with.win, x); !s.empty()) return s;

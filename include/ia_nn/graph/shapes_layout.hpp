@@ -33,14 +33,14 @@ constexpr spread spread_of(dims const& whole, dims const& part) {
 
 namespace detail {
 
-constexpr sentence infer_binary(node& n, dims const& x, dims const& y, sentence const& who) {
+constexpr sentence infer_binary(node& n, dims const& x, dims const& y, subject const& who) {
   if (spread_of(x, y) != spread::wrong) n.shape = x;
   else if (spread_of(y, x) != spread::wrong) n.shape = y;
   else return say(who, "left has shape ", x, ", right ", y);
   return {};
 }
 
-constexpr sentence infer_concat(node& n, node const* const* in, sentence const& who) {
+constexpr sentence infer_concat(node& n, node const* const* in, subject const& who) {
   dims const& x = in[0]->shape;
   int const axis = n.with.axis < 0 ? n.with.axis + x.rank : n.with.axis;
   if (axis < 1 || axis >= x.rank)
@@ -57,7 +57,7 @@ constexpr sentence infer_concat(node& n, node const* const* in, sentence const& 
   return {};
 }
 
-constexpr sentence infer_reshape(node& n, dims const& x, sentence const& who) {
+constexpr sentence infer_reshape(node& n, dims const& x, subject const& who) {
   index_t known = 1;
   int open = -1;
   for (int d = 1; d < n.shape.rank && d < 5; ++d) {
@@ -72,7 +72,7 @@ constexpr sentence infer_reshape(node& n, dims const& x, sentence const& who) {
   return {};
 }
 
-constexpr sentence infer_pad(node& n, dims const& x, sentence const& who) {
+constexpr sentence infer_pad(node& n, dims const& x, subject const& who) {
   n.shape = x;
   for (int d = 1; d < x.rank; ++d) {
     index_t& e = n.shape.extent[d];
@@ -84,7 +84,7 @@ constexpr sentence infer_pad(node& n, dims const& x, sentence const& who) {
   return {};
 }
 
-constexpr sentence infer_transpose(node& n, dims const& x, sentence const& who) {
+constexpr sentence infer_transpose(node& n, dims const& x, subject const& who) {
   unsigned seen = 0;
   n.shape = x;
   for (int d = 0; d < x.rank; ++d) {
@@ -101,7 +101,7 @@ constexpr sentence infer_transpose(node& n, dims const& x, sentence const& who) 
 }
 
 // `units` holds how many elements are taken along `axis`, `before` and `after` the rest.
-constexpr sentence infer_slice(node& n, dims const& x, sentence const& who) {
+constexpr sentence infer_slice(node& n, dims const& x, subject const& who) {
   int const axis = n.with.axis;
   if (axis < 1 || axis >= x.rank)
     return say(who, "axis ", axis, " is none of input ", x, " behind the batch");

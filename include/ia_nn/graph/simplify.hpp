@@ -187,11 +187,12 @@ constexpr int remove_identities(draft& d) {
 }
 
 constexpr int merge_concats(draft& d) {
+  if (d.count_of(op::concat) < 2) return 0;
+  std::vector<int> const uses = d.uses();
   int changed = 0;
   for (int i = 0; i < d.count(); ++i) {
     node& outer = d[i];
     if (outer.kind != op::concat) continue;
-    std::vector<int> const uses = d.uses();
     short_list<int, max_inputs> all;
     bool merged = false;
     for (int k = 0; k < outer.inputs.count; ++k) {
