@@ -14,6 +14,13 @@ import subprocess
 import sys
 
 
+def readable(line):
+    """A line of a compiler, with the text that stands in template arguments as it was written: \\'
+    is ', and pieces of one text (clang++ shows 32 characters of each) are together."""
+    line = re.sub(r'"\}(?:, | *)(?:\w+::)*shown_text<[^{}]*>\{"', "", line)
+    return line.replace("\\'", "'")
+
+
 def verdict(path, command):
     """Returns (kind, text); kind is 'good' or the name of what is wrong."""
     with open(path, encoding="utf-8") as f:
@@ -43,7 +50,7 @@ def verdict(path, command):
         diagnostic = re.match(r"(?:In file included from )?(\S+?):\d+(?::\d+)?[:,]", line)
         if diagnostic:
             echo_counts = os.path.realpath(diagnostic.group(1)) != os.path.realpath(path)
-        if sentence in line and (diagnostic or echo_counts):
+        if sentence in readable(line) and (diagnostic or echo_counts):
             return "good", sentence
     return "other_sentence", f"the output does not say '{sentence}':\n" + failing.stderr
 

@@ -188,8 +188,14 @@ template <class Net> constexpr draft built() {
   return d;
 }
 
-template <class Net> inline constexpr int built_count = built<Net>().count();
-template <class Net> inline constexpr sentence mistake_of = built<Net>().mistake;
+template <class Net> constexpr draft checked() {
+  static_assert(network_definition<Net>,
+                "ia_nn: a network is a struct with `static constexpr auto build(graph::builder&)`");
+  if constexpr (network_definition<Net>) return built<Net>();
+  else return {};
+}
+template <class Net> inline constexpr int built_count = checked<Net>().count();
+template <class Net> inline constexpr sentence mistake_of = checked<Net>().mistake;
 
 /// The form a constexpr variable can have.
 template <int N> constexpr network<N> frozen(draft const& d) {
@@ -229,6 +235,7 @@ template <sentence const& Text, int Piece> consteval auto piece_of() {
   constexpr int from = piece_begin(Text, Piece), to = piece_end(Text, from);
   shown_text<to - from + 1> s;
   for (int i = from; i < to; ++i) s.chars[i - from] = Text.chars[i];
+  s.chars[to - from] = '\0'; // written, or clang++ shows numbers where 8 or 16 others were
   return s;
 }
 template <auto... Sentence> struct network_error {

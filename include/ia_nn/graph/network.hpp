@@ -52,8 +52,6 @@ namespace detail {
 
 /// Refuses a network with a mistake, with its sentence.
 template <class Net> consteval bool is_right() {
-  static_assert(network_definition<Net>,
-                "ia_nn: a network is a struct with `static constexpr auto build(graph::builder&)`");
   if constexpr (mistake_of<Net>.length > 0) return refuse<mistake_of<Net>>();
   return true;
 }
@@ -91,6 +89,30 @@ template <class Net> constexpr draft simplified_draft() {
 }
 template <class Net> inline constexpr int simplified_count = simplified_draft<Net>().count();
 
+template <class Nodes> constexpr std::vector<step> steps_of(Nodes const& d, options const& o) {
+  std::vector<step> steps = fuse(d, o);
+  if (o.fuse_pairs) pair_convolutions(d, steps);
+  if (o.concat_slices) slice_concats(d, steps);
+  return steps;
+}
+constexpr bool groups_any(options const& o) {
+  return o.parallel_separate || o.parallel_all_to_one || o.parallel_one_to_all;
+}
+
+/// The schedule of nodes that are no constant.
+struct schedule_draft {
+  std::vector<step> steps{};
+  memory_draft memory{};
+  int groups = 0;
+};
+template <class Nodes> constexpr schedule_draft schedule_of(Nodes const& d, options const& o) {
+  schedule_draft s;
+  s.steps = steps_of(d, o);
+  if (groups_any(o)) s.groups = group_parallel(d, s.steps, o);
+  s.memory = plan_memory(d, s.steps, o);
+  return s;
+}
+
 /// Steps and memory in arrays that are large enough: what is evaluated once, before the lengths are
 /// known.
 template <int Nodes> struct wide_steps {
@@ -121,12 +143,8 @@ inline constexpr auto simplified =
 namespace detail {
 
 template <class Net> constexpr auto fused_of() {
-  options const o = options_of<Net>();
-  std::vector<step> steps = fuse(simplified<Net>, o);
-  if (o.fuse_pairs) pair_convolutions(simplified<Net>, steps);
-  if (o.concat_slices) slice_concats(simplified<Net>, steps);
   wide_steps<simplified_count<Net>> out;
-  out.assign(steps);
+  out.assign(steps_of(simplified<Net>, options_of<Net>()));
   return out;
 }
 template <class Net> inline constexpr auto fused = fused_of<Net>();
@@ -134,7 +152,7 @@ template <class Net> inline constexpr auto fused = fused_of<Net>();
 template <class Net> constexpr auto grouped_of() {
   options const o = options_of<Net>();
   auto out = fused<Net>;
-  if (o.parallel_separate || o.parallel_all_to_one || o.parallel_one_to_all) {
+  if (groups_any(o)) {
     std::vector<step> steps = out.edit();
     out.groups = group_parallel(simplified<Net>, steps, o);
     out.assign(steps);
