@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Writes what the compiler made of ResNet-50: its steps as text, the graph before and after fusion
-// for Graphviz, and the memory plan as a picture.
+// for Graphviz, and as pictures the memory plan, the costs of the steps, and what became of the
+// first two blocks. The pictures of docs/graph.md are these.
 //
 //   graph_dump [folder]      without a folder only the text is printed
 #include "models/resnet50.hpp"
 
-#include <ia_nn/graph/dump.hpp>
+#include <ia_nn/graph/svg.hpp>
 
 #include <fstream>
 #include <iostream>
@@ -32,6 +33,8 @@ int main(int argc, char** argv) {
                     write(folder + "/resnet50_steps.txt", graph::dump_steps<net>()) &&
                     write(folder + "/resnet50_nodes.dot", graph::dot_nodes<net>()) &&
                     write(folder + "/resnet50_steps.dot", graph::dot_steps<net>()) &&
-                    write(folder + "/resnet50_memory.svg", graph::memory_svg<net>());
+                    write(folder + "/resnet50_memory.svg", graph::memory_svg<net>()) &&
+                    write(folder + "/resnet50_costs.svg", graph::cost_svg<net>()) &&
+                    write(folder + "/resnet50_fusion.svg", graph::fusion_svg<net>(5, 22));
   return good ? 0 : 1;
 }

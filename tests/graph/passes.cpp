@@ -10,7 +10,7 @@
 #include "../catch.hpp"
 
 #include <ia_nn/graph/custom.hpp>
-#include <ia_nn/graph/dump.hpp>
+#include <ia_nn/graph/svg.hpp>
 
 #include <array>
 
@@ -246,6 +246,16 @@ TEST_CASE("dump", "[graph]") {
   int rectangles = 0;
   for (std::size_t at = 0; (at = svg.find("<rect ", at)) != std::string::npos; ++at) ++rectangles;
   REQUIRE(rectangles == schedule<resnet>.buffer_count + 1);
+  // Two bars a step; a line from each node to one step.
+  auto const count = [](std::string const& text, char const* what) {
+    int n = 0;
+    for (std::size_t at = 0; (at = text.find(what, at)) != std::string::npos; ++at) ++n;
+    return n;
+  };
+  REQUIRE(count(cost_svg<resnet>(), "<rect ") == 2 * schedule<resnet>.count);
+  std::string const parts = fusion_svg<resnet>(5, 22);
+  REQUIRE(count(parts, "<path ") == 22);
+  REQUIRE(count(parts, "<rect ") == 22 + 7); // two blocks and the projection of the first
 }
 
 TEST_CASE("cost", "[graph]") {

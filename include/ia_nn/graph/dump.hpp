@@ -4,7 +4,8 @@
 //
 //   dump_nodes<Net>()      the nodes as written, as text      dot_nodes<Net>()   as Graphviz
 //   dump_steps<Net>()      the steps with their costs         dot_steps<Net>()   after fusion
-//   memory_svg<Net>()      the memory plan: time to the right, bytes upwards
+//
+// Pictures are in svg.hpp.
 #pragma once
 
 #include <ia_nn/graph/cost.hpp>
@@ -15,8 +16,9 @@ namespace graph {
 
 namespace detail {
 
+/// At least one blank behind it.
 inline std::string padded(std::string s, std::size_t width) {
-  if (s.size() < width) s.append(width - s.size(), ' ');
+  s.append(s.size() < width ? width - s.size() : 1, ' ');
   return s;
 }
 inline std::string right(std::string const& s, std::size_t width) {
@@ -37,16 +39,6 @@ inline std::string escaped(std::string_view s) {
     if (c == '"' || c == '\\') t += '\\';
     t += c;
   }
-  return t;
-}
-/// For text between tags.
-inline std::string markup(std::string_view s) {
-  std::string t;
-  for (char const c : s)
-    if (c == '<') t += "&lt;";
-    else if (c == '>') t += "&gt;";
-    else if (c == '&') t += "&amp;";
-    else t += c;
   return t;
 }
 
@@ -191,37 +183,6 @@ template <class Net> std::string dot_steps() {
     }
   }
   return t + "}\n";
-}
-
-/// One rectangle for each buffer: the steps it lives through by the bytes it takes.
-template <class Net> std::string memory_svg() {
-  auto const& d = simplified<Net>;
-  auto const& p = schedule<Net>;
-  double const width = 960, height = 420;
-  double const x = width / (p.count > 0 ? p.count : 1);
-  double const y = height / static_cast<double>(p.bytes > 0 ? p.bytes : 1);
-  auto const number = [](double v) {
-    std::string s = std::to_string(v);
-    return s.substr(0, s.find('.') + 2);
-  };
-  std::string t = "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 1000 480\" "
-                  "font-family=\"monospace\" font-size=\"9\">\n"
-                  "<rect x=\"20\" y=\"20\" width=\"960\" height=\"420\" fill=\"#f4f4f4\"/>\n";
-  int i = 0;
-  for (buffer const& b : p.live()) {
-    double const h = y * static_cast<double>(b.bytes);
-    double const left = 20 + x * b.first, top = 20 + height - y * static_cast<double>(b.offset) - h;
-    t += "<rect x=\"" + number(left) + "\" y=\"" + number(top) + "\" width=\"" +
-         number(x * (b.last - b.first + 1)) + "\" height=\"" + number(h) + "\" fill=\"hsl(" +
-         std::to_string(i++ * 47 % 360) +
-         ",55%,70%)\" stroke=\"#444\" stroke-width=\"0.5\"><title>" +
-         detail::markup(d[b.node].name.view()) + ": " + std::to_string(b.bytes) + " bytes at " +
-         std::to_string(b.offset) + ", steps " + std::to_string(b.first) + " to " +
-         std::to_string(b.last) + "</title></rect>\n";
-  }
-  return t + "<text x=\"20\" y=\"460\">" + std::to_string(p.count) + " steps, " +
-         std::to_string(p.buffer_count) + " buffers in " + std::to_string(p.bytes) +
-         (d[0].shape.dynamic() ? " bytes for each item" : " bytes") + "</text>\n</svg>\n";
 }
 
 } // namespace graph
