@@ -33,7 +33,6 @@
 #include <ia_nn/gemm/epilogue.hpp>
 #include <ia_nn/ops/window.hpp>
 
-#include <algorithm>
 #include <numeric>
 #include <span>
 
@@ -58,7 +57,7 @@ template <class Acc> struct depthwise_weights {
   void allocate(conv_shape const& s, std::span<s32 const> zero_points) {
     data = aligned_array<Acc>((s.win.kernel.size() + (in_words(s) ? 4 : 0)) * ld(s));
     zeros = aligned_array<s32>(static_cast<index_t>(zero_points.size()));
-    std::copy(zero_points.begin(), zero_points.end(), zeros.data());
+    for (index_t i = 0; i < zeros.size(); ++i) zeros[i] = zero_points[static_cast<std::size_t>(i)];
   }
   /// Rounds to B first.
   template <class B, class W> void pack(conv_shape const& s, W const* weights) noexcept {
