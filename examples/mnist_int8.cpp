@@ -24,7 +24,7 @@ namespace {
 struct options {
   std::string data, save;
   int threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
-  index_t calibrate = 1000, width = 32;
+  index_t calibrate = 1000;
   train_options train;
   bool quick = false;
 };
@@ -94,8 +94,7 @@ int run(options const& o) {
   struct {
     network n;
     char const* suffix;
-  } const nets[] = {{plain_network(image, o.width), ""},
-                    {residual_network(image, o.width), "-residual"}};
+  } const nets[] = {{plain_network(), ""}, {residual_network(), "-residual"}};
   for (auto const& [n, suffix] : nets) {
     std::printf("\n== %s\n%s\n", n.title.c_str(), describe(n).c_str());
     parameters const p = folded(n, trained(n, data, o, suffix, threads));
@@ -121,7 +120,6 @@ int main(int argc, char** argv) {
   app.add_flag("--quick", o.quick, "a small check with pictures drawn by the program");
   CLI11_PARSE(app, argc, argv);
   if (o.quick) {
-    o.width = 8;
     o.train = {.epochs = 1, .batch = 8, .learning_rate = 3e-3, .seed = o.train.seed};
   }
   if (o.data.empty()) o.data = installed_images();

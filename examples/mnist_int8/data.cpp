@@ -2,6 +2,7 @@
 //
 // Finds, reads and draws images.
 #include "data.hpp"
+#include "nets.hpp"
 
 #include <ia_nn/io/gzip.hpp>
 
@@ -16,10 +17,11 @@ void check(image_sets const& sets) {
     return std::to_string(s.count) + " images of " + std::to_string(s.height) + " x " +
            std::to_string(s.width);
   };
-  if (a.height != b.height || a.width != b.width || a.height < 8 || a.width < 8 || a.count < 1 ||
+  constexpr index_t side = demo_nets::side;
+  if (a.height != side || b.height != side || a.width != side || b.width != side || a.count < 1 ||
       b.count < 1)
     throw error(errc::bad_shape, "'" + sets.name + "' has " + text(a) + " to train and " + text(b) +
-                                     " to test; some of one size, at least 8 x 8, are needed");
+                                     " to test; some of 28 x 28 are needed");
 }
 
 image_set squares(index_t count, random_numbers& random) {

@@ -15,7 +15,7 @@ struct image_sets {
 };
 
 /// MNIST, Fashion-MNIST or any set of that form: train-images-idx3-ubyte and so on, with or without
-/// ".gz". Errors: ia_nn::error (bad_file, and bad_shape for images of two sizes or below 8 x 8).
+/// ".gz". Errors: ia_nn::error (bad_file, and bad_shape for images of another size than 28 x 28).
 image_sets load_images(std::string const& folder);
 
 /// Where Debian's package dataset-fashion-mnist puts its files, or "" if it is not installed.

@@ -1,95 +1,62 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The network in f32, with bias, sum and relu in the epilogues of the products; and what it has to
-// say about ranges.
+// The networks in f32, each compiled to a sequence of kernels with bias, sum and relu in their
+// epilogues; and what they have to say about ranges.
 #include "classifier.hpp"
+#include "nets.hpp"
 
+#include <ia_nn/graph/compiled.hpp>
 #include <ia_nn/int8/calibration.hpp>
 #include <ia_nn/int8/quantize.hpp>
-#include <ia_nn/math/activation.hpp>
-#include <ia_nn/ops/conv.hpp>
-#include <ia_nn/ops/dense.hpp>
-#include <ia_nn/ops/pool.hpp>
 
-#include <algorithm>
-#include <optional>
+#include <deque>
 
 namespace demo {
 namespace {
 
-using I = isa::native;
+graph::memory_weights weights_of(network const& n, parameters const& p,
+                                 std::deque<std::vector<f32>>& store) {
+  graph::memory_weights w;
+  for (std::size_t i = 0; i < p.size(); ++i) {
+    layer const& l = n.layers[i];
+    conv_shape const& s = l.shape;
+    if (!l.has_weights()) continue;
+    if (l.what == kind::conv)
+      w.add(l.name + ".weight", {s.filters, s.channels, s.win.kernel.height, s.win.kernel.width},
+            p[i].weight);
+    else
+      w.add(l.name + ".weight", {s.filters, l.inputs()},
+            store.emplace_back(channels_last(l, p[i].weight)));
+    w.add(l.name + ".bias", {s.filters}, p[i].bias);
+  }
+  return w;
+}
 
-class f32_net final : public classifier {
-  using dense_type = dense<I, f32, f32, f32>;
-  struct stage {
-    layer what;
-    std::vector<f32> bias;
-    std::optional<conv<I, f32, f32, f32>> conv_plan;
-    std::optional<pool<I, f32>> pool_plan;
-    std::optional<dense_type> dense_plan;
-  };
+template <class Net>
+graph::compiled<Net> compiled_net(network const& n, parameters const& p, run_options const& o) {
+  std::deque<std::vector<f32>> store;
+  return graph::compiled<Net>(weights_of(n, p, store),
+                              {.max_batch = o.max_batch, .workers = o.workers});
+}
 
+void brighten(u8 const* images, f32* to, index_t n, thread_pool& threads) {
+  dequantize<isa::native>(images, to, n, {1.0F / 255, 0}, threads);
+}
+
+template <class Net> class f32_net final : public classifier {
 public:
-  f32_net(network const& n, parameters const& p, run_options const& o) {
-    tensors_.emplace_back(o.max_batch * n.image.size());
-    index_t bytes = 0;
-    for (std::size_t i = 0; i < n.layers.size(); ++i) {
-      layer const& l = n.layers[i];
-      conv_shape const& s = l.shape;
-      stage& to = stages_.emplace_back(stage{l, p[i].bias, {}, {}, {}});
-      tensors_.emplace_back(o.max_batch * l.outputs());
-      if (l.what == kind::conv) {
-        to.conv_plan.emplace(s, p[i].weight,
-                             conv_options{.max_batch = o.max_batch, .workers = o.workers});
-        bytes = max_of(bytes, to.conv_plan->workspace_bytes());
-      } else if (l.what == kind::max_pool) {
-        to.pool_plan.emplace(pool_kind::max, pool_shape{s.channels, s.in, s.win});
-      } else {
-        std::vector<f32> const rows = channels_last(l, p[i].weight);
-        dense_type::weights packed(transposed(matrix(rows.data(), l.outputs(), l.inputs())));
-        to.dense_plan.emplace(std::move(packed), p[i].bias.data(),
-                              dense_options{o.max_batch, o.workers});
-        bytes = max_of(bytes, to.dense_plan->workspace_bytes());
-      }
-    }
-    scratch_ = workspace(bytes);
-  }
-
+  f32_net(network const& n, parameters const& p, run_options const& o)
+      : net_(compiled_net<Net>(n, p, o)), images_(o.max_batch * n.image.size()),
+        pixels_(n.image.size()), scratch_(net_.workspace_bytes()) {}
   void run(index_t batch, u8 const* images, f32* logits, thread_pool& threads) override {
-    index_t const pixels = stages_[0].what.inputs();
-    dequantize<I>(images, tensors_[0].data(), batch * pixels, {1.0F / 255, 0}, threads);
-    for (std::size_t i = 0; i < stages_.size(); ++i) {
-      bool const last = i + 1 == stages_.size();
-      run_stage(stages_[i], batch, tensors_[i].data(), last ? logits : tensors_[i + 1].data(),
-                threads);
-    }
-  }
-  /// Tensor i, i > 0, after `run`; the last is not kept.
-  std::span<f32 const> tensor(std::size_t i, index_t batch) const {
-    return {tensors_[i].data(), static_cast<std::size_t>(batch * stages_[i - 1].what.outputs())};
+    brighten(images, images_.data(), batch * pixels_, threads);
+    net_.run(batch, images_.data(), logits, scratch_, threads);
   }
 
 private:
-  void run_stage(stage const& s, index_t batch, f32 const* src, f32* dst, thread_pool& threads) {
-    layer const& l = s.what;
-    add_bias const bias{s.bias.data()};
-    activation::relu const relu;
-    if (s.pool_plan) s.pool_plan->run(batch, src, dst, threads);
-    else if (s.conv_plan && l.add < 0)
-      s.conv_plan->run(batch, src, dst, chain{bias, relu}, scratch_, threads);
-    else if (s.conv_plan) {
-      add_residual const sum{tensors_[static_cast<std::size_t>(l.add)].data(), l.shape.filters};
-      s.conv_plan->run(batch, src, dst, chain{bias, sum, relu}, scratch_, threads);
-    } else {
-      auto const x = matrix(src, batch, l.inputs());
-      auto const y = matrix(dst, batch, l.outputs());
-      if (l.relu) s.dense_plan->run(x, y, scratch_, threads, relu);
-      else s.dense_plan->run(x, y, scratch_, threads);
-    }
-  }
-
-  std::vector<stage> stages_;
-  std::vector<aligned_array<f32>> tensors_;
+  graph::compiled<Net> net_;
+  aligned_array<f32> images_;
+  index_t pixels_;
   workspace scratch_;
 };
 
@@ -105,23 +72,32 @@ void keep_telling(std::span<f32 const> x, index_t channels, std::vector<f32>& to
     if (x[i] > 0 && (i < step || x[i] != x[i - step])) to.push_back(x[i]);
 }
 
-template <calibrator C>
+template <class Net, calibrator C>
 std::vector<value_range> observe(network const& n, parameters const& p, image_set const& images,
                                  index_t count, thread_pool& threads) {
   constexpr index_t batch = 50;
-  f32_net net(n, p, {batch, threads.concurrency()});
-  std::vector<C> seen(n.layers.size() + 1);
+  auto const net = compiled_net<Net>(n, p, {batch, threads.concurrency()});
+  workspace scratch(net.workspace_bytes());
+  aligned_array<f32> input(batch * n.image.size());
+  std::vector<std::size_t> layers; // that have outputs
+  for (std::size_t i = 0; i < n.layers.size(); ++i)
+    if (n.layers[i].has_weights()) layers.push_back(i);
+  std::vector<aligned_array<f32>> outputs;
+  std::vector<f32*> out;
+  for (std::size_t const i : layers)
+    out.push_back(outputs.emplace_back(batch * n.layers[i].outputs()).data());
+  std::vector<C> seen(layers.size() - 1); // what the last one gives is not quantized
   std::vector<std::vector<f32>> kept(seen.size());
-  std::vector<f32> logits(static_cast<std::size_t>(batch * n.layers.back().outputs()));
   for (index_t first = 0; first < count; first += batch) {
     index_t const now = min_of(batch, count - first);
-    net.run(now, images.image(first).data(), logits.data(), threads);
+    brighten(images.image(first).data(), input.data(), now * n.image.size(), threads);
+    graph::source const in = input.data();
+    net.run(now, {&in, 1}, out, scratch, threads);
     // Tensors do not depend on each other: one task for each.
-    threads.parallel_for(static_cast<index_t>(n.layers.size()) - 1, [&](index_t i, int) {
-      auto const t = static_cast<std::size_t>(i) + 1;
-      layer const& l = n.layers[t - 1];
-      if (!l.has_weights()) return;
-      std::span<f32 const> x = net.tensor(t, now);
+    threads.parallel_for(static_cast<index_t>(seen.size()), [&](index_t i, int) {
+      auto const t = static_cast<std::size_t>(i);
+      layer const& l = n.layers[layers[t]];
+      std::span<f32 const> x(out[t], static_cast<std::size_t>(now * l.outputs()));
       if constexpr (std::same_as<C, entropy_calibrator>) {
         keep_telling(x, l.shape.filters, kept[t]);
         x = kept[t];
@@ -129,23 +105,32 @@ std::vector<value_range> observe(network const& n, parameters const& p, image_se
       seen[t].observe(x);
     });
   }
-  std::vector<value_range> ranges(seen.size());
+  std::vector<value_range> ranges(n.layers.size() + 1);
   ranges[0] = {0, 1};
-  for (std::size_t t = 1; t + 1 < ranges.size(); ++t) // a maximum is one of its operands
-    ranges[t] = n.layers[t - 1].has_weights() ? seen[t].range() : ranges[t - 1];
+  for (std::size_t i = 0, t = 0; i + 1 < n.layers.size(); ++i) // a maximum is one of its operands
+    ranges[i + 1] = n.layers[i].has_weights() ? seen[t++].range() : ranges[i];
   return ranges;
+}
+
+template <class Net>
+std::vector<value_range> ranges_of(network const& n, parameters const& p, image_set const& images,
+                                   index_t count, calibration how, thread_pool& threads) {
+  if (how == calibration::min_max)
+    return observe<Net, min_max_calibrator>(n, p, images, count, threads);
+  return observe<Net, entropy_calibrator>(n, p, images, count, threads);
 }
 
 } // namespace
 
 std::unique_ptr<classifier> make_f32(network const& n, parameters const& p, run_options const& o) {
-  return std::make_unique<f32_net>(n, p, o);
+  if (n.is_residual) return std::make_unique<f32_net<demo_nets::residual<false>>>(n, p, o);
+  return std::make_unique<f32_net<demo_nets::plain<false>>>(n, p, o);
 }
 
 std::vector<value_range> calibrate(network const& n, parameters const& p, image_set const& images,
                                    index_t count, calibration how, thread_pool& threads) {
-  if (how == calibration::min_max) return observe<min_max_calibrator>(n, p, images, count, threads);
-  return observe<entropy_calibrator>(n, p, images, count, threads);
+  if (n.is_residual) return ranges_of<demo_nets::residual<true>>(n, p, images, count, how, threads);
+  return ranges_of<demo_nets::plain<true>>(n, p, images, count, how, threads);
 }
 
 } // namespace demo

@@ -2,6 +2,7 @@
 //
 // The two networks, and their parameters in files.
 #include "network.hpp"
+#include "nets.hpp"
 
 #include <ia_nn/io/safetensors.hpp>
 #include <ia_nn/io/safetensors_write.hpp>
@@ -84,14 +85,16 @@ index_t network::largest_tensor() const {
   return most;
 }
 
-network plain_network(spatial const& image, index_t width) {
-  network n{"two convolutions, two dense layers", image, {}};
+using demo_nets::side, demo_nets::width; // nets.hpp has the same networks for the compiler
+
+network plain_network() {
+  network n{"two convolutions, two dense layers", {1, side, side}, false, {}};
   n.conv("conv1", width, 5).max_pool().conv("conv2", 2 * width, 5).max_pool();
   n.dense("fc1", 4 * width, true).dense("fc2", 10, false);
   return n;
 }
-network residual_network(spatial const& image, index_t width) {
-  network n{"batch normalization and a residual block", image, {}};
+network residual_network() {
+  network n{"batch normalization and a residual block", {1, side, side}, true, {}};
   n.conv("conv1", width, 3, "bn1").max_pool().conv("conv2", 2 * width, 3, "bn2").max_pool();
   int const shortcut = static_cast<int>(n.layers.size()); // what the last layer wrote
   n.conv("conv3", 2 * width, 3, "bn3").conv("conv4", 2 * width, 3, "bn4", shortcut);

@@ -34,6 +34,7 @@ struct layer {
 struct network {
   std::string title;
   spatial image; ///< one channel
+  bool is_residual = false;
   std::vector<layer> layers;
 
   /// These append a layer behind the last.
@@ -45,10 +46,10 @@ struct network {
   index_t largest_tensor() const;
 };
 
-/// Two convolutions of 5 x 5 and two dense layers. `width` is the number of filters of the first.
-network plain_network(spatial const& image, index_t width);
+/// Two convolutions of 5 x 5 and two dense layers, for images of 28 x 28.
+network plain_network();
 /// Batch normalization, and a residual block of two convolutions of 3 x 3.
-network residual_network(spatial const& image, index_t width);
+network residual_network();
 
 struct layer_parameters {
   std::vector<f32> weight;                                 ///< [filters][channels][height][width]
