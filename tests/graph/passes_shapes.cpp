@@ -236,6 +236,29 @@ static_assert(
 static_assert(said<[](value x) { return reshape(x, {2, 2, 2, 2, 16}, {.name = "r"}); }> ==
               "ia_nn: reshape 'r': a shape has 1 to 5 extents, the batch first");
 
+// A network may set its own limit; compilers have theirs.
+struct limited : net<[](value x) { return tanh(relu(x)); }> {
+  static constexpr int max_nodes = 3;
+};
+static_assert(mistake<limited>() == "ia_nn: output 'output': a network has at most 3 nodes, unless "
+                                    "it says max_nodes");
+
+// The precision of a layer is its own, and changes no shape.
+constexpr auto in_bf16 = [](value x) {
+  return dense(conv2d(x, {.filters = 6, .precision = precision::bf16}),
+               {.units = 3, .precision = precision::bf16_parts3});
+};
+static_assert(node_of(in_bf16).with.multiplies == precision::bf16_parts3 &&
+              original<net<in_bf16>>[1].with.multiplies == precision::bf16 &&
+              shape_of(in_bf16) == dims{any_batch, 8, 8, 3});
+struct in_f32 : net<in_bf16> {
+  static constexpr void pass(draft& d) {
+    for (node& n : d.nodes) n.with.multiplies = precision::of_net;
+  }
+};
+static_assert(schedule<in_f32>.count == schedule<net<in_bf16>>.count &&
+              schedule<in_f32>.bytes == schedule<net<in_bf16>>.bytes);
+
 TEST_CASE("shapes", "[graph]") {
   // Everything above is checked by the compiler.
   REQUIRE(said<[](value x) { return slice(x, {.step = 0, .name = "s"}); }> ==
