@@ -102,6 +102,43 @@ TEST_CASE("transposed convolution: u8 x s8 is exact") {
     check<ia_nn::isa::native, ia_nn::u8, ia_nn::s8, ia_nn::s32, std::int64_t>(s, 2, 3, 77, rng, 0);
 }
 
+TEST_CASE("transposed convolution: reads a slice, and channels first") {
+  using layer = deconv<ia_nn::isa::native, f32, f32, f32>;
+  ia_nn_test::random rng(13);
+  index_t const batch = 2, gap = 3;
+  for (deconv_shape const& s : shapes()) {
+    index_t const size = s.in.size(), wide = s.channels + gap;
+    std::vector<f32> image(static_cast<std::size_t>(batch * size * s.channels)),
+        weights(static_cast<std::size_t>(s.weights())),
+        want(static_cast<std::size_t>(batch * s.out().size() * s.filters)), got(want.size());
+    rng.fill(image.data(), static_cast<index_t>(image.size()));
+    rng.fill(weights.data(), s.weights());
+    layer const plain(s, weights, {.max_batch = batch});
+    ia_nn::workspace scratch(plain.workspace_bytes());
+    plain.run(batch, image.data(), want.data(), ia_nn::chain<>{}, scratch);
+    for (bool const first : {false, true}) {
+      if (first && s.groups > 1 && s.groups == s.channels) continue; // depthwise
+      std::vector<f32> src(static_cast<std::size_t>(batch * size * wide), std::nanf(""));
+      for (index_t n = 0; n < batch; ++n)
+        for (index_t p = 0; p < size; ++p)
+          for (index_t c = 0; c < s.channels; ++c)
+            src[static_cast<std::size_t>(first ? (n * wide + c) * size + p
+                                               : (n * size + p) * wide + c)] =
+                image[static_cast<std::size_t>((n * size + p) * s.channels + c)];
+      layer const other(s, weights,
+                        {.max_batch = batch,
+                         .src_ld = wide,
+                         .src_order = first ? ia_nn::image_order::channels_first
+                                            : ia_nn::image_order::channels_last});
+      ia_nn::workspace space(other.workspace_bytes());
+      other.run(batch, src.data(), got.data(), ia_nn::chain<>{}, space);
+      INFO("channels " << s.channels << " kernel " << s.win.kernel.to_string() << " first "
+                       << first);
+      CHECK(std::memcmp(got.data(), want.data(), got.size() * sizeof(f32)) == 0);
+    }
+  }
+}
+
 TEST_CASE("transposed convolution: shapes of networks") {
   index_t rows = 0;
   for (std::string const& file : shape_files("deconv_"))

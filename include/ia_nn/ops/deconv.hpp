@@ -121,7 +121,7 @@ public:
   spatial out() const noexcept { return out_; }
   index_t workspace_bytes() const noexcept { return sums_bytes() + conv_bytes_; }
 
-  /// dst [batch][out][ld] = stages(deconv(src [batch][in][src_ld])); as conv::run.
+  /// dst [batch][out][ld] = stages(deconv(src)), src in the order of the options; as conv::run.
   template <class Epilogue = chain<>, executor E = sequential>
   void run(index_t batch, A const* src, C* dst, index_t ld, Epilogue const& epilogue,
            workspace_view scratch, E&& e = {}) const noexcept {
