@@ -107,15 +107,21 @@ IA_NN_NOINLINE void run_step(Model const& m, int s, frame const& f, workspace_vi
     kept[slot].run(f.batch, rows / f.batch, src, dst, e);
   } else if constexpr (K == kernel::embedding) {
     s32 const* indices[max_inputs];
-    for (int k = 0; k < v.tables(s); ++k) indices[k] = f.from<s32>(v, v.steps[s + k].inputs[0]);
+    int const tables = static_cast<int>(kept[slot].tables());
+    for (int k = 0; k < tables; ++k) indices[k] = f.from<s32>(v, v.steps[s + k].inputs[0]);
     kept[slot].run(v.nodes[t.inputs[0]].shape.size() * f.items, indices, dst, ld, e);
   } else if constexpr (K == kernel::concat) {
     index_t const stride = plan_view::behind(shape, n.with.axis);
-    for (int k = 0; k < t.inputs.count; ++k) {
-      dims const& part = v.nodes[t.inputs[k]].shape;
+    index_t offset = 0;
+    int copied = 0; // the step has those inputs that do not write into it themselves, in order
+    for (int const in : n.inputs) {
+      dims const& part = v.nodes[in].shape;
       index_t const size = plan_view::behind(part, n.with.axis);
-      copy_rows(f.from(v, t.inputs[k]), dst + v.concat_offset(s, k), part.size() / size * f.items,
-                size, stride, e);
+      if (copied < t.inputs.count && t.inputs[copied] == in) {
+        copy_rows(f.from(v, in), dst + offset, part.size() / size * f.items, size, stride, e);
+        ++copied;
+      }
+      offset += size;
     }
   } else if constexpr (K == kernel::pad || K == kernel::move) {
     run_move(kept[slot], f.batch, src, dst, e);

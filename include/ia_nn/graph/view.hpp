@@ -160,18 +160,6 @@ struct plan_view {
     for (int d = axis; d < s.rank; ++d) n *= s[d];
     return n;
   }
-  /// Elements in front of input k of a concat step, which may have fewer inputs than its node.
-  constexpr index_t concat_offset(int s, int k) const {
-    node const& n = anchor(s);
-    index_t offset = 0;
-    int copied = 0;
-    for (int const in : n.inputs) {
-      bool const is_copied = copied < steps[s].inputs.count && steps[s].inputs[copied] == in;
-      if (is_copied && copied++ == k) break;
-      offset += behind(nodes[in].shape, n.with.axis);
-    }
-    return offset;
-  }
 };
 
 } // namespace detail
