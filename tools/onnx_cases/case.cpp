@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <fstream>
-#include <map>
 
 namespace onnx_cases {
 
@@ -28,56 +27,60 @@ case_file read_case(std::filesystem::path const& folder) {
   for (json const& node : file.graph.at("nodes")) {
     auto const& op = node.at("op_type").get_ref<std::string const&>();
     if (op == "Constant") continue;
-    if (!file.label.empty()) file.single = false;
     file.label += (file.label.empty() ? "" : "+") + op;
   }
   if (file.label.empty()) throw std::runtime_error(path.string() + " has no operator");
   return file;
 }
 
-op_case load_case(case_file const& file) {
+case_graph load_case(case_file const& file) {
   auto const load = [&](json const& tensor) {
     return ia_nn::load_npy((file.folder / tensor.at("file").get<std::string>()).string());
   };
   json const& data = file.graph.at("data_sets").at(0);
-  std::map<std::string, npy_array> tensors;
+  case_graph g;
   for (json const* list : {&file.graph.at("initializers"), &data.at("inputs")})
-    for (json const& tensor : *list) tensors.insert_or_assign(tensor.at("name"), load(tensor));
-  json const* op = nullptr;
+    for (json const& tensor : *list) g.tensors.insert_or_assign(tensor.at("name"), load(tensor));
+  for (json const& tensor : data.at("outputs")) g.expected.emplace(tensor.at("name"), load(tensor));
+  std::size_t found = 0;
   for (json const& node : file.graph.at("nodes")) {
-    if (node.at("op_type") != "Constant") {
-      op = &node;
+    if (node.at("op_type") == "Constant") {
+      json const& values = node.at("attributes");
+      if (!values.contains("value")) throw unsupported("a Constant that is no tensor");
+      g.tensors.insert_or_assign(node.at("outputs").at(0), load(values.at("value")));
       continue;
     }
-    json const& values = node.at("attributes");
-    if (!values.contains("value")) throw unsupported("a Constant that is no tensor");
-    tensors.insert_or_assign(node.at("outputs").at(0), load(values.at("value")));
+    auto const domain = node.value("domain", std::string());
+    if (!domain.empty() && domain != "ai.onnx" && domain != "ai.onnx.preview.training")
+      throw unsupported("the domain " + domain);
+    for (json const& name : node.at("outputs"))
+      found += g.expected.contains(name.get<std::string>());
+    g.nodes.push_back(node);
   }
-  auto const domain = op->value("domain", std::string());
-  if (!domain.empty() && domain != "ai.onnx" && domain != "ai.onnx.preview.training")
-    throw unsupported("the domain " + domain);
+  if (found == 0 || found != g.expected.size())
+    throw std::runtime_error("outputs of the graph are none of its nodes'");
+  return g;
+}
 
-  op_case c{op->at("op_type"),
+op_case case_graph::node(std::size_t i, case_file const& file) const {
+  json const& from = nodes[i];
+  op_case c{from.at("op_type"),
             file.graph.at("opset").value("ai.onnx", index_t{0}),
-            attributes(op->at("attributes")),
+            attributes(from.at("attributes")),
             {},
             {},
             {}};
-  for (json const& name : op->at("inputs")) {
+  for (json const& name : from.at("inputs")) {
     auto const found = tensors.find(name.get<std::string>());
     if (found != tensors.end()) c.inputs.emplace_back(found->second);
     else if (name == "") c.inputs.emplace_back();
     else throw std::runtime_error("there is no tensor " + name.dump());
   }
-  std::size_t checked = 0;
-  for (json const& name : op->at("outputs")) {
+  for (json const& name : from.at("outputs")) {
     c.output_names.push_back(name);
-    c.expected.emplace_back();
-    for (json const& tensor : data.at("outputs"))
-      if (name != "" && tensor.at("name") == name) c.expected.back() = load(tensor), ++checked;
+    auto const found = expected.find(name.get<std::string>());
+    c.expected.push_back(found != expected.end() ? optional_array(found->second) : std::nullopt);
   }
-  if (checked == 0 || checked != data.at("outputs").size())
-    throw std::runtime_error("outputs of the graph are none of the operator's");
   return c;
 }
 

@@ -10,6 +10,7 @@
 
 #include <filesystem>
 #include <initializer_list>
+#include <map>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -46,7 +47,7 @@ private:
 
 using optional_array = std::optional<npy_array>; ///< empty: an optional tensor that is left out
 
-/// A case of one operator.
+/// A node and its operands.
 struct op_case {
   std::string op;
   index_t opset = 0; ///< version of the default domain
@@ -68,12 +69,20 @@ struct case_file {
   nlohmann::json graph;
   std::string name;  ///< of the case
   std::string label; ///< of the operator; of a graph of several: "Exp+Mul+Sub"
-  bool single = true;
+};
+
+/// The tensors of a case, and its nodes in the order in which they are computed. Constants are
+/// tensors.
+struct case_graph {
+  std::map<std::string, npy_array> tensors, expected;
+  std::vector<nlohmann::json> nodes;
+
+  /// Node i with what has been computed so far.
+  op_case node(std::size_t i, case_file const& file) const;
 };
 
 case_file read_case(std::filesystem::path const& folder);
-/// Reads the tensors of a case of one operator.
-op_case load_case(case_file const& file);
+case_graph load_case(case_file const& file);
 
 /// The elements of an input of type float32. Throws `unsupported` for another type.
 std::vector<f32> f32_elements(npy_array const& array);

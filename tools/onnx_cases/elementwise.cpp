@@ -60,6 +60,9 @@ template <class F> std::vector<optional_array> run_alpha(op_case const& c) {
   f.alpha = c.attribute.get("alpha", f.alpha);
   return mapped(c.required(0), f);
 }
+struct negative {
+  auto operator()(auto v) const { return v * decltype(v)::broadcast(-1.0F); }
+};
 std::vector<optional_array> run_selu(op_case const& c) {
   c.attribute.only({"alpha", "gamma"});
   act::selu f;
@@ -305,6 +308,7 @@ registration const entries[] = {{"Relu", run_plain<act::relu>},
                                 {"Log", run_plain<act::log<>>},
                                 {"Sqrt", run_plain<act::sqrt>},
                                 {"Abs", run_plain<act::abs>},
+                                {"Neg", run_plain<negative>},
                                 {"LeakyRelu", run_alpha<act::leaky_relu>},
                                 {"ThresholdedRelu", run_alpha<act::thresholded_relu>},
                                 {"Elu", run_alpha<act::elu>},

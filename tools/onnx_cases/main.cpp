@@ -29,30 +29,39 @@ struct tally {
   std::map<std::string, std::vector<std::string>> unsupported; ///< reason -> names
 };
 
-// "" if the case passes, else why it fails; `remark` says how it passed.
-std::string check(op_case const& c, operator_entry const& entry, std::string& remark) {
+// "" if the node passes, else why it fails; `remark` says how it passed. What it computes joins the
+// tensors of the graph. `approximation`: of this node or of one before it.
+std::string check(op_case const& c, operator_entry const& entry, case_graph& g,
+                  std::string const& approximation, std::string& remark) {
   std::vector<optional_array> const got = entry.run(c);
   for (std::size_t i = 0; i < c.expected.size(); ++i) {
+    if (i < got.size() && got[i]) g.tensors.insert_or_assign(c.output_names[i], *got[i]);
     if (!c.expected[i]) continue;
     std::string const output = c.output_names[i] + ": ";
     if (i >= got.size() || !got[i]) return output + "not computed";
     std::string why = difference(*got[i], *c.expected[i], strict);
-    if (!why.empty() && !entry.approximation.empty()) {
+    if (!why.empty() && !approximation.empty()) {
       why = difference(*got[i], *c.expected[i], of_suite);
-      remark = "within the suite's tolerance: " + entry.approximation;
+      remark = "within the suite's tolerance: " + approximation;
     }
     if (!why.empty()) return output + why;
   }
   return {};
 }
 
+// The kernels of the nodes, one after the other.
 void run_case(case_file const& file, tally& t) {
-  auto const entry = operators().find(file.label);
   try {
-    if (!file.single) throw unsupported("several operators");
-    if (entry == operators().end()) throw unsupported("no such operator");
-    std::string remark;
-    std::string const why = check(load_case(file), entry->second, remark);
+    case_graph g = load_case(file);
+    std::string approximation, remark, why;
+    for (std::size_t i = 0; i < g.nodes.size() && why.empty(); ++i) {
+      op_case const c = g.node(i, file);
+      auto const entry = operators().find(c.op);
+      if (entry == operators().end())
+        throw unsupported(g.nodes.size() == 1 ? "no such operator" : "no operator " + c.op);
+      if (!entry->second.approximation.empty()) approximation = entry->second.approximation;
+      why = check(c, entry->second, g, approximation, remark);
+    }
     if (why.empty()) t.passed.push_back({file.name, remark});
     else t.failed.push_back({file.name, why});
   } catch (unsupported const& e) {
