@@ -3,6 +3,7 @@
 // What `compiled` promises: the models against the oracle, the same bits for any number of threads,
 // no allocation, concurrent runs, traces, bf16, and a sentence for every mistake.
 #include "../../examples/models/mnist.hpp"
+#include "../../examples/models/mobilenet.hpp"
 #include "../../examples/models/wide_deep.hpp"
 #include "../gemm/throws.hpp"
 #include "../support/allocations.hpp"
@@ -112,6 +113,66 @@ TEST_CASE("bf16", "[graph]") {
   double const d = distance(c.out[0], p.expected[0]);
   CHECK(d <= 0.05);
   CHECK(d > 0);
+}
+
+// ---- pairs of convolutions
+
+template <class Net> struct paired : Net {
+  static constexpr options passes{.fuse_pairs = true};
+};
+
+// Each end of a step, with and without something between; slices of a concat; 1 to 3 axes.
+struct separable {
+  static constexpr void build(builder& b) {
+    auto const x = input(b, "x", {any_batch, 9, 7, 18});
+    auto y = depthwise_conv2d(x, {.kernel = 3, .pad = 1, .bias = false, .name = "first"});
+    y = relu6(batch_norm(y, {.name = "first_norm"}));
+    y = batch_norm(conv2d(y, {.filters = 35, .name = "second"}), {.name = "second_norm"});
+    auto const c = relu(y);
+    y = depthwise_conv2d(c, {.kernel = {1, 3}, .stride = 2, .name = "narrow"});
+    y = gelu(conv2d(y, {.filters = 18, .bias = false, .name = "none_between"})); // 5 x 3
+    output(y);
+    auto const z = clip(batch_norm(depthwise_conv2d(y, {.kernel = 3, .pad = 1})), -0.5F, 0.25F);
+    output(relu(conv2d(z, {.filters = 18}) + y));
+    output(concat({conv2d(depthwise_conv2d(y, {.kernel = 3, .pad = 1}), {.filters = 3}), y}));
+    auto const line = reshape(c, {63, 35});
+    output(conv1d(relu(conv1d(line, {.filters = 35, .kernel = 5, .groups = 35})), {.filters = 17}));
+    auto const v = reshape(c, {3, 3, 7, 35});
+    output(conv3d(conv3d(v, {.filters = 35, .kernel = 2, .groups = 35}), {.filters = 4}));
+  }
+};
+template <class Net> constexpr int count_pairs() {
+  int n = 0;
+  for (int i = 0; i < schedule<Net>.count; ++i) n += schedule<Net>.steps[i].pair.first >= 0;
+  return n;
+}
+
+/// Each of the two layers computes what it computes alone.
+template <class Net, class Policy = native<>> void check_pairs(problem const& p) {
+  call const apart = run<Net, Policy>(p, {.max_batch = 3});
+  CHECK(same_bits(apart, run<paired<Net>, Policy>(p, {.max_batch = 5})));
+  for (int threads = 2; threads <= 3; ++threads) {
+    thread_pool pool(threads);
+    compile_options const o{.max_batch = 3, .workers = threads};
+    CHECK(same_bits(apart, run<paired<Net>, Policy>(p, o, pool)));
+  }
+}
+TEST_CASE("pairs of convolutions", "[graph]") {
+  REQUIRE(ready());
+  static_assert(count_pairs<paired<separable>>() == 6 && count_pairs<separable>() == 0);
+  check_net<paired<separable>>(11);
+  problem const p = problem_of<separable>(11, 3);
+  check_pairs<separable>(p);
+  check_pairs<separable, native<ia_nn::isa::native, ia_nn::bf16>>(p);
+}
+TEST_CASE("MobileNet in pairs", "[graph]") {
+  REQUIRE(ready());
+  using mobile = models::mobilenet<any_batch, 64>;
+  static_assert(count_pairs<paired<mobile>>() == 13);
+  problem const p = problem_of<mobile>(12, 2);
+  check_pairs<mobile>(p);
+  compare(p, run<paired<mobile>>(p, {.max_batch = 2}), run<plain<mobile>>(p, {.max_batch = 2}),
+          1e-6, 1e-5);
 }
 
 TEST_CASE("trace", "[graph]") {

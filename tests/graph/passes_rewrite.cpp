@@ -122,6 +122,14 @@ static_assert(steps<apart<[](value, value d) {
                       return conv2d(d, {.filters = 6, .precision = precision::bf16});
                     }>,
                     pairs> == 2);
+template <precision P>
+constexpr auto both_multiply = [](value x) {
+  return conv2d(depthwise_conv2d(x, {.kernel = 3, .precision = P}), {.filters = 6, .precision = P});
+};
+static_assert(steps<both_multiply<precision::f32>, pairs> == 1 &&
+              steps<both_multiply<precision::bf16>, pairs> == 1 &&
+              steps<both_multiply<precision::bf16_parts2>, pairs> == 2 &&
+              steps<both_multiply<precision::bf16_parts3>, pairs> == 2);
 // A sum behind the second is its own; a residual block is one step more.
 constexpr auto residual = [](value x) {
   auto const wide = relu6(conv2d(x, {.filters = 12, .name = "expand"}));

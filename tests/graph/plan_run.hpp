@@ -44,7 +44,7 @@ using graph::detail::kernel;
 inline constexpr std::uint64_t all_kernels = [] {
   std::uint64_t mask = 0;
   for (kernel const k :
-       {kernel::conv, kernel::deconv, kernel::dense, kernel::elementwise, kernel::pool,
+       {kernel::conv, kernel::deconv, kernel::pair, kernel::dense, kernel::elementwise, kernel::pool,
         kernel::softmax, kernel::group_norm, kernel::concat, kernel::pad, kernel::move,
         kernel::constant, kernel::copy})
     mask |= bit(k);

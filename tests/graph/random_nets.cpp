@@ -165,17 +165,18 @@ TEST_CASE("random networks", "[graph]") {
 }
 
 void planned_at_run_time(std::uint64_t first, int count) {
-  int fused = 0, apart = 0;
+  int fused = 0, apart = 0, pairs = 0;
   for (int i = 0; i < count; ++i) {
     run_time_net::seed = first + static_cast<std::uint64_t>(i);
     INFO("seed " << run_time_net::seed);
-    run_time_plan const f = run_time_plan::of<run_time_net>({}),
+    run_time_plan const f = run_time_plan::of<run_time_net>({.fuse_pairs = true}),
                         a = run_time_plan::of<run_time_net>(unfused);
     INFO(f.written.mistake.view());
     REQUIRE(!f.written.wrong());
     for (run_time_plan const* p : {&f, &a})
       REQUIRE(never_overlaps(p->schedule.memory.buffers, p->schedule.memory.bytes));
     fused += static_cast<int>(f.schedule.steps.size());
+    for (step const& s : f.schedule.steps) pairs += s.pair.first >= 0;
     apart += static_cast<int>(a.schedule.steps.size());
     ia_nn_test::random r(run_time_net::seed);
     problem const p(f.written.nodes.data(), f.written.count(), 3, r);
@@ -183,6 +184,7 @@ void planned_at_run_time(std::uint64_t first, int count) {
                    run_plan(a.view(), a.schedule.memory.bytes, p, 3));
   }
   CHECK(fused < apart);
+  CHECK(pairs > 0);
 }
 
 TEST_CASE("random networks, planned at run time", "[graph]") {

@@ -195,12 +195,15 @@ constexpr end end_of(step const& s) {
 struct bounds {
   f32 lo = -__builtin_inff(), hi = __builtin_inff();
 };
-constexpr bounds bounds_of(step const& s) {
-  if (s.stages.count == 0 || !is_clip(s.stages[s.stages.count - 1])) return {};
-  stage const& last = s.stages[s.stages.count - 1];
-  if (last.act == function::relu) return {0, __builtin_inff()};
-  if (last.act == function::clip) return {last.a, last.b};
+constexpr bounds bounds_of(stage const& s) {
+  if (!is_clip(s)) return {};
+  if (s.act == function::relu) return {0, __builtin_inff()};
+  if (s.act == function::clip) return {s.a, s.b};
   return {};
+}
+constexpr bounds bounds_of(step const& s) {
+  if (s.stages.count == 0) return {};
+  return bounds_of(s.stages[s.stages.count - 1]);
 }
 
 } // namespace detail

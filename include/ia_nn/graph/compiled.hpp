@@ -163,9 +163,6 @@ private:
                            Trace& t) const noexcept {
     constexpr detail::kernel kind = view.kernel_at(S);
     constexpr detail::end end = detail::end_of(plan.steps[S]);
-    static_assert(plan.steps[S].pair.first < 0,
-                  "ia_nn: compiled: there is no kernel for pairs of convolutions yet: leave "
-                  "options::fuse_pairs off");
     if constexpr (tracer_like<Trace>) t.begin(S);
     detail::run_step<kind, end>(model_, S, f, scratch, e);
     if constexpr (tracer_like<Trace>) t.end(S);

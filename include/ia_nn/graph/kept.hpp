@@ -35,6 +35,12 @@ template <isa::tag I> struct kept_type<kernel::deconv, I> {
 template <isa::tag I> struct kept_type<kernel::deconv_bf16, I> {
   using type = held_conv<::ia_nn::deconv<I, bf16, bf16, f32>, bf16>;
 };
+template <isa::tag I> struct kept_type<kernel::pair, I> {
+  using type = held_pair<I, f32>;
+};
+template <isa::tag I> struct kept_type<kernel::pair_bf16, I> {
+  using type = held_pair<I, bf16>;
+};
 template <isa::tag I> struct kept_type<kernel::dense, I> {
   using type = held_dense<I, f32, standard>;
 };

@@ -8,6 +8,7 @@
 #include <ia_nn/graph/view.hpp>
 #include <ia_nn/gemm/matmul.hpp>
 #include <ia_nn/ops/conv.hpp>
+#include <ia_nn/ops/conv_separable.hpp>
 #include <ia_nn/ops/deconv.hpp>
 #include <ia_nn/rnn/rnn.hpp>
 
@@ -23,6 +24,13 @@ template <class Kernel, element A> struct held_conv {
   Kernel layer;
   aligned_array<f32> bias;
   index_t item; ///< elements of the source for each item
+};
+/// A depthwise convolution and the 1x1 behind it. What is between them has the type they multiply.
+template <isa::tag I, element A> struct held_pair {
+  using operand = A;
+  separable_conv<I, A, A, f32, A> layer;
+  aligned_array<f32> bias, between; ///< of the 1x1, of the depthwise layer
+  index_t item;                     ///< elements of the source for each item
 };
 template <isa::tag I, element A, class Policy> struct held_dense {
   using operand = A;
@@ -72,6 +80,12 @@ void run_conv(Held const& h, index_t batch, f32 const* src, f32* dst, index_t ld
               workspace_view scratch, E& e) noexcept {
   auto const* const a = operand_of<I, typename Held::operand>(src, batch * h.item, scratch, e);
   h.layer.run(batch, a, dst, ld, end, scratch, e);
+}
+template <isa::tag I, class Held, class End, class E>
+void run_pair(Held const& h, index_t batch, f32 const* src, f32* dst, index_t ld, bounds const& b,
+              End const& end, workspace_view scratch, E& e) noexcept {
+  auto const* const a = operand_of<I, typename Held::operand>(src, batch * h.item, scratch, e);
+  h.layer.run(batch, a, dst, ld, clip_end{h.between.data(), b.lo, b.hi}, end, scratch, e);
 }
 template <isa::tag I, class Held, class End, class E>
 void run_dense(Held const& h, index_t rows, f32 const* src, f32* dst, index_t ld, End const& end,

@@ -26,8 +26,9 @@ namespace detail {
 struct loading {
   int number;
   step const& s;
-  node const& n; ///< of the kernel
-  dims x;        ///< shape of its first input
+  node const& n;  ///< of the kernel
+  dims x;         ///< shape of its first input
+  int batch_norm; ///< the node folded into the weights, or none
   std::string name, layer;
   index_t batch; ///< the largest
 
@@ -105,10 +106,13 @@ private:
     int const k = static_cast<int>(plan.kernel_at(i));
     step const& s = plan.steps[i];
     node const& n = plan.anchor(i);
-    loading const l{
-        i, s, n, s.inputs.count > 0 ? plan.nodes[s.inputs[0]].shape : dims{}, text_of(n), who(n),
-        max_batch};
+    loading const l = what_is_known(i, n, s.batch_norm);
     ((k == K ? load_one<static_cast<kernel>(K)>(reader, l) : void()), ...);
+  }
+  loading what_is_known(int i, node const& n, int batch_norm) const {
+    step const& s = plan.steps[i];
+    dims const x = s.inputs.count > 0 ? plan.nodes[s.inputs[0]].shape : dims{};
+    return {i, s, n, x, batch_norm, text_of(n), who(n), max_batch};
   }
   template <kernel K, class R> void load_one(R& reader, loading const& l) {
     if constexpr (has(K) && !std::same_as<typename kept_type<K, I>::type, nothing>) {
@@ -117,6 +121,7 @@ private:
       slot[i] = static_cast<int>(list<K>().size());
       if constexpr (K <= kernel::conv_bf16) load_conv<K>(reader, l);
       else if constexpr (K <= kernel::deconv_bf16) load_deconv<K>(reader, l);
+      else if constexpr (K <= kernel::pair_bf16) load_pair<K>(reader, l);
       else if constexpr (K <= kernel::dense_parts3) load_dense<K>(reader, l);
       else if constexpr (K >= kernel::lstm && K <= kernel::rnn_relu) load_recurrent<K>(reader, l);
       else load_plain<K>(reader, l);
@@ -172,9 +177,9 @@ private:
       std::vector<f32> const b = reader.read(l.layer, l.name + ".bias", {l.units()});
       std::memcpy(bias.data(), b.data(), b.size() * sizeof(f32));
     }
-    if (l.s.batch_norm < 0) return bias;
+    if (l.batch_norm < 0) return bias;
     std::vector<f32> store[4];
-    batch_norm_parameters const p = norm_of(reader, l.s.batch_norm, store);
+    batch_norm_parameters const p = norm_of(reader, l.batch_norm, store);
     for (std::size_t i = 0; i < weights.size(); ++i)
       weights[i] = static_cast<f32>(static_cast<double>(weights[i]) *
                                     p.factor(filter(static_cast<index_t>(i))));
@@ -192,19 +197,40 @@ private:
     for (int d = 5 - l.x.rank; d < 3; ++d) shape.push_back(l.n.with.win.kernel[d]);
   }
 
-  template <kernel K, class R> void load_conv(R& reader, loading const& l) {
-    using held = typename kept_type<K, I>::type;
+  template <class R>
+  std::vector<f32> conv_weights(R& reader, loading const& l, aligned_array<f32>& bias) {
     std::vector<index_t> shape{l.units(), l.x.last() / l.n.with.groups};
     add_kernel(shape, l);
     std::vector<f32> weights = reader.read(l.layer, l.name + ".weight", shape);
     index_t const each = static_cast<index_t>(weights.size()) / l.units();
-    aligned_array<f32> bias = fold(reader, l, weights, [&](index_t i) { return i / each; });
-    list<K>().push_back(
-        {{conv_shape{l.x.last(), l.units(), l.n.with.groups, image_of(l.x), l.n.with.win},
-          std::span<f32 const>(weights),
-          {.max_batch = l.batch, .workers = workers}},
-         static_cast<aligned_array<f32>&&>(bias),
-         l.x.item()});
+    bias = fold(reader, l, weights, [&](index_t i) { return i / each; });
+    return weights;
+  }
+  static conv_shape shape_of(loading const& l) {
+    return {l.x.last(), l.units(), l.n.with.groups, image_of(l.x), l.n.with.win};
+  }
+  template <kernel K, class R> void load_conv(R& reader, loading const& l) {
+    using held = typename kept_type<K, I>::type;
+    aligned_array<f32> bias;
+    std::vector<f32> const weights = conv_weights(reader, l, bias);
+    list<K>().push_back({{shape_of(l), weights, {.max_batch = l.batch, .workers = workers}},
+                         static_cast<aligned_array<f32>&&>(bias),
+                         l.x.item()});
+    need<held>(l, list<K>().back().layer.workspace_bytes(), l.batch * l.x.item());
+  }
+  // l is the 1x1. Its source has as many channels as that of the depthwise layer, which is l.x.
+  template <kernel K, class R> void load_pair(R& reader, loading const& l) {
+    using held = typename kept_type<K, I>::type;
+    front const& pair = l.s.pair;
+    loading const first = what_is_known(l.number, plan.nodes[pair.first], pair.batch_norm);
+    aligned_array<f32> between, bias;
+    std::vector<f32> const depthwise = conv_weights(reader, first, between),
+                           pointwise = conv_weights(reader, l, bias);
+    list<K>().push_back({{shape_of(first), l.units(), depthwise, pointwise,
+                          {.max_batch = l.batch, .workers = workers}},
+                         static_cast<aligned_array<f32>&&>(bias),
+                         static_cast<aligned_array<f32>&&>(between),
+                         l.x.item()});
     need<held>(l, list<K>().back().layer.workspace_bytes(), l.batch * l.x.item());
   }
   template <kernel K, class R> void load_deconv(R& reader, loading const& l) {

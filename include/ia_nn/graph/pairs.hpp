@@ -5,7 +5,8 @@
 //
 //   depthwise (batch norm) > clip  ->  1x1 (batch norm) > ...
 //
-// Between them stands at most one function with bounds (relu, relu6).
+// Between them stands at most one function with bounds (relu, relu6). Both multiply f32, or both
+// bf16: then the first rounds what it hands on, as the second would do in front of its product.
 #pragma once
 
 #include <ia_nn/graph/steps.hpp>
@@ -29,6 +30,12 @@ constexpr bool is_bounded(stage const& s) {
          (s.act == function::relu || s.act == function::clip || s.act == function::identity);
 }
 
+constexpr bool multiply_alike(node const& a, node const& b) {
+  precision const p = a.with.multiplies;
+  return p == b.with.multiplies &&
+         (p == precision::of_net || p == precision::f32 || p == precision::bf16);
+}
+
 } // namespace detail
 
 /// Returns how many pairs there are.
@@ -47,7 +54,7 @@ template <class Nodes> constexpr int pair_convolutions(Nodes const& d, std::vect
     if (first.kind != op::conv || first.pair.first >= 0 ||
         !detail::is_depthwise(n, d[n.inputs[0]].shape.last()) || first.stages.count > 1 ||
         (first.stages.count == 1 && !detail::is_bounded(first.stages[0])) ||
-        n.with.multiplies != d[second.anchor].with.multiplies)
+        !detail::multiply_alike(n, d[second.anchor]))
       continue;
     second.pair = {first.anchor, first.batch_norm, {}};
     if (first.stages.count == 1) second.pair.between = first.stages[0];

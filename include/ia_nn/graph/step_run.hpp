@@ -91,6 +91,10 @@ IA_NN_NOINLINE void run_step(Model const& m, int s, frame const& f, workspace_vi
     with_end<End>(v, s, f, stages, kept[slot].bias.data(), [&](auto const& end) {
       run_conv<I>(kept[slot], f.batch, src, dst, ld, end, scratch, e);
     });
+  } else if constexpr (K <= kernel::pair_bf16) {
+    with_end<End>(v, s, f, stages, kept[slot].bias.data(), [&](auto const& end) {
+      run_pair<I>(kept[slot], f.batch, src, dst, ld, bounds_of(t.pair.between), end, scratch, e);
+    });
   } else if constexpr (K <= kernel::dense_parts3) {
     with_end<End>(v, s, f, stages, kept[slot].bias.data(), [&](auto const& end) {
       run_dense<I>(kept[slot], rows, src, dst, ld, end, scratch, e);

@@ -75,7 +75,7 @@ struct options {
   bool fold_batch_norm = true;
   bool fuse_epilogues = true;   ///< element-wise operations behind conv and dense
   bool fuse_elementwise = true; ///< element-wise operations behind each other
-  bool fuse_pairs = false;   ///< depthwise and 1x1 as one step; `compiled` has no kernel for it yet
+  bool fuse_pairs = false;   ///< depthwise and 1x1 as one step; see docs/graph.md
   bool concat_slices = true; ///< producers write into the concat
   bool in_place = true;
   bool parallel_separate = true;   ///< independent steps of different origin and destination

@@ -16,6 +16,8 @@ enum class kernel : unsigned char {
   conv_bf16,
   deconv,
   deconv_bf16,
+  pair, ///< depthwise and 1x1
+  pair_bf16,
   dense,
   dense_bf16,
   dense_parts2,
@@ -46,6 +48,7 @@ constexpr kernel kernel_of(step const& s, attributes const& with, precision usua
   precision const p = with.multiplies == precision::of_net ? usual : with.multiplies;
   switch (s.kind) {
   case op::conv:
+    if (s.pair.first >= 0) return p == precision::bf16 ? kernel::pair_bf16 : kernel::pair;
     return p == precision::bf16 ? kernel::conv_bf16 : kernel::conv;
   case op::deconv:
     return p == precision::bf16 ? kernel::deconv_bf16 : kernel::deconv;
