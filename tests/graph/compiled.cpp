@@ -32,7 +32,8 @@ struct halve {
   }
 };
 
-// Concats along both axes, branches, two outputs of which one is an input, a static batch.
+// Concats along both axes, branches, outputs of which one is an input, slices that are written by
+// kernels of rows, a static batch.
 struct mixed {
   static constexpr auto build(builder& b) {
     auto const x = input(b, "x", {2, 6, 6, 3});
@@ -40,8 +41,9 @@ struct mixed {
     auto const q = max_pool(x, {.kernel = 3, .stride = 1, .pad = 1});
     auto const c = concat({p, q, x});
     auto const d = lrn(layer_norm(concat({c, tanh(c)}, {.axis = 1}), {.name = "ln"}));
-    return std::array<value, 3>{log_softmax(custom<halve>({d})), x,
-                                concat({flatten(q), flatten(p)})};
+    auto const e = custom<halve>({d});
+    return std::array<value, 4>{log_softmax(e), x, concat({flatten(q), flatten(p)}),
+                                concat({softmax(d), log_softmax(d), lrn(e), layer_norm(d)})};
   }
 };
 

@@ -105,6 +105,26 @@ constexpr bool sliced(auto const& p, index_t a, index_t b, index_t c) {
   return true;
 }
 static_assert(sliced(schedule<net<branches>>, 0, 3, 8));
+// So do softmax and the norms of a row or pixel; a group norm and a
+// move do not.
+constexpr auto rows_alone = [](value x) {
+  auto const c = conv2d(x, {.filters = 3, .name = "a"});
+  return concat({softmax(x), log_softmax(c), layer_norm(tanh(x)), lrn(x)}, {.name = "cat"});
+};
+constexpr auto& rows_plan = schedule<net<rows_alone>>;
+constexpr place rows_at(op kind) {
+  for (step const& s : rows_plan.steps)
+    if (s.kind == kind) return rows_plan.places[s.out];
+  return {};
+}
+static_assert(rows_plan.count == 6 && planned<net<rows_alone>>); // conv, tanh, and four
+static_assert(rows_at(op::softmax).column == 0 && rows_at(op::log_softmax).column == 4 &&
+              rows_at(op::layer_norm).column == 7 && rows_at(op::lrn).column == 11 &&
+              rows_at(op::lrn).ld == 15);
+constexpr auto copied = [](value x) {
+  return concat({group_norm(x, {.groups = 2}), transpose(x, {2, 1, 3}), softmax(x)});
+};
+static_assert(schedule<net<copied>>.count == 4 && schedule<net<copied>>.steps[3].inputs.count == 2);
 // Nested concats are one; x, an input, is copied.
 constexpr auto nested = [](value x) {
   auto const a = conv2d(x, {.filters = 3, .name = "a"}), b = conv2d(x, {.filters = 5, .name = "b"});

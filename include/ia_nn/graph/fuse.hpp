@@ -147,7 +147,8 @@ template <class Nodes> constexpr std::vector<step> fuse(Nodes const& d, options 
 /// True if a step writes rows that lie `ld` elements apart.
 constexpr bool writes_slices(op kind) {
   return has_epilogue(kind) || kind == op::activation || kind == op::max_pool ||
-         kind == op::average_pool || kind == op::embedding;
+         kind == op::average_pool || kind == op::embedding || kind == op::softmax ||
+         kind == op::log_softmax || kind == op::layer_norm || kind == op::lrn;
 }
 
 /// Concatenations along the channels: a step whose result is read by the concat alone writes into

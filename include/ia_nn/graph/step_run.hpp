@@ -106,7 +106,7 @@ IA_NN_NOINLINE void run_step(Model const& m, int s, frame const& f, workspace_vi
   } else if constexpr (K == kernel::pool) {
     kept[slot].run(f.batch, src, shape.last(), dst, ld, e);
   } else if constexpr (K == kernel::softmax || K == kernel::layer_norm || K == kernel::lrn) {
-    kept[slot].run(rows, src, dst, e);
+    kept[slot].run(rows, src, dst, ld, e);
   } else if constexpr (K == kernel::group_norm) {
     kept[slot].run(f.batch, rows / f.batch, src, dst, e);
   } else if constexpr (K == kernel::embedding) {
