@@ -10,6 +10,7 @@
 // Even bytes are taken by two shifts, not by a mask: the constant would cost a register and spill.
 #pragma once
 
+#include <ia_nn/arch/avx2/bytes.hpp>
 #include <ia_nn/arch/dot.hpp>
 
 IA_NN_BEGIN
@@ -25,13 +26,11 @@ template <> struct dot_impl<isa::avx2, u8, s8> {
   static constexpr int a_registers = 2, b_registers = 2, temporaries = 1;
 
   static IA_NN_INLINE pair load_b(s8 const* p) noexcept {
-    __m256i const v = _mm256_loadu_si256(reinterpret_cast<__m256i const*>(p));
+    __m256i const v = bytes_of_ymm::load_b(p);
     return {_mm256_srai_epi16(_mm256_slli_epi16(v, 8), 8), _mm256_srai_epi16(v, 8)};
   }
   static IA_NN_INLINE pair load_a(u8 const* p) noexcept {
-    s32 four;
-    __builtin_memcpy(&four, p, sizeof four);
-    __m256i const v = _mm256_set1_epi32(four);
+    __m256i const v = bytes_of_ymm::load_a(p);
     return {_mm256_srli_epi16(_mm256_slli_epi16(v, 8), 8), _mm256_srli_epi16(v, 8)};
   }
   static IA_NN_INLINE pair from_words(acc w) noexcept {
@@ -43,17 +42,8 @@ template <> struct dot_impl<isa::avx2, u8, s8> {
   }
 
   /// For weights of which no pair of neighbouring k can leave 16 bits (panel.hpp has the bound).
-  struct fitting {
+  struct fitting : bytes_of_ymm {
     using acc = dot_impl::acc;
-    static constexpr int kr = 4, width = dot_impl::width;
-    static IA_NN_INLINE __m256i load_b(s8 const* p) noexcept {
-      return _mm256_loadu_si256(reinterpret_cast<__m256i const*>(p));
-    }
-    static IA_NN_INLINE __m256i load_a(u8 const* p) noexcept {
-      s32 four;
-      __builtin_memcpy(&four, p, sizeof four);
-      return _mm256_set1_epi32(four);
-    }
     static IA_NN_INLINE void mac(acc& c, __m256i a, __m256i b) noexcept {
       __m256i const pairs = _mm256_maddubs_epi16(a, b);
       c.r = _mm256_add_epi32(c.r, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));

@@ -4,25 +4,17 @@
 // the kernel too and may choose it at run time.
 #pragma once
 
+#include <ia_nn/arch/avx2/bytes.hpp>
 #include <ia_nn/arch/dot.hpp>
 
 IA_NN_BEGIN
 
 namespace detail {
 
-template <> struct dot_impl<isa::avx2_vnni, u8, s8> {
+template <> struct dot_impl<isa::avx2_vnni, u8, s8> : bytes_of_ymm {
   using acc = vec<s32, isa::avx2_vnni>;
-  static constexpr int kr = 4, width = 8;
   static constexpr int a_registers = 1, b_registers = 1, temporaries = 0;
 
-  static IA_NN_INLINE __m256i load_b(s8 const* p) noexcept {
-    return _mm256_loadu_si256(reinterpret_cast<__m256i const*>(p));
-  }
-  static IA_NN_INLINE __m256i load_a(u8 const* p) noexcept {
-    s32 four;
-    __builtin_memcpy(&four, p, sizeof four);
-    return _mm256_set1_epi32(four);
-  }
   static IA_NN_INLINE __m256i from_words(acc w) noexcept { return w.r; }
   static IA_NN_INLINE void mac(acc& c, __m256i a, __m256i b) noexcept {
     __asm__("%{vex%} vpdpbusd %2, %1, %0" : "+x"(c.r) : "x"(a), "x"(b));

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// How the operands of byte products are loaded, for all instructions on these registers.
+#pragma once
+
+#include <ia_nn/arch/vec.hpp>
+
+IA_NN_BEGIN
+
+namespace detail {
+
+/// Operands of instructions that take four neighbouring k in each lane.
+struct bytes_of_ymm {
+  static constexpr int kr = 4, width = 8;
+  static IA_NN_INLINE __m256i load_b(s8 const* p) noexcept {
+    return _mm256_loadu_si256(reinterpret_cast<__m256i const*>(p));
+  }
+  static IA_NN_INLINE __m256i load_a(u8 const* p) noexcept {
+    s32 four;
+    __builtin_memcpy(&four, p, sizeof four);
+    return _mm256_set1_epi32(four);
+  }
+};
+
+} // namespace detail
+
+IA_NN_END
