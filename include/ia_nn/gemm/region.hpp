@@ -66,6 +66,25 @@ template <class Kernel> constexpr int height_of(index_t left, int height) noexce
   return static_cast<int>(round_up(left, Kernel::rows_step));
 }
 
+/// A tile of s32 sums starts from -zero * sum(b[:, n]), zero being the zero point of A with the shift of
+/// s8 to u8. False, and nothing written, where that is 0 or sums are no integers. `sums`: those of
+/// `count` columns, whole registers.
+template <isa::tag I, class Kernel>
+bool start_row(typename Kernel::acc* start, s32 const* sums, index_t count,
+               s32 zero_point) noexcept {
+  if constexpr (std::same_as<typename Kernel::acc, s32>) {
+    s32 const zero = static_cast<s32>(static_cast<std::uint32_t>(zero_point) +
+                                      static_cast<std::uint32_t>(Kernel::a_shift)); // may wrap
+    if (zero == 0) return false;
+    using V = vec<s32, I>;
+    for (index_t i = 0; i < count; i += V::size)
+      (V::zero() - V::load(sums + i) * V::broadcast(zero)).store(start + i);
+    return true;
+  } else {
+    return false;
+  }
+}
+
 template <isa::tag I, class Kernel, int Parts, class Task, class Epilogue> class region {
   using acc = typename Kernel::acc;
   using packed_a = typename Kernel::packed_a;
@@ -155,7 +174,8 @@ private:
     for (index_t p = range.begin; p < range.end; p += step) {
       step = range.end - p >= at_once ? at_once : 1;
       alignas(64) acc start[most_columns];
-      bool const has_start = first && start_row(start, p, step);
+      bool const has_start = first && start_row<I, Kernel>(start, t_.b.sums + p * nr, step * nr,
+                                                           o_.a_zero_point);
       for (index_t r = 0; r < rows_; r += b_.height) {
         int const h = height_of<Kernel>(rows_ - r, b_.height);
         typename Kernel::call call{};
@@ -196,21 +216,6 @@ private:
     call.a_ld = Kernel::kr_a;
     call.a_step = h * Kernel::kr_a;
     call.a_part = layout_.a_part;
-  }
-
-  // Zero point of A (and the shift of s8 to u8): every row of C starts from -zero * sum(b[:, n]).
-  bool start_row(acc* start, index_t p, int step) const noexcept {
-    if constexpr (integer) {
-      s32 const zero = static_cast<s32>(static_cast<std::uint32_t>(o_.a_zero_point) +
-                                        static_cast<std::uint32_t>(Kernel::a_shift)); // may wrap
-      if (zero == 0) return false;
-      using V = vec<s32, I>;
-      for (index_t i = 0; i < step * nr; i += V::size)
-        (V::zero() - V::load(t_.b.sums + p * nr + i) * V::broadcast(zero)).store(start + i);
-      return true;
-    } else {
-      return false;
-    }
   }
 
   void tile(typename Kernel::context& state, typename Kernel::call& call, index_t r, index_t p,

@@ -83,7 +83,7 @@ public:
     typename Kernel::context state;
     for (index_t panel = t_.panels.begin; panel < t_.panels.end; ++panel) {
       alignas(64) acc start[nr];
-      bool const has_start = start_row(start, panel);
+      bool const has_start = detail::start_row<I, Kernel>(start, t_.b.sums + panel * nr, nr, t_.zero_point);
       for (index_t r = 0; r < p_.runs; r += p_.block_runs) {
         block const runs{r, min_of(r + p_.block_runs, p_.runs)};
         // What all tiles of the panel have in common is written once: with 32 channels a tile takes
@@ -273,20 +273,6 @@ private:
     if (is_last)
       finish_tile<I>(cells, nr, rows, columns, t_.first_row + row, t_.first_column + panel * nr,
                      epilogue_, c, t_.ld);
-  }
-
-  // Zero point of A (and the shift of s8 to u8): every sum starts from -zero * sum(b[:, n]).
-  bool start_row(acc* start, index_t panel) const noexcept {
-    if constexpr (integer) {
-      s32 const zero = t_.zero_point + Kernel::a_shift;
-      if (zero == 0) return false;
-      using V = vec<s32, I>;
-      for (int i = 0; i < nr; i += V::size)
-        (V::zero() - V::load(t_.b.sums + panel * nr + i) * V::broadcast(zero)).store(start + i);
-      return true;
-    } else {
-      return false;
-    }
   }
 
   // Zero points of the weights: a tile of pixels q ... starts from start - zero * sums of windows.
