@@ -30,7 +30,7 @@ template <isa::tag I = isa::native, element Precision = f32> struct native {
 /// What `run` calls around steps where nobody asks.
 struct no_trace {};
 
-/// Net: graph/builder.hpp. Policy: graph/loader.hpp.
+/// Net: graph/builder.hpp. Policy: `native`.
 ///
 /// Errors at construction name the layer: errc::bad_parameter (a weight that is missing, or that no
 /// layer has; max_batch or workers below 1, or another batch than a static one), errc::bad_shape (a

@@ -54,11 +54,8 @@ template <class Cell, isa::tag I> struct held_rnn {
 
 /// f32 to bf16, rounded to nearest even.
 template <isa::tag I, class E> void narrow(f32 const* src, bf16* dst, index_t n, E& e) noexcept {
-  using V = vec<f32, I>;
   parallel_blocks(e, n, 4096, [&](index_t begin, index_t end, int) {
-    index_t i = begin;
-    for (; i + V::size <= end; i += V::size) V::load(src + i).store(dst + i);
-    if (i < end) V::load(src + i, end - i).store(dst + i, end - i);
+    ::ia_nn::detail::convert_row<I>(dst + begin, src + begin, end - begin, {});
   });
 }
 

@@ -179,12 +179,8 @@ private:
     }
     if (l.batch_norm < 0) return bias;
     std::vector<f32> store[4];
-    batch_norm_parameters const p = norm_of(reader, l.batch_norm, store);
-    for (std::size_t i = 0; i < weights.size(); ++i)
-      weights[i] = static_cast<f32>(static_cast<double>(weights[i]) *
-                                    p.factor(filter(static_cast<index_t>(i))));
-    for (index_t c = 0; c < l.units(); ++c)
-      bias[c] = static_cast<f32>(p.offset(c, static_cast<double>(bias[c])));
+    fold_batch_norm(weights, {bias.data(), static_cast<std::size_t>(l.units())},
+                    norm_of(reader, l.batch_norm, store), filter);
     return bias;
   }
   template <class A> static constexpr bool narrows = std::same_as<A, bf16>;

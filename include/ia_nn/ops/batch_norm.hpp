@@ -14,6 +14,7 @@
 #include <ia_nn/math/activation.hpp>
 
 #include <span>
+#include <vector>
 
 IA_NN_BEGIN
 
@@ -101,25 +102,33 @@ private:
   aligned_array<f32> a_, b_;
 };
 
-/// Changes weights [filters][...] and bias [filters] of a linear layer so that it computes what
-/// batch_norm would make of its result. weights.size() / bias.size() elements belong to each
-/// filter. Errors: errc::bad_shape, errc::bad_parameter; then nothing has been changed.
-inline void fold_batch_norm(std::span<f32> weights, std::span<f32> bias,
-                            batch_norm_parameters const& p) {
+/// Changes weights and bias [filters] of a linear layer so that it computes what batch_norm would
+/// make of its result. Weight i belongs to filter filter_of(i), as many to each. Errors:
+/// errc::bad_shape, errc::bad_parameter; then nothing has been changed.
+template <class F>
+void fold_batch_norm(std::span<f32> weights, std::span<f32> bias, batch_norm_parameters const& p,
+                     F const& filter_of) {
   index_t const filters = static_cast<index_t>(bias.size());
   if (filters == 0 || weights.size() % bias.size() != 0)
     throw error(errc::bad_shape, "fold_batch_norm: " + std::to_string(weights.size()) +
                                      " weights are not the same number for each of " +
                                      std::to_string(filters) + " filters");
   p.check("fold_batch_norm", filters);
-  std::size_t const each = weights.size() / bias.size();
-  for (index_t f = 0; f < filters; ++f) {
-    std::size_t const at = static_cast<std::size_t>(f);
-    double const a = p.factor(f);
-    for (std::size_t i = at * each; i < (at + 1) * each; ++i)
-      weights[i] = static_cast<f32>(static_cast<double>(weights[i]) * a);
-    bias[at] = static_cast<f32>(p.offset(f, static_cast<double>(bias[at])));
-  }
+  std::vector<double> factors(bias.size());
+  for (std::size_t f = 0; f < factors.size(); ++f) factors[f] = p.factor(static_cast<index_t>(f));
+  for (std::size_t i = 0; i < weights.size(); ++i)
+    weights[i] =
+        static_cast<f32>(static_cast<double>(weights[i]) *
+                         factors[static_cast<std::size_t>(filter_of(static_cast<index_t>(i)))]);
+  for (std::size_t f = 0; f < bias.size(); ++f)
+    bias[f] = static_cast<f32>(p.offset(static_cast<index_t>(f), static_cast<double>(bias[f])));
+}
+/// Weights [filters][...].
+inline void fold_batch_norm(std::span<f32> weights, std::span<f32> bias,
+                            batch_norm_parameters const& p) {
+  index_t const each =
+      bias.empty() ? 1 : max_of(1, static_cast<index_t>(weights.size() / bias.size()));
+  fold_batch_norm(weights, bias, p, [&](index_t i) { return i / each; });
 }
 
 IA_NN_END
