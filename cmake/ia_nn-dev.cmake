@@ -62,6 +62,7 @@ endforeach()
 # A target of its own, so that it happens under the flags above. Headers whose dependency is not
 # installed cannot compile and are left out by name.
 set(ia_nn_alone ${ia_nn_headers})
+list(FILTER ia_nn_alone EXCLUDE REGEX "/ia_nn/begin\\.hpp$") # opens a namespace that others close
 if(NOT IA_NN_DEV_OPENMP)
   list(FILTER ia_nn_alone EXCLUDE REGEX "/exec/openmp\\.hpp$")
 endif()

@@ -21,7 +21,8 @@ BELOW["exec"] = {"core"}
 BELOW["dispatch"] = {"core", "arch"}
 BELOW["io"] = {"core"}
 OPT_IN = {"exec", "onednn", "dispatch", "io"}
-ANYONE = {"config.hpp", "version.hpp"}
+ANYONE = {"begin.hpp", "config.hpp", "version.hpp"}
+REPEATED = {"begin.hpp"}  # meant to be included many times
 
 LIGHT = {"core", "arch", "math", "gemm", "ops"}
 HEAVY = {"functional", "ranges", "iostream", "algorithm", "memory", "thread"}
@@ -57,7 +58,8 @@ def check(headers):
         lines = text.splitlines()
         if not any("SPDX-License-Identifier: Apache-2.0" in line for line in lines[:3]):
             say(1, "the first lines lack '// SPDX-License-Identifier: Apache-2.0'")
-        if not any(re.match(r"\s*#\s*pragma once", line) for line in lines):
+        if name not in REPEATED and not any(
+                re.match(r"\s*#\s*pragma once", line) for line in lines):
             say(1, "no #pragma once")
         if len(lines) > MAX_LINES:
             say(MAX_LINES, f"{len(lines)} lines; a header has one subject and at most {MAX_LINES}")

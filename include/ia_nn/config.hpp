@@ -61,12 +61,15 @@
 #define IA_NN_ABI                                                                                  \
   IA_NN_CONCAT(v, IA_NN_VERSION_MAJOR, IA_NN_FLAGS, IA_NN_FLAGS_AMX, IA_NN_FLAGS_CHECKED)
 
-#define IA_NN_BEGIN                                                                                \
-  namespace ia_nn {                                                                                \
-  inline namespace IA_NN_ABI {
+// Closes the namespace that begin.hpp opens, and gives back the macros it hides.
 #define IA_NN_END                                                                                  \
   }                                                                                                \
-  }
+  }                                                                                                \
+  IA_NN_PRAGMA(pop_macro("I")) IA_NN_PRAGMA(pop_macro("K")) IA_NN_PRAGMA(pop_macro("columns"))     \
+  IA_NN_PRAGMA(pop_macro("direct")) IA_NN_PRAGMA(pop_macro("emit"))                                \
+  IA_NN_PRAGMA(pop_macro("far")) IA_NN_PRAGMA(pop_macro("index"))                                  \
+  IA_NN_PRAGMA(pop_macro("lines")) IA_NN_PRAGMA(pop_macro("max")) IA_NN_PRAGMA(pop_macro("min"))   \
+  IA_NN_PRAGMA(pop_macro("near")) IA_NN_PRAGMA(pop_macro("slots"))
 
 #if defined(IA_NN_CHECKED)
 extern "C" int printf(char const*, ...);

@@ -8,7 +8,7 @@
 
 #include <cpuid.h>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 namespace cpu {
 

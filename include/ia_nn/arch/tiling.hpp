@@ -8,7 +8,7 @@
 
 #include <ia_nn/arch/dot.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 /// Architectural vector registers. The scalar ISA has 16 as well, but its tile is free to spill.
 template <isa::tag I>

@@ -5,7 +5,7 @@
 
 #include <ia_nn/arch/isa.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 namespace detail {
 
@@ -37,7 +37,7 @@ IA_NN_END
 #include <ia_nn/arch/avx2/transpose.hpp>
 #endif
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 namespace detail {
 

@@ -26,7 +26,7 @@
 
 #include <ia_nn/arch/isa.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 namespace detail {
 // The tag whose registers I uses: vnni, bf16 and amx add instructions, not registers.

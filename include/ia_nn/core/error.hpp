@@ -8,7 +8,7 @@
 #include <stdexcept>
 #include <string>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 enum class errc {
   bad_shape,       ///< extents do not fit, are negative, or their product overflows

@@ -15,7 +15,7 @@
 
 #include <type_traits>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 /// Callable as f(task, worker). An exception that leaves a task ends the program.
 template <class F>

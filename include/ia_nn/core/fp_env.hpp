@@ -17,7 +17,7 @@
 
 #include <cstdint>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 /// What arithmetic does with denormals: `keep` follows IEEE 754, `flush` reads them as zero (DAZ)
 /// and writes zero instead of them (FTZ).

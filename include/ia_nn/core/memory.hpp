@@ -9,7 +9,7 @@
 #include <new>
 #include <type_traits>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 inline constexpr std::size_t alignment = 64;
 

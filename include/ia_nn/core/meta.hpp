@@ -7,7 +7,7 @@
 
 #include <type_traits>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 template <class... Ts> struct type_list {
   static constexpr int size = sizeof...(Ts);

@@ -6,7 +6,7 @@
 #include <ia_nn/core/error.hpp>
 #include <ia_nn/core/meta.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 /// Marks an extent that is known at run time only.
 inline constexpr index_t dyn = -1;

@@ -6,7 +6,7 @@
 #include <ia_nn/core/layout.hpp>
 #include <ia_nn/core/memory.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 /// What `y = ...` computes element by element: the nodes that `ops/expr.hpp` builds.
 template <class E>

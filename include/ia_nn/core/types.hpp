@@ -9,7 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 using index_t = std::ptrdiff_t;
 

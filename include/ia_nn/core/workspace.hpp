@@ -5,7 +5,7 @@
 
 #include <ia_nn/core/memory.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 /// Bytes lent to one `run`. Not owned; one call at a time may use it.
 struct workspace_view {

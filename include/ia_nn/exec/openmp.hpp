@@ -18,7 +18,7 @@
 #include <omp.h>
 #include <string>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 /// OpenMP threads; meets `team_executor`.
 ///

@@ -11,7 +11,7 @@
 #include <cstdint>
 #include <sched.h>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 namespace detail {
 

@@ -17,7 +17,7 @@
 #include <atomic>
 #include <cstdint>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 namespace detail {
 

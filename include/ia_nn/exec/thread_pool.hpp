@@ -27,7 +27,7 @@
 #include <thread>
 #include <vector>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 /// A pool of threads; meets `team_executor`.
 ///

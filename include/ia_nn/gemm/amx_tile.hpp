@@ -27,7 +27,7 @@
 #include <ia_nn/arch/amx/tile.hpp>
 #include <ia_nn/core/meta.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 namespace detail {
 

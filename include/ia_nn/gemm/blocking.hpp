@@ -13,7 +13,7 @@
 #include <ia_nn/arch/cpu.hpp>
 #include <ia_nn/core/meta.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 namespace detail {
 

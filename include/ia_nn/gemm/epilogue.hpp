@@ -14,7 +14,7 @@
 
 #include <ia_nn/arch/vec.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 /// The lanes of one register: row `row`, columns column .. column + lanes - 1 of C. Whole is true if
 /// all lanes exist.

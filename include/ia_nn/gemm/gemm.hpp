@@ -18,7 +18,7 @@
 #include <ia_nn/gemm/narrow.hpp>
 #include <ia_nn/gemm/region.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 /// A (m x k) times packed B (k x n), on the instruction set I.
 ///

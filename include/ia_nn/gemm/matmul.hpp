@@ -6,7 +6,7 @@
 
 #include <ia_nn/gemm/gemm.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 namespace detail {
 

@@ -14,7 +14,7 @@
 #include <ia_nn/gemm/panel.hpp>
 #include <ia_nn/gemm/register_tile.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 namespace detail {
 

@@ -18,7 +18,7 @@
 #include <ia_nn/gemm/pack_rows.hpp>
 #include <ia_nn/gemm/packed_matrix.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 namespace detail {
 

@@ -11,7 +11,7 @@
 #include <ia_nn/arch/transpose.hpp>
 #include <ia_nn/core/meta.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 namespace detail {
 

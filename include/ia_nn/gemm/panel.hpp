@@ -18,7 +18,7 @@
 #include <ia_nn/core/memory.hpp>
 #include <ia_nn/core/tensor.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 template <int Nr, int Kr> struct panel {
   static constexpr int nr = Nr, kr = Kr;

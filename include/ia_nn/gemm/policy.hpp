@@ -5,7 +5,7 @@
 
 #include <ia_nn/gemm/microkernel.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 /// Arithmetic of the operand types as they are.
 struct standard {};

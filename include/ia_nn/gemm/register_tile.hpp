@@ -28,7 +28,7 @@
 #include <ia_nn/arch/dot.hpp>
 #include <ia_nn/arch/tiling.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 namespace detail {
 

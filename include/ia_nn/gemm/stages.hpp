@@ -5,7 +5,7 @@
 
 #include <ia_nn/gemm/epilogue.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 /// v + bias[column]. An s32 bias on s32 accumulators adds exactly; any other bias adds in f32.
 template <element T> struct add_bias {

@@ -19,7 +19,7 @@
 
 #include <utility>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 namespace graph {
 
 /// More nodes than this are refused, since compilers limit constant evaluation. A network that has

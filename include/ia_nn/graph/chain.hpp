@@ -15,7 +15,7 @@
 #include <ia_nn/graph/steps.hpp>
 #include <ia_nn/math/activation.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 namespace graph {
 
 /// v kept in lo .. hi, as activation::clip does.

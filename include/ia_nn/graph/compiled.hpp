@@ -13,7 +13,7 @@
 
 #include <ia_nn/graph/step_run.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 namespace graph {
 
 /// Kernels of this library for instruction set I. Precision bf16: convolutions and dense layers

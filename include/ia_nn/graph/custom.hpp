@@ -15,7 +15,7 @@
 
 #include <ia_nn/graph/builder.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 namespace graph {
 
 /// What `run` of a custom operation is given. All arrays are dense, f32.

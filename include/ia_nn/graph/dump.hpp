@@ -11,7 +11,7 @@
 #include <ia_nn/graph/cost.hpp>
 #include <ia_nn/graph/text.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 namespace graph {
 
 namespace detail {

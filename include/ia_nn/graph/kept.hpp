@@ -15,7 +15,7 @@
 
 #include <utility>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 namespace graph {
 namespace detail {
 

@@ -7,7 +7,7 @@
 
 #include <string_view>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 namespace graph {
 
 /// Up to Capacity - 1 characters. What does not fit is cut off, and `cut` says so.

@@ -5,7 +5,7 @@
 
 #include <ia_nn/graph/builder.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 namespace graph {
 
 /// One number for every image axis, or one for each: 3, {3, 5}, {1, 3, 3}.

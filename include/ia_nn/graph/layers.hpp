@@ -8,7 +8,7 @@
 #include <ia_nn/graph/layers_elementwise.hpp>
 #include <ia_nn/graph/layers_move.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 namespace graph {
 
 namespace detail {

@@ -7,7 +7,7 @@
 
 #include <ia_nn/graph/layer_options.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 namespace graph {
 
 /// A function of math/activation.hpp with its parameters.

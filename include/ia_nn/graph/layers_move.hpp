@@ -8,7 +8,7 @@
 
 #include <array>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 namespace graph {
 
 /// (batch, everything else).

@@ -11,7 +11,7 @@
 
 #include <array>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 namespace graph {
 
 struct compile_options {

@@ -20,7 +20,7 @@
 #include <ia_nn/graph/plan.hpp>
 #include <ia_nn/graph/rewrite.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 namespace graph {
 
 /// Steps and memory of a network of Nodes nodes.

@@ -11,7 +11,7 @@
 #include <initializer_list>
 #include <vector>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 namespace graph {
 
 /// Marks a batch whose size is known at run time only.

@@ -6,7 +6,7 @@
 #include <ia_nn/ops/pad.hpp>
 #include <ia_nn/ops/window.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 namespace graph {
 
 enum class op : unsigned char {

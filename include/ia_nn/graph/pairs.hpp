@@ -11,7 +11,7 @@
 
 #include <ia_nn/graph/steps.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 namespace graph {
 
 namespace detail {

@@ -14,7 +14,7 @@
 
 #include <ia_nn/graph/steps.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 namespace graph {
 
 /// Kinds that join groups. Convolutions divide their own work better than a group does; those of

@@ -16,7 +16,7 @@
 
 #include <ia_nn/graph/steps.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 namespace graph {
 
 enum class storage : unsigned char { none, input, output, workspace };

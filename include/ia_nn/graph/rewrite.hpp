@@ -11,7 +11,7 @@
 #include <ia_nn/graph/simplify.hpp>
 #include <ia_nn/graph/steps.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 namespace graph {
 
 /// Returns how many convolutions take their padding over.

@@ -5,7 +5,7 @@
 
 #include <ia_nn/graph/node.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 namespace graph {
 
 /// "ia_nn: conv2d 'stage2.conv1': "

@@ -5,7 +5,7 @@
 
 #include <ia_nn/graph/sentences.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 namespace graph {
 
 /// How the smaller of two operands is repeated over the larger one, of shape (n, ..., c).

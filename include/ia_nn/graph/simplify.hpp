@@ -13,7 +13,7 @@
 
 #include <ia_nn/graph/node.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 namespace graph {
 
 namespace detail {

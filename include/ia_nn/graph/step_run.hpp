@@ -7,7 +7,7 @@
 #include <ia_nn/graph/custom.hpp>
 #include <ia_nn/graph/loader.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 namespace graph {
 
 /// One input: f32, or s32 indices.

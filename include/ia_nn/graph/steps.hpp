@@ -7,7 +7,7 @@
 
 #include <ia_nn/graph/shapes_layout.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 namespace graph {
 
 enum class stage_kind : unsigned char {

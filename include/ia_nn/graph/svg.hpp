@@ -9,7 +9,7 @@
 
 #include <ia_nn/graph/dump.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 namespace graph {
 
 namespace detail {

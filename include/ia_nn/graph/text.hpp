@@ -7,7 +7,7 @@
 
 #include <string>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 namespace graph {
 namespace detail {
 

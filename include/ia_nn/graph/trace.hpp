@@ -8,7 +8,7 @@
 
 #include <chrono>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 namespace graph {
 
 /// Something with begin(step) and end(step), both noexcept. Members of a parallel group call it

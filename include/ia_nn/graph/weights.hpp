@@ -24,7 +24,7 @@
 #include <string>
 #include <vector>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 namespace graph {
 
 /// Something that has arrays by name. `values` gives the elements as f32, or throws ia_nn::error.

@@ -18,7 +18,7 @@
 #include <ia_nn/int8/entropy.hpp>
 #include <ia_nn/int8/histogram.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 /// Anything that sees batches of values and then knows their range; a type of yours may be one.
 template <class C>

@@ -7,7 +7,7 @@
 #include <ia_nn/int8/finish.hpp>
 #include <ia_nn/ops/conv.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 /// src [batch][in][channels] u8 or s8, weights [filters][channels / groups][depth][height][width]
 /// as `quantize_weights` makes them, dst [batch][out][filters] u8, s8, s32, f32 or bf16.

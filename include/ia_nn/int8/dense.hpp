@@ -6,7 +6,7 @@
 #include <ia_nn/gemm/gemm.hpp>
 #include <ia_nn/int8/finish.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 /// src [rows][k] u8 or s8, weights [n][k] as `quantize_weights` makes them, dst [rows][n] u8, s8,
 /// s32, f32 or bf16.

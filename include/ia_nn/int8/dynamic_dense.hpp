@@ -13,7 +13,7 @@
 #include <ia_nn/int8/dynamic.hpp>
 #include <ia_nn/int8/weights.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 namespace detail {
 

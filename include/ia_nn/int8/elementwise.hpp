@@ -18,7 +18,7 @@
 
 #include <span>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 /// The range that holds all of them.
 constexpr value_range common_range(std::span<value_range const> ranges) noexcept {

@@ -19,7 +19,7 @@
 
 #include <cstdlib>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 /// What a quantized layer reads and writes, and the limits of its calls.
 struct quantized_options {

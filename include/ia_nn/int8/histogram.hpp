@@ -14,7 +14,7 @@
 #include <span>
 #include <vector>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 /// A histogram of finite values. NaN and infinities are passed over and counted apart.
 class value_histogram {

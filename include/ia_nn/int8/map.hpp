@@ -16,7 +16,7 @@
 #include <ia_nn/arch/vec.hpp>
 #include <ia_nn/core/executor.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 /// Where the channels of a tensor lie.
 struct channel_layout {

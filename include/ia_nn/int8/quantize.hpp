@@ -22,7 +22,7 @@
 #include <ia_nn/int8/map.hpp>
 #include <ia_nn/int8/schemes.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 /// Parameters of channels that somebody else owns; zero_points null means 0 everywhere.
 struct channel_quantization {

@@ -35,7 +35,7 @@
 #include <span>
 #include <vector>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 /// Packed weights [n][k] of 4 bits.
 template <isa::tag I> class packed_s4 {

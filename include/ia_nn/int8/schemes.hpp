@@ -18,7 +18,7 @@
 #include <ia_nn/core/error.hpp>
 #include <ia_nn/core/meta.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 /// The smallest and the largest value that something takes. Always contains 0.
 struct value_range {

@@ -17,7 +17,7 @@
 #include <span>
 #include <vector>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 /// Weights [filters][each] with their scales and biases, ready for quantized_dense and
 /// quantized_conv.

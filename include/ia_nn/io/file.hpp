@@ -10,7 +10,7 @@
 #include <span>
 #include <vector>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 namespace detail {
 
 /// The bytes of a file from its beginning. Errors: errc::bad_file.

@@ -16,7 +16,7 @@
 #include <ia_nn/io/file.hpp>
 #include <ia_nn/io/npy.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 namespace detail {
 

@@ -6,7 +6,7 @@
 
 #include <ia_nn/io/idx.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 /// Grey images with a label each.
 struct image_set {

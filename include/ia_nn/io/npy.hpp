@@ -17,7 +17,7 @@
 #include <fstream>
 #include <span>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 /// An array and where it came from. Elements lie in `bytes` one behind the other, the last
 /// dimension fastest.

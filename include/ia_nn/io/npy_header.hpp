@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 // clang-format off
 /// Types of elements. What is no element of this library `npy_elements` converts.

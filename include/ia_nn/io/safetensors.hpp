@@ -16,7 +16,7 @@
 #include <ia_nn/io/npy.hpp>
 #include <ia_nn/io/safetensors_header.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 /// The tensors of a file, which this object owns or views; it can be moved, and what it has handed
 /// out stays valid. Functions are const and may be called by several threads.

@@ -15,7 +15,7 @@
 
 #include <algorithm>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 namespace detail {
 

@@ -8,7 +8,7 @@
 #include <map>
 #include <span>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 // clang-format off
 /// Types of elements.

@@ -15,7 +15,7 @@
 #include <system_error>
 #include <unistd.h>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 /// An entry for `save_safetensors`, which refers to `elements`. Errors: errc::bad_shape if there
 /// are not as many as `shape` says.

@@ -18,7 +18,7 @@
 #include <ia_nn/math/sigmoid.hpp>
 #include <ia_nn/math/tanh.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 namespace detail {
 

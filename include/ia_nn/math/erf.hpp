@@ -8,7 +8,7 @@
 
 #include <ia_nn/math/reduce.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 namespace math {
 

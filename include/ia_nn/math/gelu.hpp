@@ -15,7 +15,7 @@
 #include <ia_nn/math/exp.hpp>
 #include <ia_nn/math/sigmoid.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 namespace math {
 

@@ -5,7 +5,7 @@
 
 #include <ia_nn/arch/vec.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 /// A few units in the last place over all f32, exact special cases, denormals included.
 struct precise {};

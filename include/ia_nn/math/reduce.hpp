@@ -10,7 +10,7 @@
 
 #include <ia_nn/math/precision.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 /// A register of f32.
 template <class V>

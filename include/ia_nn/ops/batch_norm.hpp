@@ -16,7 +16,7 @@
 #include <span>
 #include <vector>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 /// One number per channel each; an empty `scale` is all 1, an empty `shift` all 0.
 struct batch_norm_parameters {

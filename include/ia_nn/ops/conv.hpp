@@ -25,7 +25,7 @@
 
 #include <span>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 /// Limits of the calls that a convolution will see, and the zero point of its source.
 struct conv_options {

@@ -22,7 +22,7 @@
 #include <ia_nn/gemm/region.hpp>
 #include <ia_nn/ops/conv_source.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 namespace detail {
 

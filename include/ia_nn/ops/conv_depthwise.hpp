@@ -19,7 +19,7 @@
 #include <ia_nn/arch/tiling.hpp>
 #include <ia_nn/ops/conv_depthwise_strip.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 namespace detail {
 

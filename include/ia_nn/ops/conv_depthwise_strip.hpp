@@ -36,7 +36,7 @@
 #include <numeric>
 #include <span>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 namespace detail {
 

@@ -31,7 +31,7 @@
 
 #include <vector>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 namespace detail {
 

@@ -16,7 +16,7 @@
 
 #include <ia_nn/ops/conv.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 /// Limits of the calls, and zero points of 8-bit images.
 struct separable_options {

@@ -9,7 +9,7 @@
 #include <ia_nn/gemm/pack_rows.hpp>
 #include <ia_nn/ops/conv_plan.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 namespace detail {
 

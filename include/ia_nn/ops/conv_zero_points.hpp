@@ -16,7 +16,7 @@
 
 #include <span>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 namespace detail {
 

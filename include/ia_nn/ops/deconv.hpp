@@ -19,7 +19,7 @@
 
 #include <numeric>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 /// `win` is the window of the convolution that is transposed; output_padding adds outputs at the
 /// end.

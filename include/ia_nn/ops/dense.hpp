@@ -6,7 +6,7 @@
 #include <ia_nn/gemm/matmul.hpp>
 #include <ia_nn/gemm/stages.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 /// Limits of the calls that a layer will see.
 struct dense_options {

@@ -17,7 +17,7 @@
 #include <ia_nn/core/executor.hpp>
 #include <ia_nn/math/reduce.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 /// f32 arrays. Errors at construction: errc::bad_parameter for p outside [0, 1) or within 2^-25 of
 /// 1, errc::unsupported_isa.

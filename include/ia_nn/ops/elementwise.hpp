@@ -20,7 +20,7 @@
 #include <ia_nn/ops/expr_functions.hpp>
 #include <ia_nn/ops/expr_lanes.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 namespace detail {
 

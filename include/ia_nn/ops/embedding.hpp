@@ -16,7 +16,7 @@
 #include <span>
 #include <utility>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 /// `rows` of `width` elements each, `stride` elements from row to row (0: width). Not owned.
 template <element T> struct embedding_table {

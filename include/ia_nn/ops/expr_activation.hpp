@@ -8,7 +8,7 @@
 #include <ia_nn/math/activation.hpp>
 #include <ia_nn/ops/expr_functions.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 namespace detail {
 template <> inline constexpr int function_weight<activation::identity> = 0;

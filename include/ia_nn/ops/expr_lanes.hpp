@@ -15,7 +15,7 @@
 #include <ia_nn/ops/expr_node.hpp>
 #include <ia_nn/ops/expr_plan.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 namespace detail {
 

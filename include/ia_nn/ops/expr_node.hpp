@@ -22,7 +22,7 @@
 #include <ia_nn/core/tensor.hpp>
 #include <ia_nn/ops/expr_shape.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 /// A leaf that reads memory.
 template <class T, class Shape, class Layout> struct tensor_leaf {

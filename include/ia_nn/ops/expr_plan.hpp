@@ -10,7 +10,7 @@
 #include <ia_nn/core/meta.hpp>
 #include <ia_nn/ops/expr_shape.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 namespace detail {
 

@@ -9,7 +9,7 @@
 
 #include <utility>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 /// The highest number of dimensions in an expression.
 inline constexpr int max_expression_rank = 8;

@@ -11,7 +11,7 @@
 
 #include <ia_nn/ops/expr_functions.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 namespace detail {
 

@@ -16,7 +16,7 @@
 
 #include <ia_nn/ops/layer_norm.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 /// Images [batch][pixels][channels] of f32, channels = groups * channels per group. Errors at
 /// construction: errc::bad_shape (channels that groups do not divide, scale or shift neither empty

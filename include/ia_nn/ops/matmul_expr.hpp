@@ -8,7 +8,7 @@
 #include <ia_nn/gemm/stages.hpp>
 #include <ia_nn/ops/expr_tile.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 namespace detail {
 

@@ -24,7 +24,7 @@
 
 #include <span>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 inline constexpr int max_move_rank = 8;
 

@@ -14,7 +14,7 @@
 
 #include <cstring>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 namespace detail {
 

@@ -12,7 +12,7 @@
 #include <cstring>
 #include <span>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 enum class pad_mode {
   constant,

@@ -20,7 +20,7 @@
 #include <ia_nn/ops/pool_kernel.hpp>
 #include <ia_nn/ops/window.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 enum class pool_kind {
   max,

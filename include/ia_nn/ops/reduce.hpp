@@ -15,7 +15,7 @@
 #include <ia_nn/ops/elementwise.hpp>
 #include <ia_nn/ops/reduce_kernel.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 template <int... Axes> struct axes_t {};
 template <int... Axes> inline constexpr axes_t<Axes...> axes{};

@@ -17,7 +17,7 @@
 
 #include <ia_nn/ops/expr_lanes.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 namespace detail {
 

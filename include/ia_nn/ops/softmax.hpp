@@ -18,7 +18,7 @@
 #include <ia_nn/math/exp.hpp>
 #include <ia_nn/math/log.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 enum class softmax_kind { linear, logarithm };
 

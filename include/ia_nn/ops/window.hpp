@@ -17,7 +17,7 @@
 #include <ia_nn/core/meta.hpp>
 #include <ia_nn/core/types.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 /// One number per axis of an image.
 struct spatial {

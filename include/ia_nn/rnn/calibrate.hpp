@@ -10,7 +10,7 @@
 
 #include <ia_nn/rnn/rnn.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 /// Largest and smallest values that the layers of a model met.
 class rnn_calibration {

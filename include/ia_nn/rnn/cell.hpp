@@ -38,7 +38,7 @@
 
 #include <ia_nn/math/quotient.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 /// A recurrent cell: see the head of this file.
 template <class C>

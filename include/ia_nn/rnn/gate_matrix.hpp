@@ -13,7 +13,7 @@
 #include <ia_nn/gemm/packed_matrix.hpp>
 #include <ia_nn/gemm/policy.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 namespace detail {
 

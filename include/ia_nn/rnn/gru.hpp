@@ -13,7 +13,7 @@
 
 #include <ia_nn/rnn/cell.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 /// Gate order r z n.
 template <bool Attention, class Gate = default_sigmoid, class Candidate = default_tanh>

@@ -6,7 +6,7 @@
 
 #include <ia_nn/rnn/weights.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 namespace detail {
 

@@ -12,7 +12,7 @@
 
 #include <ia_nn/rnn/cell.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 /// Gate order i f g o. Gate, Candidate and Output are activations: default_sigmoid, default_tanh,
 /// or callable with a register.

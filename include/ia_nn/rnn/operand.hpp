@@ -12,7 +12,7 @@
 #include <ia_nn/gemm/region.hpp>
 #include <ia_nn/rnn/quantization.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 namespace detail {
 

@@ -8,7 +8,7 @@
 #include <ia_nn/rnn/lanes.hpp>
 #include <ia_nn/rnn/sequence.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 namespace detail {
 

@@ -24,7 +24,7 @@
 #include <ia_nn/rnn/row_step.hpp>
 #include <ia_nn/rnn/share.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 namespace detail {
 

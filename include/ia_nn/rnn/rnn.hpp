@@ -20,7 +20,7 @@
 
 #include <vector>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 enum class rnn_direction {
   forward,

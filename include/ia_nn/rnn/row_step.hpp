@@ -22,7 +22,7 @@
 #include <ia_nn/rnn/lanes.hpp>
 #include <ia_nn/rnn/operand.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 namespace detail {
 

@@ -6,7 +6,7 @@
 #include <ia_nn/core/executor.hpp>
 #include <ia_nn/rnn/quantization.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 namespace detail {
 

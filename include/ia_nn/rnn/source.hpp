@@ -17,7 +17,7 @@
 
 #include <span>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 namespace gate_order {
 

@@ -14,7 +14,7 @@
 
 #include <ia_nn/rnn/rnn.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 /// State of one signal through the model, which must outlive it. Forward layers only.
 /// Errors at construction: errc::bad_parameter (a backward direction, cells that attend).

@@ -5,7 +5,7 @@
 
 #include <ia_nn/rnn/cell.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 /// f is tanh, or any activation: vanilla<activation::relu>.
 template <class Activation = default_tanh> struct vanilla {

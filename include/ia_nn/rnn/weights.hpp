@@ -11,7 +11,7 @@
 
 #include <string_view>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 /// Weights of Cell on the instruction set Isa.
 ///

@@ -10,7 +10,7 @@
 
 #include <ia_nn/train/gradient.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 namespace slope {
 

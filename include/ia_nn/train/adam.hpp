@@ -5,7 +5,7 @@
 
 #include <ia_nn/train/optimizer.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 /// Where epsilon stands, and how steps count; otherwise the same.
 enum class adam_form {

@@ -13,7 +13,7 @@
 
 #include <ia_nn/train/column_sums.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 struct batch_norm_training_options {
   index_t channels = 1;

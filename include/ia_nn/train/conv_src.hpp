@@ -14,7 +14,7 @@
 
 #include <ia_nn/train/conv_weights.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 /// diff_dst (batch, out, filters); weights in the order [filters][channels / groups][depth][height]
 /// [width]; diff_src (batch, in, channels).

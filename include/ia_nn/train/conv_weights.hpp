@@ -21,7 +21,7 @@
 #include <ia_nn/train/column_sums.hpp>
 #include <ia_nn/train/image_rows.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 /// Limits of the calls that a backward pass will see.
 struct conv_backward_options {

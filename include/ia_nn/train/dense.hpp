@@ -16,7 +16,7 @@
 #include <ia_nn/gemm/stages.hpp>
 #include <ia_nn/train/column_sums.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 /// A layer of `inputs` k and `outputs` n for at most max_rows rows m.
 struct dense_training_shape {

@@ -10,7 +10,7 @@
 #include <ia_nn/core/meta.hpp>
 #include <ia_nn/core/workspace.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 /// A request for a gradient: not computed where `data` is null, else written to `data`, or added to
 /// what is there. Adding is what a tensor with several readers, or a batch in several calls, needs.

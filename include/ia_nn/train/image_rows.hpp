@@ -14,7 +14,7 @@
 #include <ia_nn/ops/window.hpp>
 #include <ia_nn/train/gradient.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 namespace detail {
 

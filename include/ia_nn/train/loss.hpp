@@ -13,7 +13,7 @@
 #include <ia_nn/math/log.hpp>
 #include <ia_nn/train/gradient.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 enum class reduction { none, sum, mean };
 

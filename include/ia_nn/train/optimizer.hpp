@@ -12,7 +12,7 @@
 
 #include <ia_nn/train/parameters.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 namespace detail {
 

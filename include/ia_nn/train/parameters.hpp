@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 struct parameter {
   std::string name;

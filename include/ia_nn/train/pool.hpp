@@ -11,7 +11,7 @@
 #include <ia_nn/ops/window.hpp>
 #include <ia_nn/train/gradient.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 /// What a pooling layer was made with.
 struct pool_backward_shape {

@@ -5,7 +5,7 @@
 
 #include <ia_nn/train/optimizer.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 struct sgd_options {
   double learning_rate = 1e-2;

@@ -7,7 +7,7 @@
 #include <ia_nn/arch/transpose.hpp>
 #include <ia_nn/arch/vec.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 namespace detail {
 

@@ -7,7 +7,7 @@
 #include <ia_nn/arch/avx2/bytes.hpp>
 #include <ia_nn/arch/dot.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 namespace detail {
 

@@ -6,7 +6,7 @@
 #include <ia_nn/arch/avx512/bytes.hpp>
 #include <ia_nn/arch/dot.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 namespace detail {
 

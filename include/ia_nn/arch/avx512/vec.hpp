@@ -12,7 +12,7 @@
 #endif
 #include <xsimd/types/xsimd_all_registers.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 namespace detail {
 
