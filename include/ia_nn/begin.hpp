@@ -3,7 +3,8 @@
 //
 // Opens the library's namespace; IA_NN_END closes it. In between, names that other people's headers
 // define as macros mean what they mean in this library, and IA_NN_END gives the macros back. No
-// #pragma once: every header includes this file, behind its other includes.
+// #pragma once: every header includes this file, behind its other includes. Warnings that g++ can
+// give and that say nothing here are off in between.
 //
 //   I              complex.h, with -std=gnu++20
 //   emit slots     Qt
@@ -39,6 +40,13 @@
 #undef near
 #pragma push_macro("slots")
 #undef slots
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsign-conversion" // of arrays whose extents are signed constants
+#if !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wuseless-cast" // std::uint64_t to std::size_t
+#pragma GCC diagnostic ignored "-Wduplicated-branches" // that are the same for some types
+#endif
 
 namespace ia_nn {
 inline namespace IA_NN_ABI {

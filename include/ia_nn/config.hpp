@@ -61,10 +61,11 @@
 #define IA_NN_ABI                                                                                  \
   IA_NN_CONCAT(v, IA_NN_VERSION_MAJOR, IA_NN_FLAGS, IA_NN_FLAGS_AMX, IA_NN_FLAGS_CHECKED)
 
-// Closes the namespace that begin.hpp opens, and gives back the macros it hides.
+// Closes the namespace that begin.hpp opens, and gives back the macros and warnings it hides.
 #define IA_NN_END                                                                                  \
   }                                                                                                \
   }                                                                                                \
+  IA_NN_PRAGMA(GCC diagnostic pop)                                                                 \
   IA_NN_PRAGMA(pop_macro("I")) IA_NN_PRAGMA(pop_macro("K")) IA_NN_PRAGMA(pop_macro("columns"))     \
   IA_NN_PRAGMA(pop_macro("direct")) IA_NN_PRAGMA(pop_macro("emit"))                                \
   IA_NN_PRAGMA(pop_macro("far")) IA_NN_PRAGMA(pop_macro("index"))                                  \

@@ -21,7 +21,7 @@ template <> struct dot_impl<isa::avx512_bf16, bf16, bf16> {
     return _mm512_set1_epi32(both);
   }
   static IA_NN_INLINE void mac(acc& c, __m512i a, __m512i b) noexcept {
-    c.r = _mm512_dpbf16_ps(c.r, (__m512bh)a, (__m512bh)b);
+    c.r = _mm512_dpbf16_ps(c.r, __builtin_bit_cast(__m512bh, a), __builtin_bit_cast(__m512bh, b));
   }
 };
 
