@@ -30,6 +30,19 @@
 #define IA_NN_ASSERT(condition) static_cast<void>(0)
 #endif
 
+// try and catch, where there are exceptions; else the second block is compiled and never entered.
+// The declaration names the exception. `throw_error` of core/error.hpp takes the place of throw.
+#if defined(__cpp_exceptions)
+#define IA_NN_FLAGS_EXCEPTIONS
+#define IA_NN_TRY try
+#define IA_NN_CATCH(declaration) catch ([[maybe_unused]] declaration)
+#else
+#define IA_NN_FLAGS_EXCEPTIONS _noexcept
+#define IA_NN_TRY if constexpr (true)
+#define IA_NN_CATCH(declaration)                                                                   \
+  else if ([[maybe_unused]] declaration = ::ia_nn::detail::any_error(); false)
+#endif
+
 // The flag set of this translation unit, as a namespace name.
 #if defined(__AVX512BF16__)
 #define IA_NN_FLAGS avx512_bf16
@@ -56,10 +69,11 @@
 #else
 #define IA_NN_FLAGS_CHECKED
 #endif
-#define IA_NN_CONCAT_(a, b, c, d, e) a##b##_##c##d##e
-#define IA_NN_CONCAT(a, b, c, d, e) IA_NN_CONCAT_(a, b, c, d, e)
+#define IA_NN_CONCAT_(a, b, c, d, e, f) a##b##_##c##d##e##f
+#define IA_NN_CONCAT(a, b, c, d, e, f) IA_NN_CONCAT_(a, b, c, d, e, f)
 #define IA_NN_ABI                                                                                  \
-  IA_NN_CONCAT(v, IA_NN_VERSION_MAJOR, IA_NN_FLAGS, IA_NN_FLAGS_AMX, IA_NN_FLAGS_CHECKED)
+  IA_NN_CONCAT(v, IA_NN_VERSION_MAJOR, IA_NN_FLAGS, IA_NN_FLAGS_AMX, IA_NN_FLAGS_CHECKED,          \
+               IA_NN_FLAGS_EXCEPTIONS)
 
 // Closes the namespace that begin.hpp opens, and gives back the macros and warnings it hides.
 #define IA_NN_END                                                                                  \

@@ -232,6 +232,10 @@ TEST_CASE("mistakes have a sentence", "[graph]") {
                   w.add("stam.weight", {1}, some(1));
                 }),
                 errc::bad_parameter, "no layer has a weight 'stam.weight'");
+  REQUIRE_ERROR([] { static_cast<void>(memory_weights().shape("a")); }, errc::bad_parameter,
+                "weights: there is no 'a'");
+  REQUIRE_ERROR([] { static_cast<void>(memory_weights().values("a")); }, errc::bad_parameter,
+                "weights: there is no 'a'");
   REQUIRE_ERROR([&] { memory_weights().add("a", {3}, some(2)); }, errc::bad_shape,
                 "'a' has 2 elements, its shape 3");
 

@@ -110,7 +110,7 @@ template <tag I> void require() {
   if constexpr (std::same_as<I, avx2_vnni>) return require<avx2>();
 #endif
   if (!available<I>())
-    throw error(errc::unsupported_isa,
+    throw_error(errc::unsupported_isa,
                 std::string("this CPU or operating system cannot run ") + name<I>() +
                     "; compile for an older instruction set or choose one with isa::with_best");
 }

@@ -1,10 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Errors are thrown by set-up only: construction, packing, loading, `require`. `run` is noexcept.
+//
+// Where exceptions are off (-fno-exceptions) the sentence goes to stderr and std::terminate ends
+// the program; std::set_terminate says what happens then. A program may have units of both kinds:
+// the namespace keeps them apart.
 #pragma once
 
 #include <ia_nn/config.hpp>
 
+#include <cstdio>
+#include <exception>
 #include <stdexcept>
 #include <string>
 
@@ -31,5 +37,24 @@ public:
 private:
   errc code_;
 };
+
+/// `throw error(code, sentence)`, also where exceptions are off.
+[[noreturn]] IA_NN_NOINLINE inline void throw_error(errc code, std::string const& sentence) {
+  error const e(code, sentence);
+#if defined(__cpp_exceptions)
+  throw e;
+#else
+  std::fprintf(stderr, "%s\n", e.what());
+  std::terminate();
+#endif
+}
+
+#if !defined(__cpp_exceptions)
+namespace detail {
+struct any_error { // for IA_NN_CATCH
+  template <class E> operator E const&() const noexcept { __builtin_unreachable(); }
+};
+} // namespace detail
+#endif
 
 IA_NN_END

@@ -22,12 +22,12 @@ public:
   aligned_array() = default;
   explicit aligned_array(index_t count) : size_(count) {
     if (count < 0 || count > PTRDIFF_MAX / static_cast<index_t>(sizeof(T)))
-      throw error(errc::bad_shape, "cannot allocate " + std::to_string(count) + " elements");
+      throw_error(errc::bad_shape, "cannot allocate " + std::to_string(count) + " elements");
     if (count == 0) return;
     std::size_t const bytes = static_cast<std::size_t>(count) * sizeof(T);
     data_ = static_cast<T*>(::operator new(bytes, std::align_val_t{alignment}, std::nothrow));
     if (!data_)
-      throw error(errc::out_of_memory, "no memory for " + std::to_string(bytes) + " bytes");
+      throw_error(errc::out_of_memory, "no memory for " + std::to_string(bytes) + " bytes");
     __builtin_memset(static_cast<void*>(data_), 0, bytes);
   }
   aligned_array(aligned_array&& other) noexcept : data_(other.data_), size_(other.size_) {

@@ -45,7 +45,7 @@ public:
       bool const fixed = static_extent(d) != dyn;
       extent_[d] = fixed && !all ? static_extent(d) : given[next++];
       if (fixed && extent_[d] != static_extent(d))
-        throw error(errc::bad_shape, "extent " + std::to_string(d) + " is " +
+        throw_error(errc::bad_shape, "extent " + std::to_string(d) + " is " +
                                          std::to_string(extent_[d]) + ", its type says " +
                                          std::to_string(static_extent(d)));
     }
@@ -98,13 +98,13 @@ private:
     index_t n = 1;
     for (int d = 0; d < rank; ++d)
       if (extent_[d] < 0)
-        throw error(errc::bad_shape, "extent " + std::to_string(d) + " of shape " + to_string() +
+        throw_error(errc::bad_shape, "extent " + std::to_string(d) + " of shape " + to_string() +
                                          " is negative");
     // 1/64 of the range is left so that bytes and paddings cannot overflow either. A zero counts as
     // one: strides are products too, of shapes without elements as well.
     for (int d = 0; d < rank; ++d)
       if (__builtin_mul_overflow(n, extent_[d] == 0 ? 1 : extent_[d], &n) || n > PTRDIFF_MAX / 64)
-        throw error(errc::bad_shape, "the product of the extents of " + to_string() + " overflows");
+        throw_error(errc::bad_shape, "the product of the extents of " + to_string() + " overflows");
   }
 
   index_t extent_[rank > 0 ? rank : 1]{};

@@ -16,10 +16,10 @@ struct workspace_view {
   /// errc::bad_pointer. For set-up, before `run`.
   workspace_view require(index_t needed) const {
     if (size < needed)
-      throw error(errc::small_workspace, "the workspace holds " + std::to_string(size) +
+      throw_error(errc::small_workspace, "the workspace holds " + std::to_string(size) +
                                              " bytes, the plan needs " + std::to_string(needed));
     if (needed > 0 && !is_aligned(data, alignment))
-      throw error(errc::bad_pointer, "the workspace is not aligned to 64 bytes");
+      throw_error(errc::bad_pointer, "the workspace is not aligned to 64 bytes");
     return *this;
   }
 };

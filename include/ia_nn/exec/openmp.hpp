@@ -35,7 +35,7 @@ public:
   /// `threads` counts the caller. Throws `error` (bad_parameter) outside [1, max_threads].
   explicit openmp(int threads) : threads_(threads) {
     if (threads < 1 || threads > max_threads)
-      throw error(errc::bad_parameter, "openmp: " + std::to_string(threads) +
+      throw_error(errc::bad_parameter, "openmp: " + std::to_string(threads) +
                                            " threads asked for, must be 1 to " +
                                            std::to_string(max_threads));
     if (threads <= omp_get_num_procs()) patience_.ticks = spin_ticks;

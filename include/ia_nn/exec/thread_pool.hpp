@@ -47,19 +47,21 @@ public:
     // With more threads than cores the one that is waited for may need this very core.
     if (static_cast<unsigned>(threads_) <= std::thread::hardware_concurrency())
       patience_.ticks = spin_ticks;
-    try {
+    IA_NN_TRY {
       seats_ = std::make_unique<seat[]>(static_cast<std::size_t>(threads_));
       workers_.reserve(static_cast<std::size_t>(threads_ - 1));
       for (int w = 1; w < threads_; ++w) workers_.emplace_back([this, w] { serve(w); });
-    } catch (std::system_error const&) {
+    }
+    IA_NN_CATCH(std::system_error const& refused) {
       auto const made = workers_.size();
       stop();
-      throw error(errc::out_of_memory, "thread_pool: the system refused thread " +
+      throw_error(errc::out_of_memory, "thread_pool: the system refused thread " +
                                            std::to_string(made + 2) + " of " +
                                            std::to_string(threads_) + "; ask for fewer");
-    } catch (std::bad_alloc const&) {
+    }
+    IA_NN_CATCH(std::bad_alloc const& full) {
       stop();
-      throw error(errc::out_of_memory, "thread_pool: no memory for the threads; ask for fewer");
+      throw_error(errc::out_of_memory, "thread_pool: no memory for the threads; ask for fewer");
     }
   }
 
@@ -163,7 +165,7 @@ private:
 
   static int checked(int threads) {
     if (threads < 1 || threads > max_threads)
-      throw error(errc::bad_parameter, "thread_pool: " + std::to_string(threads) +
+      throw_error(errc::bad_parameter, "thread_pool: " + std::to_string(threads) +
                                            " threads asked for, must be 1 to " +
                                            std::to_string(max_threads));
     return threads;

@@ -61,22 +61,22 @@ public:
       : mnk_(mnk), workers_(workers), options_(options) {
     isa::require<I>();
     if (n() < 1 || k() < 1)
-      throw error(errc::bad_shape, "gemm: (m, n, k) = " + mnk_.to_string() +
+      throw_error(errc::bad_shape, "gemm: (m, n, k) = " + mnk_.to_string() +
                                        ": n and k must be at least 1");
     // A and C first: they bound k and n, so that padding them cannot overflow.
     shape<dyn, dyn> const a_shape(m(), k()), c_shape(m(), n()), b_shape(k() + 64, n() + 64);
     static_cast<void>(a_shape), static_cast<void>(b_shape), static_cast<void>(c_shape);
     if (workers < 1)
-      throw error(errc::bad_parameter,
+      throw_error(errc::bad_parameter,
                   "gemm: workers is " + std::to_string(workers) + ", must be at least 1");
     if (options.accumulate && !std::same_as<C, accumulator>)
-      throw error(errc::bad_parameter,
+      throw_error(errc::bad_parameter,
                   std::string("gemm: accumulating needs C of the accumulators' type, ") +
                       name_of<accumulator>() + ", not " + name_of<C>());
     if ((options.a_zero_point || options.shifts_b()) && !std::same_as<accumulator, s32>)
-      throw error(errc::bad_parameter, "gemm: zero points need 8-bit integer operands");
+      throw_error(errc::bad_parameter, "gemm: zero points need 8-bit integer operands");
     if (options.b_zero_point && options.b_zero_points)
-      throw error(errc::bad_parameter, "gemm: B has a zero point for each column, or one for all "
+      throw_error(errc::bad_parameter, "gemm: B has a zero point for each column, or one for all "
                                        "of them, not both");
     blocking_ = uses_few() ? plan_for<few_kernel>() : plan_for<main_kernel>();
     worker_bytes_ = needed_bytes();
@@ -118,7 +118,7 @@ public:
     check_weights(b);
     if (overlaps(c, c_bytes(ldc), b.data, b.parts * b.part_stride() *
                                               static_cast<index_t>(sizeof(b_type))))
-      throw error(errc::overlap, "gemm: the destination overlaps the weights");
+      throw_error(errc::overlap, "gemm: the destination overlaps the weights");
     static_cast<void>(scratch.require(workspace_bytes()));
   }
 
@@ -210,32 +210,32 @@ public:
   }
 
   void check_weights(weights_view const& b) const {
-    if (!b.data) throw error(errc::bad_pointer, "gemm: the weights are null");
+    if (!b.data) throw_error(errc::bad_pointer, "gemm: the weights are null");
     if (b.k != k() || b.n != n())
-      throw error(errc::bad_shape, "gemm: the weights have shape " +
+      throw_error(errc::bad_shape, "gemm: the weights have shape " +
                                        shape<dyn, dyn>(b.k, b.n).to_string() + ", expected " +
                                        shape<dyn, dyn>(k(), n()).to_string());
     if (!is_aligned(b.data, alignment))
-      throw error(errc::bad_pointer, "gemm: packed weights must be aligned to 64 bytes");
+      throw_error(errc::bad_pointer, "gemm: packed weights must be aligned to 64 bytes");
     if (b.parts != parts)
-      throw error(errc::bad_parameter, "gemm: the weights are split into " +
+      throw_error(errc::bad_parameter, "gemm: the weights are split into " +
                                            std::to_string(b.parts) + " terms, expected " +
                                            std::to_string(parts));
     if ((b.group > 0) != std::same_as<Policy, grouped>)
-      throw error(errc::bad_parameter, "gemm: weights with scales per group need the policy "
+      throw_error(errc::bad_parameter, "gemm: weights with scales per group need the policy "
                                        "`grouped`, others must not have it");
   }
   void check_operands(detail::a_source<A> a, C const* c, index_t ldc) const {
     if (m() == 0) return;
-    if (!a.data || !c) throw error(errc::bad_pointer, "gemm: the source or the destination is null");
+    if (!a.data || !c) throw_error(errc::bad_pointer, "gemm: the source or the destination is null");
     if (ldc < n() && m() > 1)
-      throw error(errc::overlap, "gemm: rows of the destination, " + std::to_string(ldc) +
+      throw_error(errc::overlap, "gemm: rows of the destination, " + std::to_string(ldc) +
                                      " elements apart, hold " + std::to_string(n()) +
                                      " and overlap each other");
     index_t const a_last = (m() - 1) * a.row_stride + (k() - 1) * a.k_stride + 1;
     if (!interleaved(a, c, ldc) && overlaps(c, c_bytes(ldc), a.data,
                                               a_last * static_cast<index_t>(sizeof(A))))
-      throw error(errc::overlap, "gemm: the destination overlaps the source");
+      throw_error(errc::overlap, "gemm: the destination overlaps the source");
   }
 
 private:

@@ -36,7 +36,7 @@ constexpr index_t known(index_t a, index_t b) noexcept { return a != dyn ? a : b
 
 template <class C> void require_rows(C const& c) {
   if (c.stride(C::rank - 1) != 1 && c.extent(C::rank - 1) > 1)
-    throw error(errc::bad_parameter, "matmul: columns of the destination must be contiguous");
+    throw_error(errc::bad_parameter, "matmul: columns of the destination must be contiguous");
 }
 
 // The checks of every product of a batch. A destination must not reach into any source, because the
@@ -82,7 +82,7 @@ void matmul(A const& a_in, B const& b_in, C&& c_in, Epilogue const& epilogue = {
   index_t const batch = r == 3 ? a.extent(0) : 1;
   detail::require_rows(c);
   auto const differ = [](char const* what, auto const& x, auto const& y) {
-    throw error(errc::bad_shape, std::string("matmul: ") + what + ": " + x.to_string() + " and " +
+    throw_error(errc::bad_shape, std::string("matmul: ") + what + ": " + x.to_string() + " and " +
                                      y.to_string());
   };
   if (a.extent(r - 2) != c.extent(r - 2)) differ("rows of a and c differ", a.extents(), c.extents());
@@ -121,10 +121,10 @@ void matmul(A const& a_in, B const& b_in, C&& c_in, Epilogue const& epilogue = {
     workspace scratch(plan.workspace_bytes_unpacked());
     auto const source = detail::source_of(a);
     auto const bs = detail::source_of(b);
-    if (!b.data()) throw error(errc::bad_pointer, "matmul: b is null");
+    if (!b.data()) throw_error(errc::bad_pointer, "matmul: b is null");
     detail::check_batch(plan, a, c, batch);
     if (overlaps(c.data(), c.required_bytes(), b.data(), b.required_bytes()))
-      throw error(errc::overlap, "matmul: the destination overlaps b");
+      throw_error(errc::overlap, "matmul: the destination overlaps b");
     for (index_t i = 0; i < batch; ++i) {
       auto* const to = c.data() + (r == 3 ? i * c.stride(0) : 0);
       auto const from = source.offset(r == 3 ? i * a.stride(0) : 0);

@@ -73,7 +73,7 @@ public:
               (std::same_as<T, bf16> && std::same_as<std::remove_const_t<U>, f32>)))
   explicit packed_matrix(tensor_view<U, Shape, Layout> b, int parts = 1)
       : packed_matrix(b.extent(0), b.extent(1), 0, parts) {
-    if (!b.data()) throw error(errc::bad_pointer, "packed_matrix: the source is null");
+    if (!b.data()) throw_error(errc::bad_pointer, "packed_matrix: the source is null");
     index_t const plane = Panel::template size<T>(view_.k, view_.n);
     for (int part = 0; part < parts; ++part)
       for (index_t p = 0; p < Panel::panels(view_.n); ++p)
@@ -93,10 +93,10 @@ public:
                 index_t group)
       : packed_matrix(check_group(b.extent(0), group), b.extent(1), group, 1) {
     if (!b.data() || !scale.data())
-      throw error(errc::bad_pointer, "packed_matrix: the source or its scales are null");
+      throw_error(errc::bad_pointer, "packed_matrix: the source or its scales are null");
     index_t const groups = ceil_div(view_.k, group);
     if (scale.extent(0) != groups || scale.extent(1) != view_.n)
-      throw error(errc::bad_shape, "packed_matrix: scales have shape " + scale.extents().to_string() +
+      throw_error(errc::bad_shape, "packed_matrix: scales have shape " + scale.extents().to_string() +
                                        ", expected (" + std::to_string(groups) + ", " +
                                        std::to_string(view_.n) + ")");
     for (index_t p = 0; p < Panel::panels(view_.n); ++p) {
@@ -140,7 +140,7 @@ public:
   /// Writes header and panels to `to`. Errors: errc::small_workspace.
   void store(std::byte* to, index_t size) const {
     if (size < stored_bytes())
-      throw error(errc::small_workspace, "packed_matrix: storing takes " +
+      throw_error(errc::small_workspace, "packed_matrix: storing takes " +
                                              std::to_string(stored_bytes()) + " bytes, given " +
                                              std::to_string(size));
     detail::packed_header h{{'i', 'a', '_', 'n', 'n', 'p', 'k', '2'},
@@ -162,10 +162,10 @@ public:
   /// file is) and outlive the view. Errors: errc::bad_file, errc::bad_pointer.
   static view_type view_stored(std::byte const* from, index_t size) {
     auto const bad = [](char const* what) {
-      throw error(errc::bad_file, std::string("packed_matrix: stored weights ") + what);
+      throw_error(errc::bad_file, std::string("packed_matrix: stored weights ") + what);
     };
     if (!from || !is_aligned(from, alignment))
-      throw error(errc::bad_pointer, "packed_matrix: stored weights must be aligned to 64 bytes");
+      throw_error(errc::bad_pointer, "packed_matrix: stored weights must be aligned to 64 bytes");
     detail::packed_header h;
     if (size < static_cast<index_t>(sizeof h)) bad("are shorter than their header");
     __builtin_memcpy(&h, from, sizeof h);
@@ -189,10 +189,10 @@ public:
 private:
   packed_matrix(index_t k, index_t n, index_t group, int parts) {
     if (k < 1 || n < 1)
-      throw error(errc::bad_shape, "packed_matrix: a matrix of shape " +
+      throw_error(errc::bad_shape, "packed_matrix: a matrix of shape " +
                                        shape<dyn, dyn>(k, n).to_string() + " has nothing to pack");
     if (parts < 1 || parts > 3 || (parts > 1 && !std::same_as<T, bf16>))
-      throw error(errc::bad_parameter, "packed_matrix: parts must be 1, 2 or 3, and 1 unless bf16");
+      throw_error(errc::bad_parameter, "packed_matrix: parts must be 1, 2 or 3, and 1 unless bf16");
     shape<dyn, dyn, dyn> const padded(parts, k + 64, n + Panel::nr); // throws when it overflows
     static_cast<void>(padded);
     view_.k = k, view_.n = n, view_.group = group, view_.parts = parts;
@@ -202,7 +202,7 @@ private:
   }
   static index_t check_group(index_t k, index_t group) {
     if (group < 1 || group > k)
-      throw error(errc::bad_parameter, "packed_matrix: a group of " + std::to_string(group) +
+      throw_error(errc::bad_parameter, "packed_matrix: a group of " + std::to_string(group) +
                                            " does not fit k = " + std::to_string(k));
     return k;
   }

@@ -73,10 +73,10 @@ public:
              workspace_view scratch) const {
     auto const text = [](auto n) { return std::to_string(n); };
     if (batch < 1 || batch > model_.max_batch || (!open_batch && batch != model_.max_batch))
-      throw error(errc::bad_parameter, "network: a batch of " + text(batch) + ", expected " +
+      throw_error(errc::bad_parameter, "network: a batch of " + text(batch) + ", expected " +
                                            (open_batch ? "1 to " : "") + text(model_.max_batch));
     if (in.size() != inputs || out.size() != outputs)
-      throw error(errc::bad_parameter, "network: " + text(in.size()) + " inputs and " +
+      throw_error(errc::bad_parameter, "network: " + text(in.size()) + " inputs and " +
                                            text(out.size()) + " outputs, expected " + text(inputs) +
                                            " and " + text(outputs));
     std::size_t i = 0, o = 0;
@@ -87,10 +87,10 @@ public:
       std::string const who =
           std::string(is_input ? "input '" : "output '") + detail::text_of(n) + "'";
       if (is_input && in[i].type != n.type)
-        throw error(errc::bad_parameter,
+        throw_error(errc::bad_parameter,
                     who + ": its elements are not " + (n.type == dtype::f32 ? "f32" : "s32"));
       if (!(is_input ? in[i].data : static_cast<void const*>(out[o])))
-        throw error(errc::bad_pointer, who + " is null");
+        throw_error(errc::bad_pointer, who + " is null");
       is_input ? ++i : ++o;
     }
     static_cast<void>(scratch.require(workspace_bytes()));
@@ -181,7 +181,7 @@ private:
       node const& n = nodes[s.anchor];
       for (index_t k = 0; k < nodes[s.inputs[0]].shape.size() * scale; ++k)
         if (ids[k] < 0 || ids[k] >= n.with.rows)
-          throw error(errc::bad_parameter, "embedding '" + detail::text_of(n) + "': index " +
+          throw_error(errc::bad_parameter, "embedding '" + detail::text_of(n) + "': index " +
                                                std::to_string(k) + " is " + std::to_string(ids[k]) +
                                                ", the table has " + std::to_string(n.with.rows) +
                                                " rows");

@@ -64,7 +64,7 @@ public:
     std::size_t const n = static_cast<std::size_t>(p.count);
     stages.resize(n), slot.resize(n), scratch_.resize(n), offset_.resize(n);
     if (o.max_batch < 1 || o.workers < 1)
-      throw error(errc::bad_parameter, "network: max_batch is " + std::to_string(o.max_batch) +
+      throw_error(errc::bad_parameter, "network: max_batch is " + std::to_string(o.max_batch) +
                                            " and workers " + std::to_string(o.workers) +
                                            ", both must be at least 1");
     max_batch = p.open_batch() ? o.max_batch : p.batch_of_inputs();

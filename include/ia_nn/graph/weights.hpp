@@ -44,9 +44,9 @@ public:
   void add(std::string name, std::vector<index_t> shape, std::span<f32 const> elements) {
     index_t size = 1;
     for (index_t const n : shape) size *= n;
-    if (find(name)) throw error(errc::bad_parameter, "weights: '" + name + "' is there twice");
+    if (find(name)) throw_error(errc::bad_parameter, "weights: '" + name + "' is there twice");
     if (size != static_cast<index_t>(elements.size()))
-      throw error(errc::bad_shape, "weights: '" + name + "' has " +
+      throw_error(errc::bad_shape, "weights: '" + name + "' has " +
                                        std::to_string(elements.size()) + " elements, its shape " +
                                        std::to_string(size));
     all_.push_back({std::move(name), std::move(shape), elements});
@@ -57,10 +57,11 @@ public:
     return n;
   }
   bool has(std::string const& name) const { return find(name) != nullptr; }
-  std::vector<index_t> shape(std::string const& name) const { return find(name)->shape; }
+  /// Of these two: errc::bad_parameter for a name that was not added.
+  std::vector<index_t> shape(std::string const& name) const { return get(name).shape; }
   std::vector<f32> values(std::string const& name) const {
-    entry const* const e = find(name);
-    return {e->elements.begin(), e->elements.end()};
+    entry const& e = get(name);
+    return {e.elements.begin(), e.elements.end()};
   }
 
 private:
@@ -73,6 +74,11 @@ private:
     for (entry const& e : all_)
       if (e.name == name) return &e;
     return nullptr;
+  }
+  entry const& get(std::string const& name) const {
+    entry const* const e = find(name);
+    if (!e) throw_error(errc::bad_parameter, "weights: there is no '" + name + "'");
+    return *e;
   }
   std::vector<entry> all_;
 };
@@ -175,18 +181,19 @@ public:
   std::vector<f32> read(std::string const& who, std::string const& name,
                         std::vector<index_t> const& shape) {
     if (!from_.has(name))
-      throw error(errc::bad_parameter, who + ": there is no weight '" + name + "'");
+      throw_error(errc::bad_parameter, who + ": there is no weight '" + name + "'");
     std::vector<index_t> const has = from_.shape(name);
     if (has != shape)
-      throw error(errc::bad_shape, who + ": weight '" + name + "' has the shape " +
+      throw_error(errc::bad_shape, who + ": weight '" + name + "' has the shape " +
                                        shape_text(has) + ", expected " + shape_text(shape));
     for (std::size_t i = 0; i < names_.size(); ++i)
       if (names_[i] == name) asked_[i] = 1;
-    try {
+    IA_NN_TRY {
       return from_.values(name);
-    } catch (error const& e) {
+    }
+    IA_NN_CATCH(error const& e) {
       std::string const why = e.what();
-      throw error(e.code(), who + ": weight '" + name +
+      throw_error(e.code(), who + ": weight '" + name +
                                 "': " + (why.starts_with("ia_nn: ") ? why.substr(7) : why));
     }
   }
@@ -195,7 +202,7 @@ public:
   template <class F> void finish(F const& belongs) const {
     for (std::size_t i = 0; i < names_.size(); ++i)
       if (!asked_[i] && !belongs(names_[i]))
-        throw error(errc::bad_parameter, "network: no layer has a weight '" + names_[i] + "'");
+        throw_error(errc::bad_parameter, "network: no layer has a weight '" + names_[i] + "'");
   }
 
 private:

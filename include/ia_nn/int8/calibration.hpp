@@ -58,7 +58,7 @@ public:
   /// Errors: errc::bad_parameter if no finite value was seen.
   value_range range() const {
     if (seen_ == 0)
-      throw error(errc::bad_parameter, "min_max_calibrator: no finite value was observed");
+      throw_error(errc::bad_parameter, "min_max_calibrator: no finite value was observed");
     return range_;
   }
   index_t ignored() const noexcept { return ignored_; }
@@ -101,7 +101,7 @@ public:
   explicit percentile_calibrator(double percent = 99.99, index_t bins = 8001)
       : histogram_(bins), percent_(percent) {
     if (!(percent > 0 && percent <= 100))
-      throw error(errc::bad_parameter, "percentile_calibrator: " + std::to_string(percent) +
+      throw_error(errc::bad_parameter, "percentile_calibrator: " + std::to_string(percent) +
                                            " percent: must be above 0 and at most 100");
   }
   void observe(std::span<f32 const> x) { histogram_.observe(x); }

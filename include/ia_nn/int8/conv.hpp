@@ -51,7 +51,7 @@ private:
   static quantized_weights const& checked(conv_shape const& s, quantized_weights const& w) {
     s.check("quantized_conv");
     if (w.filters != s.filters || w.filters * w.each != s.weights())
-      throw error(errc::bad_shape, "quantized_conv: the weights are " + std::to_string(w.filters) +
+      throw_error(errc::bad_shape, "quantized_conv: the weights are " + std::to_string(w.filters) +
                                        " filters of " + std::to_string(w.each) +
                                        " elements, expected " + std::to_string(s.filters) + " of " +
                                        std::to_string(s.weights() / s.filters));

@@ -51,11 +51,11 @@ public:
         weights_(transposed(matrix(w.values.data(), w.filters, w.each))), scale_(w.filters),
         bias_(w.filters) {
     if (w.data_scale != 0)
-      throw error(errc::bad_parameter, "dynamic_dense: the weights have biases in steps of data of "
+      throw_error(errc::bad_parameter, "dynamic_dense: the weights have biases in steps of data of "
                                        "scale " +
                                            std::to_string(w.data_scale) + "; give biases as f32");
     if (!bias.empty() && bias.size() != static_cast<std::size_t>(w.filters))
-      throw error(errc::bad_shape, "dynamic_dense: " + std::to_string(bias.size()) +
+      throw_error(errc::bad_shape, "dynamic_dense: " + std::to_string(bias.size()) +
                                        " biases for " + std::to_string(w.filters) + " columns");
     for (index_t c = 0; c < w.filters; ++c) {
       scale_[c] = w.scales[c];

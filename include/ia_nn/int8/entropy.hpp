@@ -106,7 +106,7 @@ private:
 inline double entropy_threshold(std::span<index_t const> counts, double limit, index_t levels) {
   auto const bins = static_cast<index_t>(counts.size());
   if (bins % 2 == 0 || levels < 3 || bins < levels)
-    throw error(errc::bad_parameter,
+    throw_error(errc::bad_parameter,
                 "entropy_threshold: " + std::to_string(bins) + " bins for " +
                     std::to_string(levels) +
                     " levels: their number must be odd, and there must be at least 3 levels and as "

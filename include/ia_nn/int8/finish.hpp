@@ -89,7 +89,7 @@ public:
   sum_finisher(char const* who, quantized_weights const& w, quantized_options const& o)
       : options_(o), bias_(w.filters), factor_(w.filters) {
     auto const fail = [&](std::string const& what) {
-      throw error(errc::bad_parameter, std::string(who) + ": " + what);
+      throw_error(errc::bad_parameter, std::string(who) + ": " + what);
     };
     o.src.check<A>(who);
     if constexpr (rounds) o.dst.check<C>(who);

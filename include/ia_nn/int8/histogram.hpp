@@ -23,7 +23,7 @@ public:
   explicit value_histogram(index_t bins = 8001)
       : counts_(bins > 0 ? static_cast<std::size_t>(bins) : 0) {
     if (bins < 3 || bins % 2 == 0)
-      throw error(errc::bad_parameter, "value_histogram: " + std::to_string(bins) +
+      throw_error(errc::bad_parameter, "value_histogram: " + std::to_string(bins) +
                                            " bins: the number must be odd and at least 3");
   }
 
@@ -54,7 +54,7 @@ public:
   /// Errors: errc::bad_parameter if no finite value was seen.
   void require_data(char const* who) const {
     if (seen_ == 0)
-      throw error(errc::bad_parameter,
+      throw_error(errc::bad_parameter,
                   std::string(who) + ": no finite value was observed" +
                       (ignored_ ? ", only " + std::to_string(ignored_) + " that are NaN or infinite"
                                 : std::string()));
@@ -72,7 +72,7 @@ private:
     double const step = 2 * limit_ / static_cast<double>(bins());
     double const more = __builtin_floor((largest - limit_) / step) + 1;
     if (more > most)
-      throw error(errc::bad_parameter,
+      throw_error(errc::bad_parameter,
                   "value_histogram: a value of " + std::to_string(largest) +
                       " does not fit a histogram that began with the largest value " +
                       std::to_string(limit_) + "; observe typical values first");

@@ -31,7 +31,7 @@ struct channel_quantization {
 
   /// Errors: errc::bad_pointer without scales, else those of quantization::check, for each channel.
   template <byte_element Q> void check(char const* who, index_t channels) const {
-    if (!scales) throw error(errc::bad_pointer, std::string(who) + ": the scales are null");
+    if (!scales) throw_error(errc::bad_pointer, std::string(who) + ": the scales are null");
     for (index_t c = 0; c < channels; ++c) {
       quantization::check_scale(who, scales[c]);
       if (zero_points) quantization::check_zero_point<Q>(who, zero_points[c]);

@@ -52,7 +52,7 @@ public:
         zeros_(zero_points.empty() ? 0 : panels() * nr * groups_) {
     std::size_t const cells = at(n * groups_);
     if (scales.size() != cells || (!zero_points.empty() && zero_points.size() != cells))
-      throw error(errc::bad_shape, "packed_s4: " + std::to_string(scales.size()) + " scales and " +
+      throw_error(errc::bad_shape, "packed_s4: " + std::to_string(scales.size()) + " scales and " +
                                        std::to_string(zero_points.size()) +
                                        " zero points, expected " + std::to_string(cells) +
                                        " of each, or no zero points");
@@ -94,17 +94,17 @@ private:
   static std::size_t at(index_t i) noexcept { return static_cast<std::size_t>(i); }
   static s8 in_range(s8 q) {
     if (q < -8 || q > 7)
-      throw error(errc::bad_parameter,
+      throw_error(errc::bad_parameter,
                   "packed_s4: " + std::to_string(q) + " does not fit 4 bits, -8 to 7");
     return q;
   }
   static index_t check(std::size_t size, index_t n, index_t group) {
     if (n < 1 || size == 0 || size % at(n) != 0)
-      throw error(errc::bad_shape, "packed_s4: " + std::to_string(size) +
+      throw_error(errc::bad_shape, "packed_s4: " + std::to_string(size) +
                                        " weights cannot be divided among " + std::to_string(n) +
                                        " columns");
     if (group < 8 || group % 8 != 0)
-      throw error(errc::bad_parameter,
+      throw_error(errc::bad_parameter,
                   "packed_s4: a group of " + std::to_string(group) + " must be a multiple of 8");
     return static_cast<index_t>(size) / n;
   }
@@ -131,7 +131,7 @@ packed_s4<I> quantize_s4(std::span<f32 const> w, index_t n, index_t group,
       for (index_t i = g * group; i < min_of(k, (g + 1) * group); ++i) {
         f32 const x = w[static_cast<std::size_t>(j * k + i)];
         if (!(__builtin_fabsf(x) <= 0x1.fffffep127F))
-          throw error(errc::bad_parameter, "quantize_s4: a weight of column " + std::to_string(j) +
+          throw_error(errc::bad_parameter, "quantize_s4: a weight of column " + std::to_string(j) +
                                                " is NaN or infinite");
         r.add({x, x});
       }
@@ -170,7 +170,7 @@ public:
       : weights_(static_cast<weights&&>(w)), options_(o) {
     isa::require<I>();
     if (o.max_rows < 1 || o.workers < 1)
-      throw error(errc::bad_parameter, "dense_s4: max_rows is " + std::to_string(o.max_rows) +
+      throw_error(errc::bad_parameter, "dense_s4: max_rows is " + std::to_string(o.max_rows) +
                                            " and workers " + std::to_string(o.workers) +
                                            ", both must be at least 1");
     static_cast<void>(shape<dyn, dyn>(o.max_rows, row_size())); // throws when it overflows

@@ -77,12 +77,12 @@ struct quantization {
   }
   static constexpr void check_scale(char const* who, f32 scale) {
     if (!detail::usable_scale(scale))
-      throw error(errc::bad_parameter, std::string(who) + ": a scale is " + std::to_string(scale) +
+      throw_error(errc::bad_parameter, std::string(who) + ": a scale is " + std::to_string(scale) +
                                            ", it must be positive and finite");
   }
   template <byte_element Q> static constexpr void check_zero_point(char const* who, s32 zero) {
     if (zero < detail::lowest_byte<Q> || zero > detail::highest_byte<Q>)
-      throw error(errc::bad_parameter, std::string(who) + ": the zero point " +
+      throw_error(errc::bad_parameter, std::string(who) + ": the zero point " +
                                            std::to_string(zero) + " is no value of " +
                                            name_of<Q>());
   }
@@ -98,13 +98,13 @@ template <byte_element Q>
 constexpr quantization quantization_of(value_range const& r, scheme s = scheme::symmetric) {
   constexpr f32 most = 0x1.fffffep127F;
   if (!(r.low <= 0 && r.low >= -most && r.high >= 0 && r.high <= most))
-    throw error(errc::bad_parameter, "quantization_of: the range " + std::to_string(r.low) +
+    throw_error(errc::bad_parameter, "quantization_of: the range " + std::to_string(r.low) +
                                          " to " + std::to_string(r.high) +
                                          " must be finite and contain 0");
   if (s == scheme::symmetric) {
     if constexpr (std::same_as<Q, u8>) {
       if (r.low < 0)
-        throw error(errc::bad_parameter, "quantization_of: the range begins at " +
+        throw_error(errc::bad_parameter, "quantization_of: the range begins at " +
                                              std::to_string(r.low) +
                                              ", a symmetric u8 holds no negative values; take s8 "
                                              "or an asymmetric scheme");

@@ -49,11 +49,11 @@ inline aligned_array<s32> copy_of(aligned_array<s32> const& from) {
 inline void check_weights(char const* who, std::size_t size, index_t filters, std::size_t bias,
                           f32 data_scale) {
   if (filters < 1 || size == 0 || size % static_cast<std::size_t>(filters) != 0)
-    throw error(errc::bad_shape, std::string(who) + ": " + std::to_string(size) +
+    throw_error(errc::bad_shape, std::string(who) + ": " + std::to_string(size) +
                                      " weights cannot be divided among " + std::to_string(filters) +
                                      " filters");
   if (bias != 0 && bias != static_cast<std::size_t>(filters))
-    throw error(errc::bad_shape, std::string(who) + ": " + std::to_string(bias) + " biases for " +
+    throw_error(errc::bad_shape, std::string(who) + ": " + std::to_string(bias) + " biases for " +
                                      std::to_string(filters) + " filters");
   if (bias != 0) quantization::check_scale(who, data_scale);
 }
@@ -81,7 +81,7 @@ inline quantized_weights quantize_weights(std::span<f32 const> w, index_t filter
                       each,
                       bias.empty() ? 0.0F : data_scale};
   auto const refuse = [&](char const* what, index_t c) {
-    throw error(errc::bad_parameter, std::string(who) + ": " + what + " of filter " +
+    throw_error(errc::bad_parameter, std::string(who) + ": " + what + " of filter " +
                                          std::to_string(c) + " is NaN or infinite");
   };
   f32 const most = static_cast<f32>(range);
@@ -100,7 +100,7 @@ inline quantized_weights quantize_weights(std::span<f32 const> w, index_t filter
       double const least = b / (static_cast<double>(data_scale) * detail::most_bias);
       if (static_cast<double>(scale) < least) {
         if (least > 0x1p127)
-          throw error(errc::bad_parameter,
+          throw_error(errc::bad_parameter,
                       std::string(who) + ": the bias of filter " + std::to_string(c) +
                           " is too large for data of scale " + std::to_string(data_scale));
         f32 const up = static_cast<f32>(least);
@@ -153,7 +153,7 @@ quantized_weights take_weights(std::span<Q const> w, index_t filters, std::span<
   check_weights(who, w.size(), filters, bias.size(), data_scale);
   auto const one_or_each = [&](std::size_t n, char const* what) {
     if (n != 1 && n != static_cast<std::size_t>(filters))
-      throw error(errc::bad_shape, std::string(who) + ": " + std::to_string(n) + ' ' + what + " for " +
+      throw_error(errc::bad_shape, std::string(who) + ": " + std::to_string(n) + ' ' + what + " for " +
                                        std::to_string(filters) +
                                        " filters: one, or one for each");
   };

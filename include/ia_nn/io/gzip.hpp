@@ -25,7 +25,7 @@ public:
   gzip_stream() {
     // 15 is the largest window, 16 asks for gzip's header and trailer and for no other.
     if (inflateInit2(&z_, 15 + 16) != Z_OK)
-      throw error(errc::out_of_memory, "gunzip: zlib cannot set up its state");
+      throw_error(errc::out_of_memory, "gunzip: zlib cannot set up its state");
   }
   gzip_stream(gzip_stream const&) = delete;
   gzip_stream& operator=(gzip_stream const&) = delete;
@@ -49,7 +49,7 @@ struct gunzip {
   std::vector<std::byte> operator()(std::span<std::byte const> file,
                                     std::string_view name = "memory") const {
     auto const fail = [&](std::string const& sentence) {
-      throw error(errc::bad_file, "'" + std::string(name) + "' " + sentence);
+      throw_error(errc::bad_file, "'" + std::string(name) + "' " + sentence);
     };
     detail::gzip_stream stream;
     z_stream& z = *stream;
@@ -69,7 +69,7 @@ struct gunzip {
       int const status = inflate(&z, Z_NO_FLUSH);
       if (status == Z_BUF_ERROR) fail("ends within its compressed data");
       if (status == Z_MEM_ERROR)
-        throw error(errc::out_of_memory,
+        throw_error(errc::out_of_memory,
                     "gunzip: zlib has no memory for '" + std::string(name) + "'");
       if (status != Z_OK && status != Z_STREAM_END)
         fail(std::string("is a damaged gzip file: ") + (z.msg ? z.msg : "zlib gives no reason"));

@@ -29,7 +29,7 @@ inline constexpr unsigned char npy_magic[6] = {0x93, 'N', 'U', 'M', 'P', 'Y'};
 inline constexpr std::size_t npy_rank = 64; ///< NumPy's own limit
 
 [[noreturn]] inline void npy_fail(std::string_view file, std::string const& sentence) {
-  throw error(errc::bad_file, "'" + std::string(file) + "' " + sentence);
+  throw_error(errc::bad_file, "'" + std::string(file) + "' " + sentence);
 }
 } // namespace detail
 
@@ -186,7 +186,7 @@ inline std::string npy_shape_text(std::vector<index_t> const& shape) {
 inline void npy_require_count(std::vector<index_t> const& shape, std::uint64_t count,
                               std::string_view file) {
   auto const fail = [&](std::string const& sentence) {
-    throw error(errc::bad_shape, "'" + std::string(file) + "': " + sentence);
+    throw_error(errc::bad_shape, "'" + std::string(file) + "': " + sentence);
   };
   if (shape.size() > npy_rank) fail("an array has at most 64 extents");
   std::uint64_t product = 1;

@@ -62,7 +62,7 @@ public:
   std::span<T const> view(std::string_view name, std::vector<index_t> const& shape) const {
     safetensors_entry const& e = expect(name, safetensors_type_of<T>(), shape);
     if (!is_aligned(e.bytes.data(), alignof(T)))
-      throw error(errc::bad_pointer, "'" + name_ + "' holds " + detail::shown_name(name) +
+      throw_error(errc::bad_pointer, "'" + name_ + "' holds " + detail::shown_name(name) +
                                          " at an address that is no multiple of " +
                                          std::to_string(alignof(T)) + "; copy() reads it");
     return {reinterpret_cast<T const*>(e.bytes.data()), e.bytes.size() / sizeof(T)};
@@ -158,7 +158,7 @@ private:
     std::string expected = detail::npy_shape_text(shape);
     for (std::size_t i; (i = expected.find("-1")) != std::string::npos;)
       expected.replace(i, 2, "any");
-    throw error(errc::bad_shape, "'" + name_ + "' holds " + detail::shown_name(name) +
+    throw_error(errc::bad_shape, "'" + name_ + "' holds " + detail::shown_name(name) +
                                      " in the shape " + detail::npy_shape_text(e.shape) + ", " +
                                      expected + " is expected");
   }

@@ -83,7 +83,7 @@ safetensors_order(std::span<safetensors_entry const> entries) {
   std::vector<safetensors_entry const*> order;
   for (safetensors_entry const& e : entries) {
     auto const fail = [&](errc code, std::string const& what) {
-      throw error(code, "save_safetensors: " + shown_name(e.name) + " " + what);
+      throw_error(code, "save_safetensors: " + shown_name(e.name) + " " + what);
     };
     index_t const bytes = safetensors_size(e.type, e.shape);
     if (e.shape.size() > safetensors_rank || bytes < 0 ||
@@ -101,7 +101,7 @@ safetensors_order(std::span<safetensors_entry const> entries) {
             [&](auto const* a, auto const* b) { return a->name < b->name; });
   for (std::size_t i = 1; i < order.size(); ++i)
     if (order[i]->name == order[i - 1]->name)
-      throw error(errc::bad_parameter,
+      throw_error(errc::bad_parameter,
                   "save_safetensors: there are two tensors " + shown_name(order[i]->name));
   std::sort(order.begin(), order.end(), [&](auto const* a, auto const* b) {
     return size(a) != size(b) ? size(a) > size(b) : a->name < b->name;
@@ -114,10 +114,11 @@ safetensors_order(std::span<safetensors_entry const> entries) {
 inline std::string safetensors_head(std::vector<safetensors_entry const*> const& order,
                                     safetensors_metadata const& metadata) {
   auto const text = [](std::string const& s) {
-    try {
+    IA_NN_TRY {
       return nlohmann::json(s).dump();
-    } catch (nlohmann::json::exception const&) {
-      throw error(errc::bad_parameter, "save_safetensors: " + shown_name(s) + " is not UTF-8");
+    }
+    IA_NN_CATCH(nlohmann::json::exception const& e) {
+      throw_error(errc::bad_parameter, "save_safetensors: " + shown_name(s) + " is not UTF-8");
     }
   };
   std::string json = "{", comma;
@@ -141,7 +142,7 @@ inline std::string safetensors_head(std::vector<safetensors_entry const*> const&
   json += '}';
   json.append((64 - (8 + json.size()) % 64) % 64, ' ');
   if (json.size() > safetensors_header_limit)
-    throw error(errc::bad_parameter, "save_safetensors: the header would have " +
+    throw_error(errc::bad_parameter, "save_safetensors: the header would have " +
                                          std::to_string(json.size()) +
                                          " bytes, 100 MB are allowed");
   std::uint64_t const n = json.size();

@@ -29,7 +29,7 @@ struct batch_norm_parameters {
     auto const length = [&](std::span<f32 const> s, char const* what, bool optional) {
       index_t const n = static_cast<index_t>(s.size());
       if (n != channels && !(optional && n == 0))
-        throw error(errc::bad_shape, std::string(who) + ": " + what + " has " + std::to_string(n) +
+        throw_error(errc::bad_shape, std::string(who) + ": " + what + " has " + std::to_string(n) +
                                          " elements, there are " + std::to_string(channels) +
                                          " channels");
     };
@@ -37,7 +37,7 @@ struct batch_norm_parameters {
     length(scale, "scale", true), length(shift, "shift", true);
     for (f32 const v : variance)
       if (!(v + epsilon > 0))
-        throw error(errc::bad_parameter, std::string(who) + ": a variance of " + std::to_string(v) +
+        throw_error(errc::bad_parameter, std::string(who) + ": a variance of " + std::to_string(v) +
                                              " with epsilon " + std::to_string(epsilon) +
                                              " has no inverse root");
   }
@@ -64,7 +64,7 @@ public:
   explicit batch_norm(batch_norm_parameters const& p)
       : channels_(static_cast<index_t>(p.mean.size())) {
     isa::require<typename detail::vec_tag<I>::type>();
-    if (channels_ < 1) throw error(errc::bad_shape, "batch_norm: there are no channels");
+    if (channels_ < 1) throw_error(errc::bad_shape, "batch_norm: there are no channels");
     p.check("batch_norm", channels_);
     a_ = aligned_array<f32>(channels_), b_ = aligned_array<f32>(channels_);
     for (index_t c = 0; c < channels_; ++c) {
@@ -110,7 +110,7 @@ void fold_batch_norm(std::span<f32> weights, std::span<f32> bias, batch_norm_par
                      F const& filter_of) {
   index_t const filters = static_cast<index_t>(bias.size());
   if (filters == 0 || weights.size() % bias.size() != 0)
-    throw error(errc::bad_shape, "fold_batch_norm: " + std::to_string(weights.size()) +
+    throw_error(errc::bad_shape, "fold_batch_norm: " + std::to_string(weights.size()) +
                                      " weights are not the same number for each of " +
                                      std::to_string(filters) + " filters");
   p.check("fold_batch_norm", filters);

@@ -273,7 +273,7 @@ private:
   }
   static void check_weights(conv_shape const& s, index_t weights) {
     if (weights != s.weights())
-      throw error(errc::bad_shape, "conv: the weights have " + std::to_string(weights) +
+      throw_error(errc::bad_shape, "conv: the weights have " + std::to_string(weights) +
                                        " elements, expected " + std::to_string(s.filters) + " x " +
                                        std::to_string(s.group_channels()) + " x " +
                                        s.win.kernel.to_string());
@@ -284,27 +284,27 @@ private:
     check_weights(s, weights);
     auto const text = [](index_t x) { return std::to_string(x); };
     if (o.max_batch < 1 || o.workers < 1)
-      throw error(errc::bad_parameter, "conv: max_batch is " + text(o.max_batch) + " and workers " +
+      throw_error(errc::bad_parameter, "conv: max_batch is " + text(o.max_batch) + " and workers " +
                                            text(o.workers) + ", both must be at least 1");
     if (o.src_ld != 0 && o.src_ld < s.channels)
-      throw error(errc::bad_parameter, "conv: pixels of the source are " + text(o.src_ld) +
+      throw_error(errc::bad_parameter, "conv: pixels of the source are " + text(o.src_ld) +
                                            " elements apart and have " + text(s.channels) +
                                            " channels");
     if (o.src_order == image_order::channels_first && s.depthwise() && s.filters == s.channels)
-      throw error(errc::bad_parameter, "conv: a depthwise layer reads channels last only");
+      throw_error(errc::bad_parameter, "conv: a depthwise layer reads channels last only");
     if (o.src_order == image_order::channels_first && !o.weight_zero_points.empty())
-      throw error(errc::bad_parameter, "conv: weights with zero points read channels last only");
+      throw_error(errc::bad_parameter, "conv: weights with zero points read channels last only");
     constexpr bool bytes = byte_element<A>;
     constexpr s32 low = std::same_as<A, s8> ? -128 : 0, high = std::same_as<A, s8> ? 127 : 255;
     if (o.zero_point != 0 && (!bytes || o.zero_point < low || o.zero_point > high))
-      throw error(errc::bad_parameter, "conv: a source of " + std::string(name_of<A>()) +
+      throw_error(errc::bad_parameter, "conv: a source of " + std::string(name_of<A>()) +
                                            " cannot have the zero point " + text(o.zero_point));
     index_t const zeros = static_cast<index_t>(o.weight_zero_points.size());
     if (zeros != 0 && !bytes)
-      throw error(errc::bad_parameter, "conv: weights of " + std::string(name_of<B>()) +
+      throw_error(errc::bad_parameter, "conv: weights of " + std::string(name_of<B>()) +
                                            " have no zero points");
     if (zeros != 0 && zeros != s.filters)
-      throw error(errc::bad_shape, "conv: " + text(zeros) + " zero points for " + text(s.filters) +
+      throw_error(errc::bad_shape, "conv: " + text(zeros) + " zero points for " + text(s.filters) +
                                        " filters");
     return s;
   }

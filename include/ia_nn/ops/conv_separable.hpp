@@ -149,7 +149,7 @@ private:
     auto const text = [](index_t x) { return std::to_string(x); };
     s.check("separable_conv");
     if (!s.depthwise() || s.filters != s.channels)
-      throw error(errc::bad_shape, "separable_conv: the first layer has " + text(s.channels) +
+      throw_error(errc::bad_shape, "separable_conv: the first layer has " + text(s.channels) +
                                        " channels, " + text(s.filters) + " filters and " +
                                        text(s.groups) +
                                        " groups, expected two or more and as many of each");

@@ -53,13 +53,13 @@ struct deconv_shape {
       static constexpr char const* axis_name[] = {"depth", "height", "width"};
       auto const at = std::string(who) + ": " + axis_name[d] + ": ";
       if (in[d] < 1 || in[d] > most)
-        throw error(errc::bad_shape, at + "the image has " + std::to_string(in[d]) + " elements");
+        throw_error(errc::bad_shape, at + "the image has " + std::to_string(in[d]) + " elements");
       for (index_t pad : {win.pad_begin[d], win.pad_end[d], output_padding[d]})
         if (pad < -most || pad > most)
-          throw error(errc::bad_parameter,
+          throw_error(errc::bad_parameter,
                       at + "padding " + std::to_string(pad) + " is out of range");
       if (out()[d] < 1)
-        throw error(errc::bad_shape, at + "the padding leaves " + std::to_string(out()[d]) +
+        throw_error(errc::bad_shape, at + "the padding leaves " + std::to_string(out()[d]) +
                                          " elements of the output");
     }
   }
@@ -104,7 +104,7 @@ public:
   deconv(deconv_shape const& s, std::span<W const> weights, conv_options const& o = {})
       : shape_(s), out_((s.check("deconv"), s.out())), options_(o) {
     if (static_cast<index_t>(weights.size()) != s.weights())
-      throw error(errc::bad_shape, "deconv: the weights have " + std::to_string(weights.size()) +
+      throw_error(errc::bad_shape, "deconv: the weights have " + std::to_string(weights.size()) +
                                        " elements, expected " + std::to_string(s.channels) + " x " +
                                        std::to_string(s.filters / s.groups) + " x " +
                                        s.win.kernel.to_string());

@@ -78,7 +78,7 @@ private:
   }
   template <class W, class Bias> static f32 const* check_bias(W const& w, Bias const& bias) {
     if (bias.size() != detail::view_of(w).extent(1))
-      throw error(errc::bad_shape, "dense: the bias has " + std::to_string(bias.size()) +
+      throw_error(errc::bad_shape, "dense: the bias has " + std::to_string(bias.size()) +
                                        " elements, the weights " +
                                        std::to_string(detail::view_of(w).extent(1)) + " columns");
     return bias.data();

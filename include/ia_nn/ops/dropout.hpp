@@ -31,7 +31,7 @@ public:
     isa::require<typename detail::vec_tag<I>::type>();
     double const steps = static_cast<double>(p) * 0x1p24;
     if (!(p >= 0) || !(steps + 0.5 < 0x1p24))
-      throw error(errc::bad_parameter,
+      throw_error(errc::bad_parameter,
                   "dropout: p is " + std::to_string(p) + ", it must lie in [0, 1)");
     threshold_ = static_cast<s32>(steps + 0.5);
     scale_ = static_cast<f32>(1.0 / (1.0 - static_cast<double>(p)));

@@ -30,17 +30,17 @@ template <element T> class embedding {
 public:
   explicit embedding(std::span<embedding_table<T> const> tables)
       : tables_(static_cast<index_t>(tables.size())), column_(tables_.size() + 1) {
-    if (tables.empty()) throw error(errc::bad_shape, "embedding: there is no table");
+    if (tables.empty()) throw_error(errc::bad_shape, "embedding: there is no table");
     for (index_t t = 0; t < tables_.size(); ++t) {
       embedding_table<T>& to = tables_[t];
       to = tables[static_cast<std::size_t>(t)];
       std::string const here = "embedding: table " + std::to_string(t);
       if (to.stride == 0) to.stride = to.width;
       if (to.rows < 1 || to.width < 1 || to.stride < to.width)
-        throw error(errc::bad_shape, here + " has " + std::to_string(to.rows) + " rows of " +
+        throw_error(errc::bad_shape, here + " has " + std::to_string(to.rows) + " rows of " +
                                          std::to_string(to.width) + " elements, " +
                                          std::to_string(to.stride) + " from row to row");
-      if (!to.data) throw error(errc::bad_pointer, here + " is null");
+      if (!to.data) throw_error(errc::bad_pointer, here + " is null");
       column_[t + 1] = column_[t] + to.width;
     }
   }
@@ -59,7 +59,7 @@ public:
     for (index_t t = 0; t < tables(); ++t)
       for (index_t i = 0; i < count; ++i)
         if (!has(t, indices[t][i]))
-          throw error(errc::bad_parameter, "embedding: index " + std::to_string(i) + " of table " +
+          throw_error(errc::bad_parameter, "embedding: index " + std::to_string(i) + " of table " +
                                                std::to_string(t) + " is " +
                                                std::to_string(indices[t][i]) + ", the table has " +
                                                std::to_string(tables_[t].rows) + " rows");

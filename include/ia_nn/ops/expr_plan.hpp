@@ -174,12 +174,12 @@ template <int Count> byte_range range_of(loop_nest<Count> const& nest, int k) no
 }
 
 [[noreturn]] IA_NN_NOINLINE inline void throw_overlap(int operand) {
-  throw error(errc::overlap,
+  throw_error(errc::overlap,
               "expression: the destination overlaps operand " + std::to_string(operand) +
                   " and is not the same elements in the same places; write to another tensor");
 }
 [[noreturn]] IA_NN_NOINLINE inline void throw_null(int operand) {
-  throw error(errc::bad_pointer,
+  throw_error(errc::bad_pointer,
               operand == 0
                   ? std::string("expression: the destination's data is null")
                   : "expression: the data of operand " + std::to_string(operand) + " is null");
@@ -214,7 +214,7 @@ inline void check_destination(index_t const* extent, index_t const* stride, int 
       else if (step < lowest) lowest = step, steps = extent[d] - 1;
     }
     if (taken > done)
-      throw error(errc::overlap, "expression: elements of the destination overlap one another");
+      throw_error(errc::overlap, "expression: elements of the destination overlap one another");
     if (steps == 0) return;
     span += lowest * steps;
   }

@@ -74,7 +74,7 @@ template <class From, class To> constexpr bool stretches_to() noexcept {
 
 [[noreturn]] IA_NN_NOINLINE inline void throw_no_broadcast(int operand, std::string const& from,
                                                            std::string const& to) {
-  throw error(errc::bad_shape, "expression: operand " + std::to_string(operand + 1) + " of shape " +
+  throw_error(errc::bad_shape, "expression: operand " + std::to_string(operand + 1) + " of shape " +
                                    from + " does not broadcast to " + to);
 }
 

@@ -63,7 +63,7 @@ public:
           detail::throw_no_broadcast(k, v.extents().to_string(), detail::extents_to_string(to, 2));
         }
         if (!v.data() && rows > 0 && columns > 0)
-          throw error(errc::bad_pointer,
+          throw_error(errc::bad_pointer,
                       "expression: the data of operand " + std::to_string(k + 1) + " is null");
         leaves_[k] = {v.data(), n[0] == 1 ? 0 : v.stride(0), n[1] == 1 ? 0 : v.stride(rank - 1)};
       }

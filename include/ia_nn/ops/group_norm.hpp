@@ -34,7 +34,7 @@ public:
       : channels_(channels), groups_(groups), epsilon_(epsilon) {
     isa::require<typename detail::vec_tag<I>::type>();
     if (channels < 1 || groups < 1 || channels % groups != 0)
-      throw error(errc::bad_shape, "group_norm: " + std::to_string(groups) +
+      throw_error(errc::bad_shape, "group_norm: " + std::to_string(groups) +
                                        " groups do not divide " + std::to_string(channels) +
                                        " channels");
     detail::check_epsilon("group_norm", epsilon);

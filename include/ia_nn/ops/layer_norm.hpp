@@ -37,13 +37,13 @@ inline moments moments_of(f32 mean, double sum, double squares, double n, f32 ep
 
 inline void check_epsilon(char const* who, f32 epsilon) {
   if (!(epsilon >= 0 && epsilon < infinity))
-    throw error(errc::bad_parameter, std::string(who) + ": epsilon is " + std::to_string(epsilon));
+    throw_error(errc::bad_parameter, std::string(who) + ": epsilon is " + std::to_string(epsilon));
 }
 inline aligned_array<f32> copy_or(std::span<f32 const> from, index_t n, f32 otherwise,
                                   char const* who, char const* what) {
   index_t const size = static_cast<index_t>(from.size());
   if (size != n && size != 0)
-    throw error(errc::bad_shape, std::string(who) + ": " + what + " has " + std::to_string(size) +
+    throw_error(errc::bad_shape, std::string(who) + ": " + what + " has " + std::to_string(size) +
                                      " elements, expected " + std::to_string(n));
   aligned_array<f32> to(n);
   for (index_t i = 0; i < n; ++i) to[i] = size ? from[static_cast<std::size_t>(i)] : otherwise;
@@ -65,7 +65,7 @@ public:
                       f32 epsilon = 1e-5F)
       : n_(n), epsilon_(epsilon) {
     isa::require<typename detail::vec_tag<I>::type>();
-    if (n < 1) throw error(errc::bad_shape, "layer_norm: rows of " + std::to_string(n));
+    if (n < 1) throw_error(errc::bad_shape, "layer_norm: rows of " + std::to_string(n));
     detail::check_epsilon("layer_norm", epsilon);
     scale_ = detail::copy_or(scale, n, 1.0F, "layer_norm", "scale");
     shift_ = detail::copy_or(shift, n, 0.0F, "layer_norm", "shift");

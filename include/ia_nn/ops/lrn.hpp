@@ -39,14 +39,14 @@ public:
         scale_(o.alpha / static_cast<f32>(o.size < 1 ? 1 : o.size)) {
     isa::require<typename detail::vec_tag<I>::type>();
     if (channels < 1)
-      throw error(errc::bad_shape, "lrn: there are " + std::to_string(channels) + " channels");
+      throw_error(errc::bad_shape, "lrn: there are " + std::to_string(channels) + " channels");
     if (o.size < 1 || o.size > largest)
-      throw error(errc::bad_parameter, "lrn: size is " + std::to_string(o.size) +
+      throw_error(errc::bad_parameter, "lrn: size is " + std::to_string(o.size) +
                                            ", it must lie between 1 and " +
                                            std::to_string(largest));
     for (f32 const v : {o.alpha, o.beta, o.bias})
       if (!(v > -detail::infinity && v < detail::infinity))
-        throw error(errc::bad_parameter, "lrn: alpha, beta or bias is " + std::to_string(v));
+        throw_error(errc::bad_parameter, "lrn: alpha, beta or bias is " + std::to_string(v));
   }
 
   index_t channels() const noexcept { return channels_; }

@@ -48,7 +48,7 @@ public:
     bool nothing = false;
     for (move_axis const& a : axes) {
       if (a.extent < 0)
-        throw error(errc::bad_shape, "move: an extent is " + std::to_string(a.extent));
+        throw_error(errc::bad_shape, "move: an extent is " + std::to_string(a.extent));
       nothing = nothing || a.extent == 0;
       if (a.extent > 1)
         axis_[rank_++] = {a.extent, a.dst_stride * element_, a.src_stride * element_};
@@ -66,17 +66,17 @@ public:
     std::size_t const rank = extents.size();
     check_element(element_bytes, rank);
     if (start.size() != rank || count.size() != rank || step.size() != rank)
-      throw error(errc::bad_shape,
+      throw_error(errc::bad_shape,
                   "slice: start, count and step need " + std::to_string(rank) + " numbers each");
     move_axis axes[max_move_rank];
     index_t offset = 0, src = 1, dst = 1;
     for (std::size_t d = rank; d-- > 0;) {
       index_t const last = start[d] + (count[d] - 1) * step[d];
       if (step[d] == 0)
-        throw error(errc::bad_parameter, "slice: the step of axis " + std::to_string(d) + " is 0");
+        throw_error(errc::bad_parameter, "slice: the step of axis " + std::to_string(d) + " is 0");
       auto const inside = [&](index_t i) { return i >= 0 && i < extents[d]; };
       if (count[d] < 0 || (count[d] > 0 && !(inside(start[d]) && inside(last))))
-        throw error(errc::bad_shape, "slice: axis " + std::to_string(d) + ": elements " +
+        throw_error(errc::bad_shape, "slice: axis " + std::to_string(d) + ": elements " +
                                          std::to_string(start[d]) + " to " + std::to_string(last) +
                                          " of " + std::to_string(extents[d]));
       axes[d] = {count[d], dst, src * step[d]};
@@ -93,7 +93,7 @@ public:
     std::size_t const rank = extents.size();
     check_element(element_bytes, rank);
     if (permutation.size() != rank)
-      throw error(errc::bad_shape, "transpose: a permutation of " +
+      throw_error(errc::bad_shape, "transpose: a permutation of " +
                                        std::to_string(permutation.size()) + " axes for " +
                                        std::to_string(rank));
     index_t stride[max_move_rank];
@@ -105,7 +105,7 @@ public:
     for (std::size_t d = rank; d-- > 0;) {
       int const from = permutation[d];
       if (from < 0 || static_cast<std::size_t>(from) >= rank || (seen >> from & 1U) != 0)
-        throw error(errc::bad_parameter,
+        throw_error(errc::bad_parameter,
                     "transpose: axis " + std::to_string(from) + " does not exist or occurs twice");
       seen |= 1U << from;
       axes[d] = {extents[static_cast<std::size_t>(from)], dst, stride[from]};
@@ -153,10 +153,10 @@ private:
 
   static void check_element(index_t bytes, std::size_t rank) {
     if (bytes != 1 && bytes != 2 && bytes != 4 && bytes != 8)
-      throw error(errc::bad_parameter,
+      throw_error(errc::bad_parameter,
                   "move: elements of " + std::to_string(bytes) + " bytes, not 1, 2, 4 or 8");
     if (rank > static_cast<std::size_t>(max_move_rank))
-      throw error(errc::bad_parameter, "move: " + std::to_string(rank) + " axes, at most " +
+      throw_error(errc::bad_parameter, "move: " + std::to_string(rank) + " axes, at most " +
                                            std::to_string(max_move_rank) + " are possible");
   }
 
@@ -265,7 +265,7 @@ public:
     index_t all = 0, before = 0;
     for (index_t const n : extents) {
       if (n < 0 || outer < 0 || inner < 0)
-        throw error(errc::bad_shape, "concat: an extent is negative");
+        throw_error(errc::bad_shape, "concat: an extent is negative");
       all += n;
     }
     for (index_t s = 0; s < moves_.size(); ++s) {

@@ -34,21 +34,21 @@ public:
       : element_(element_bytes), item_(element_bytes), mode_(mode) {
     std::size_t rank = extents.size();
     if (element_bytes != 1 && element_bytes != 2 && element_bytes != 4 && element_bytes != 8)
-      throw error(errc::bad_parameter,
+      throw_error(errc::bad_parameter,
                   "pad: elements of " + std::to_string(element_bytes) + " bytes, not 1, 2, 4 or 8");
     if (rank > max_rank)
-      throw error(errc::bad_parameter, "pad: " + std::to_string(rank) + " axes, at most 6");
+      throw_error(errc::bad_parameter, "pad: " + std::to_string(rank) + " axes, at most 6");
     if (begin.size() != rank || end.size() != rank)
-      throw error(errc::bad_shape,
+      throw_error(errc::bad_shape,
                   "pad: begin and end need " + std::to_string(rank) + " numbers each");
     for (std::size_t d = 0; d < rank; ++d) {
       index_t const n = extents[d] + begin[d] + end[d];
       if (extents[d] < 0 || n < 0)
-        throw error(errc::bad_shape, "pad: axis " + std::to_string(d) + ": " +
+        throw_error(errc::bad_shape, "pad: axis " + std::to_string(d) + ": " +
                                          std::to_string(extents[d]) + " elements become " +
                                          std::to_string(n));
       if (extents[d] == 0 && n > 0 && mode != pad_mode::constant)
-        throw error(errc::bad_shape,
+        throw_error(errc::bad_shape,
                     "pad: axis " + std::to_string(d) + " has no elements to repeat");
     }
     // Inner axes that stay as they are make larger items.

@@ -76,7 +76,7 @@ public:
     window{}.check("pool", s.in);
     for (int d = 0; d < 3; ++d)
       if (s.out[d] < 1 || s.out[d] > index_t{1} << 30)
-        throw error(errc::bad_shape, "pool: the result has " + s.out.to_string() + " elements");
+        throw_error(errc::bad_shape, "pool: the result has " + s.out.to_string() + " elements");
     prepare(s.out);
     for (int d = 0; d < 3; ++d)
       for (index_t o = 0; o < out_[d]; ++o) {
@@ -146,10 +146,10 @@ private:
   void prepare(spatial const& out) {
     isa::require<typename detail::vec_tag<I>::type>();
     if (channels_ < 1 || channels_ > index_t{1} << 30)
-      throw error(errc::bad_shape, "pool: images have " + std::to_string(channels_) + " channels");
+      throw_error(errc::bad_shape, "pool: images have " + std::to_string(channels_) + " channels");
     index_t pixels = in_.depth * in_.height; // below 2^60
     if (pixels > INT32_MAX || (pixels *= in_.width) > INT32_MAX)
-      throw error(errc::bad_shape,
+      throw_error(errc::bad_shape,
                   "pool: an image of " + in_.to_string() + " has more than 2^31 - 1 pixels");
     out_ = out;
     for (int d = 0; d < 3; ++d) axis_[d] = aligned_array<reach>(out[d]);
@@ -163,7 +163,7 @@ private:
         most *= longest;
       }
       if (kind_ != pool_kind::max && most >= index_t{1} << 23)
-        throw error(errc::bad_shape, "pool: a window of " + std::to_string(most) +
+        throw_error(errc::bad_shape, "pool: a window of " + std::to_string(most) +
                                          " bytes: sums in 32 bits hold less than 2^23");
     }
   }

@@ -187,7 +187,7 @@ void reduce_along(tensor_view<T, Shape, Layout> const& y, reduction_node<Op, E, 
     if (!reduced) order[kept++] = d;
   }
   if (!fits)
-    throw error(errc::bad_shape, "reduction: the destination's shape " + y.extents().to_string() +
+    throw_error(errc::bad_shape, "reduction: the destination's shape " + y.extents().to_string() +
                                      " does not follow from the expression's " +
                                      extents_to_string(extent, rank));
   for (int d = 0, at = kept; d < rank; ++d)

@@ -156,7 +156,7 @@ public:
       : n_(n), inner_(inner), kind_(kind) {
     isa::require<typename detail::vec_tag<I>::type>();
     if (n < 1 || inner < 1)
-      throw error(errc::bad_shape, "softmax: rows of " + std::to_string(n) + " elements, " +
+      throw_error(errc::bad_shape, "softmax: rows of " + std::to_string(n) + " elements, " +
                                        std::to_string(inner) + " side by side");
   }
 

@@ -71,18 +71,18 @@ struct window {
     auto const text = [](index_t x) { return std::to_string(x); };
     for (int d = 0; d < 3; ++d) {
       if (in[d] < 1 || in[d] > most)
-        throw error(errc::bad_shape, at(d) + "the image has " + text(in[d]) + " elements");
+        throw_error(errc::bad_shape, at(d) + "the image has " + text(in[d]) + " elements");
       if (kernel[d] < 1 || kernel[d] > most)
-        throw error(errc::bad_parameter, at(d) + "the kernel has " + text(kernel[d]) + " elements");
+        throw_error(errc::bad_parameter, at(d) + "the kernel has " + text(kernel[d]) + " elements");
       if (stride[d] < 1 || stride[d] > most || dilation[d] < 1 || dilation[d] > most)
-        throw error(errc::bad_parameter, at(d) + "stride " + text(stride[d]) + " and dilation " +
+        throw_error(errc::bad_parameter, at(d) + "stride " + text(stride[d]) + " and dilation " +
                                              text(dilation[d]) + " must be at least 1");
       if (pad_begin[d] < -most || pad_begin[d] > most || pad_end[d] < -most || pad_end[d] > most)
-        throw error(errc::bad_parameter, at(d) + "padding " + text(pad_begin[d]) + ", " +
+        throw_error(errc::bad_parameter, at(d) + "padding " + text(pad_begin[d]) + ", " +
                                              text(pad_end[d]) + " is out of range");
       index_t const padded = pad_begin[d] + in[d] + pad_end[d];
       if (padded < reach(d))
-        throw error(errc::bad_shape, at(d) + "the kernel reaches over " + text(reach(d)) +
+        throw_error(errc::bad_shape, at(d) + "the kernel reaches over " + text(reach(d)) +
                                          " elements, the padded image has " + text(padded));
     }
   }
@@ -122,11 +122,11 @@ struct conv_shape {
     auto const text = [](index_t x) { return std::to_string(x); };
     constexpr index_t most = index_t{1} << 30;
     if (channels < 1 || filters < 1 || channels > most || filters > most)
-      throw error(errc::bad_shape, std::string(who) + ": " + text(channels) + " channels to " +
+      throw_error(errc::bad_shape, std::string(who) + ": " + text(channels) + " channels to " +
                                        text(filters) +
                                        " filters: there must be at least 1 of each");
     if (groups < 1 || channels % groups != 0 || filters % groups != 0)
-      throw error(errc::bad_shape, std::string(who) + ": " + text(groups) +
+      throw_error(errc::bad_shape, std::string(who) + ": " + text(groups) +
                                        " groups do not divide " + text(channels) +
                                        " channels and " + text(filters) + " filters");
     win.check(who, in);

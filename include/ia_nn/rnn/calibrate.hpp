@@ -23,11 +23,11 @@ public:
   template <class Weights>
   void observe(rnn<Weights> const& model, rnn_call<f32, f32> const& c, workspace_view scratch) {
     if (model.layers_count() != static_cast<index_t>(ranges_.size()))
-      throw error(errc::bad_parameter, "rnn_calibration: the model has " +
+      throw_error(errc::bad_parameter, "rnn_calibration: the model has " +
                                            std::to_string(model.layers_count()) +
                                            " layers, expected " + std::to_string(ranges_.size()));
     if (model.options().residual || !c.dst)
-      throw error(errc::bad_parameter, "rnn_calibration: a model without residuals and a "
+      throw_error(errc::bad_parameter, "rnn_calibration: a model without residuals and a "
                                        "destination are needed to see hidden states");
     model.check(c, scratch);
     using I = typename Weights::isa_type;
@@ -50,7 +50,7 @@ public:
   template <byte_element A> rnn_quantization quantization(index_t layer) const {
     auto const& r = ranges_.at(static_cast<std::size_t>(layer));
     if (!r.seen)
-      throw error(errc::bad_parameter,
+      throw_error(errc::bad_parameter,
                   "rnn_calibration: layer " + std::to_string(layer) + " has seen no data");
     rnn_quantization q;
     q.input = rnn_quantization_of<A>(r.input);
@@ -81,8 +81,8 @@ std::vector<rnn_layer_error> compare_layers(rnn<Reference> const& reference,
   reference.check(c, scratch);
   other.check(c, scratch);
   if (reference.layers_count() != other.layers_count() || reference.output() != other.output())
-    throw error(errc::bad_shape, "compare_layers: the models differ in layers or outputs");
-  if (!c.dst) throw error(errc::bad_pointer, "compare_layers: a destination is needed");
+    throw_error(errc::bad_shape, "compare_layers: the models differ in layers or outputs");
+  if (!c.dst) throw_error(errc::bad_pointer, "compare_layers: a destination is needed");
   std::vector<std::vector<f32>> outputs;
   index_t const rows = c.time * c.batch;
   reference.run(c, scratch, sequential{},

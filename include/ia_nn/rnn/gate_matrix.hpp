@@ -49,7 +49,7 @@ public:
             for (index_t i = 0; i < k; ++i) {
               f32 const w = get(i, g, unit), size = w < 0 ? -w : w;
               if (!(size <= 3.4e38F))
-                throw error(errc::bad_parameter, "a weight that is to be quantized is not finite");
+                throw_error(errc::bad_parameter, "a weight that is to be quantized is not finite");
               extreme = size > extreme ? size : extreme;
             }
             f32 const s = column_scale(extreme);

@@ -35,7 +35,7 @@ struct rnn_quantization {
     constexpr s32 middle = detail::middle_of<A>;
     quantization const unit{1.0F / 127.0F, middle}; // 127 steps on either side of zero, for u8 too
     if (projects && !bounded)
-      throw error(errc::bad_parameter,
+      throw_error(errc::bad_parameter,
                   name + ": an 8-bit layer with a projection needs a cell that is bounded");
     if (dynamic) {
       hidden = bounded && !projects ? unit : quantization{0, middle};
@@ -44,12 +44,12 @@ struct rnn_quantization {
     }
     auto const check = [&](quantization const& a, char const* what) {
       if (!(a.scale > 0) || !(a.scale < 3.4e38F) || !(1 / a.scale < 3.4e38F))
-        throw error(errc::bad_parameter,
+        throw_error(errc::bad_parameter,
                     name + ": the scale of " + what + " is " + std::to_string(a.scale) +
                         ", it must be positive and finite; calibrate the layer "
                         "or choose dynamic quantization");
       if (a.zero_point < detail::lowest_byte<A> || a.zero_point > detail::highest_byte<A>)
-        throw error(errc::bad_parameter, name + ": the zero point of " + what + " is " +
+        throw_error(errc::bad_parameter, name + ": the zero point of " + what + " is " +
                                              std::to_string(a.zero_point) + ", outside of " +
                                              name_of<A>());
     };

@@ -67,16 +67,16 @@ public:
   /// `layers`: [layer][direction].
   rnn(std::vector<Weights> layers, rnn_options const& o)
       : weights_(std::move(layers)), options_(o) {
-    if (weights_.empty()) throw error(errc::bad_shape, "rnn: no layers");
+    if (weights_.empty()) throw_error(errc::bad_shape, "rnn: no layers");
     if (o.max_time < 1 || o.max_batch < 1)
-      throw error(errc::bad_shape, "rnn: max_time is " + std::to_string(o.max_time) +
+      throw_error(errc::bad_shape, "rnn: max_time is " + std::to_string(o.max_time) +
                                        " and max_batch is " + std::to_string(o.max_batch) +
                                        ", both must be at least 1");
     if (o.workers < 1)
-      throw error(errc::bad_parameter,
+      throw_error(errc::bad_parameter,
                   "rnn: workers is " + std::to_string(o.workers) + ", must be at least 1");
     if (static_cast<index_t>(weights_.size()) % directions() != 0)
-      throw error(errc::bad_shape, "rnn: " + std::to_string(weights_.size()) +
+      throw_error(errc::bad_shape, "rnn: " + std::to_string(weights_.size()) +
                                        " weights for layers of two directions");
     for (index_t l = 0; l < layers_count(); ++l)
       for (index_t d = 0; d < directions(); ++d) check_layer(l, d);
@@ -127,7 +127,7 @@ public:
   template <element X, element Y>
   void check(rnn_call<X, Y> const& c, workspace_view scratch) const {
     auto const fail = [&](errc code, std::string const& what) {
-      throw error(code, weights(0).name() + ": " + what);
+      throw_error(code, weights(0).name() + ": " + what);
     };
     if (c.time < 0 || c.batch < 0 || c.time > options_.max_time || c.batch > options_.max_batch)
       fail(errc::bad_shape, "T is " + std::to_string(c.time) + " and N is " +
@@ -204,19 +204,19 @@ private:
     Weights const& w = weights(l, d);
     index_t const expected = l == 0 ? weights(0).input() : width(l - 1);
     if (w.input() != expected)
-      throw error(errc::bad_shape, w.name() + ": layer " + std::to_string(l) +
+      throw_error(errc::bad_shape, w.name() + ": layer " + std::to_string(l) +
                                        " has I = " + std::to_string(w.input()) +
                                        ", the layer before it gives " + std::to_string(expected));
     if (w.output() != weights(l, 0).output() || w.hidden() != weights(l, 0).hidden())
-      throw error(errc::bad_shape,
+      throw_error(errc::bad_shape,
                   w.name() + ": the directions of layer " + std::to_string(l) + " differ in size");
     if (w.hidden() != weights(0).hidden() || w.output() != weights(0).output())
-      throw error(errc::bad_shape, w.name() + ": layer " + std::to_string(l) +
+      throw_error(errc::bad_shape, w.name() + ": layer " + std::to_string(l) +
                                        " has H = " + std::to_string(w.hidden()) +
                                        ", the first one " + std::to_string(weights(0).hidden()) +
                                        ": states are one array, chain two models instead");
     if (options_.residual && l > 0 && w.input() != width(l))
-      throw error(errc::bad_shape, w.name() + ": a residual needs as many outputs as inputs");
+      throw_error(errc::bad_shape, w.name() + ": a residual needs as many outputs as inputs");
   }
 
   // So many steps that the input product has enough rows to be fast and its result stays in cache.

@@ -32,7 +32,7 @@ public:
   explicit rnn_stream(rnn<Weights> const& model)
       : model_(&model), tiny_(model.options().denormal == denormals::flush ? 0x1p-50F : 0.0F) {
     if (model.options().direction != rnn_direction::forward)
-      throw error(errc::bad_parameter,
+      throw_error(errc::bad_parameter,
                   model.weights(0).name() + ": a stream goes forward, the model does not");
     index_t bytes = 0;
     for (index_t l = 0; l < model.layers_count(); ++l)

@@ -67,7 +67,7 @@ public:
       index_t const row = detail::source_gate<Order>(G, g) * H + unit;
       return w[static_cast<std::size_t>(Order::transposed ? k * G * H + row : row * depth + k)];
     };
-    try {
+    IA_NN_TRY {
       input_matrix_ = matrix(input(), H, G, [&](index_t k, int g, index_t unit) {
         return at(s.w_input, k, g, unit, input());
       });
@@ -82,7 +82,8 @@ public:
         projection_ = matrix(H, R, 1, [&](index_t k, int, index_t unit) {
           return s.projection[static_cast<std::size_t>(unit * H + k)];
         });
-    } catch (error const& e) {
+    }
+    IA_NN_CATCH(error const& e) {
       fail(e.code(), std::string(e.what()).substr(7)); // behind "ia_nn: "
     }
     bias_ = aligned_array<f32>(input_matrix_.columns());
@@ -162,7 +163,7 @@ public:
 
 private:
   [[noreturn]] void fail(errc code, std::string const& sentence) const {
-    throw error(code, name_ + " (" + Cell::name + "): " + sentence);
+    throw_error(code, name_ + " (" + Cell::name + "): " + sentence);
   }
   static bool has_extra_bias(rnn_source const& s) noexcept {
     return traits::recurrent_bias(2) && traits::gates == 3 && s.b_recurrent.empty() &&

@@ -45,11 +45,11 @@ public:
     isa::require<I>();
     detail::check_positive("batch_norm_training", "channels", o.channels);
     if (!(o.epsilon >= 0) || !(o.epsilon < 1e30F))
-      throw error(errc::bad_parameter, "batch_norm_training: epsilon is " +
+      throw_error(errc::bad_parameter, "batch_norm_training: epsilon is " +
                                            std::to_string(o.epsilon) +
                                            ", must be a number that is not negative");
     if (!(o.momentum >= 0 && o.momentum <= 1))
-      throw error(errc::bad_parameter, "batch_norm_training: momentum is " +
+      throw_error(errc::bad_parameter, "batch_norm_training: momentum is " +
                                            std::to_string(o.momentum) + ", must be within [0, 1]");
   }
 

@@ -72,12 +72,12 @@ template <executor E, class F> void run_tasks(E& e, int workers, index_t n, F co
 
 inline void check_positive(char const* who, char const* what, index_t n) {
   if (n < 1)
-    throw error(errc::bad_shape, std::string(who) + ": " + what + " is " + std::to_string(n) +
+    throw_error(errc::bad_shape, std::string(who) + ": " + what + " is " + std::to_string(n) +
                                      ", must be at least 1");
 }
 inline void check_workers(char const* who, int workers) {
   if (workers < 1)
-    throw error(errc::bad_parameter, std::string(who) + ": workers is " + std::to_string(workers) +
+    throw_error(errc::bad_parameter, std::string(who) + ": workers is " + std::to_string(workers) +
                                          ", must be at least 1");
 }
 /// Bytes for n f32, as whole cache lines.

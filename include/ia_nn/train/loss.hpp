@@ -60,7 +60,7 @@ public:
   template <std::integral Label> void check_labels(Label const* labels, index_t rows) const {
     for (index_t r = 0; r < rows; ++r)
       if (!is_valid(labels[r]))
-        throw error(errc::bad_parameter, "cross_entropy: label " + std::to_string(labels[r]) +
+        throw_error(errc::bad_parameter, "cross_entropy: label " + std::to_string(labels[r]) +
                                              " of row " + std::to_string(r) + " is not one of " +
                                              std::to_string(o_.classes) + " classes");
   }

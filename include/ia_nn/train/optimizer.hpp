@@ -18,13 +18,13 @@ namespace detail {
 
 inline void check_rate(char const* who, char const* what, double value) {
   if (!(value >= 0 && value < 1e30))
-    throw error(errc::bad_parameter, std::string(who) + ": " + what + " is " +
+    throw_error(errc::bad_parameter, std::string(who) + ": " + what + " is " +
                                          std::to_string(value) +
                                          ", must be a number that is not negative");
 }
 inline void check_share(char const* who, char const* what, double value, bool one_is_right) {
   if (!(value >= 0 && (value < 1 || (one_is_right && value == 1))))
-    throw error(errc::bad_parameter, std::string(who) + ": " + what + " is " +
+    throw_error(errc::bad_parameter, std::string(who) + ": " + what + " is " +
                                          std::to_string(value) + ", must be within [0, 1" +
                                          (one_is_right ? "]" : ")"));
 }
@@ -50,7 +50,7 @@ public:
   /// For set-up. Errors: errc::bad_shape if the list has another number of elements.
   void check(parameter_list const& list) const {
     if (list.elements() != elements_)
-      throw error(errc::bad_shape, std::string(Derived::name) + ": the parameters have " +
+      throw_error(errc::bad_shape, std::string(Derived::name) + ": the parameters have " +
                                        std::to_string(list.elements()) + " elements, the state " +
                                        std::to_string(elements_));
   }
@@ -78,7 +78,7 @@ public:
 protected:
   explicit optimizer(index_t elements) : elements_(elements) {
     if (elements < 0)
-      throw error(errc::bad_shape,
+      throw_error(errc::bad_shape,
                   std::string(Derived::name) + ": " + std::to_string(elements) + " elements");
   }
   std::vector<f32> new_state() const {

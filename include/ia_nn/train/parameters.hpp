@@ -23,16 +23,16 @@ public:
   /// Errors: errc::bad_parameter for an empty name or one that is taken, errc::bad_shape if the
   /// gradient has another number of elements, errc::overlap if value and gradient share memory.
   void add(std::string name, std::span<f32> value, std::span<f32> gradient) {
-    if (name.empty()) throw error(errc::bad_parameter, "parameter_list: a parameter has no name");
+    if (name.empty()) throw_error(errc::bad_parameter, "parameter_list: a parameter has no name");
     if (find(name))
-      throw error(errc::bad_parameter, "parameter_list: there are two parameters '" + name + "'");
+      throw_error(errc::bad_parameter, "parameter_list: there are two parameters '" + name + "'");
     if (value.size() != gradient.size())
-      throw error(errc::bad_shape, "parameter_list: '" + name + "' has " +
+      throw_error(errc::bad_shape, "parameter_list: '" + name + "' has " +
                                        std::to_string(value.size()) + " elements, its gradient " +
                                        std::to_string(gradient.size()));
     auto const bytes = static_cast<index_t>(value.size_bytes());
     if (overlaps(value.data(), bytes, gradient.data(), bytes))
-      throw error(errc::overlap, "parameter_list: '" + name + "' overlaps its gradient");
+      throw_error(errc::overlap, "parameter_list: '" + name + "' overlaps its gradient");
     elements_ += static_cast<index_t>(value.size());
     entries_.push_back({static_cast<std::string&&>(name), value, gradient});
   }
