@@ -256,8 +256,7 @@ private:
     std::vector<A> const as(weights.begin(), weights.end());
     using packed = typename held::product_type::weights;
     list<K>().push_back({typename held::product_type(rows, l.units(), k, workers),
-                         packed(transposed(matrix(as.data(), l.units(), k)),
-                                held::product_type::terms),
+                         packed(transposed(matrix(as.data(), l.units(), k))),
                          static_cast<aligned_array<f32>&&>(bias)});
     need<held>(l, list<K>().back().product.workspace_bytes(), rows * k);
   }
