@@ -43,7 +43,7 @@ public:
   ours_gemm(long m, long n, long k, A const* a, B const* b, C* c, int threads)
       : a_(a), b_(b), c_(c), pool_(threads), plan_(m, n, k, threads),
         scratch_(packs ? plan_.workspace_bytes_unpacked() : plan_.workspace_bytes()) {
-    if constexpr (!packs) weights_ = make_weights(ia_nn::matrix(b, k, n));
+    if constexpr (!packs) weights_ = typename plan::weights(ia_nn::matrix(b, k, n));
   }
 
   void operator()() {
@@ -54,21 +54,13 @@ public:
   }
 
 private:
-  using weights = typename plan::weights;
-  template <class View> static weights make_weights(View const& b) {
-    if constexpr (std::is_same_v<typename Kind::policy, ia_nn::bf16_parts<2>> ||
-                  std::is_same_v<typename Kind::policy, ia_nn::bf16_parts<3>>)
-      return weights(b, plan::terms);
-    else return weights(b);
-  }
-
   A const* a_;
   B const* b_;
   C* c_;
   ia_nn::thread_pool pool_;
   plan plan_;
   ia_nn::workspace scratch_;
-  weights weights_;
+  typename plan::weights weights_;
 };
 
 template <class Isa, class A, class B, class C, class Kind>

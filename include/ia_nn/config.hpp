@@ -20,12 +20,17 @@
 #define IA_NN_UNROLL IA_NN_PRAGMA(GCC unroll 64) // clang honours this spelling too
 #define IA_NN_ROLLED IA_NN_PRAGMA(GCC unroll 1)  // clang would unroll full register tiles and spill
 
-// Checks of preconditions inside `run`: on with -DIA_NN_CHECKED (the tests), else the compiler may
-// assume nothing and no code is made.
+// A precondition inside `run` that is always checked: a comparison for each call that stands between
+// a mistake and foreign memory.
+#define IA_NN_REQUIRE(condition)                                                                   \
+  (IA_NN_LIKELY(condition)                                                                         \
+       ? static_cast<void>(0)                                                                      \
+       : ::ia_nn::checked::assertion_failed(#condition, __FILE__, __LINE__))
+
+// The other preconditions inside `run`: checked with -DIA_NN_CHECKED (the tests), else the compiler
+// may assume nothing and no code is made.
 #if defined(IA_NN_CHECKED)
-#define IA_NN_ASSERT(condition)                                                                    \
-  ((condition) ? static_cast<void>(0)                                                              \
-               : ::ia_nn::checked::assertion_failed(#condition, __FILE__, __LINE__))
+#define IA_NN_ASSERT(condition) IA_NN_REQUIRE(condition)
 #else
 #define IA_NN_ASSERT(condition) static_cast<void>(0)
 #endif
@@ -86,12 +91,15 @@
   IA_NN_PRAGMA(pop_macro("lines")) IA_NN_PRAGMA(pop_macro("max")) IA_NN_PRAGMA(pop_macro("min"))   \
   IA_NN_PRAGMA(pop_macro("near")) IA_NN_PRAGMA(pop_macro("slots"))
 
-#if defined(IA_NN_CHECKED)
 extern "C" int printf(char const*, ...);
-namespace ia_nn::checked {
-[[noreturn]] inline void assertion_failed(char const* text, char const* file, int line) {
+namespace ia_nn {
+inline namespace IA_NN_ABI {
+namespace checked {
+[[noreturn, gnu::cold]] IA_NN_NOINLINE inline void assertion_failed(char const* text,
+                                                                    char const* file, int line) {
   printf("ia_nn: precondition violated: %s (%s:%d)\n", text, file, line);
   __builtin_abort();
 }
-} // namespace ia_nn::checked
-#endif
+} // namespace checked
+} // namespace IA_NN_ABI
+} // namespace ia_nn

@@ -98,25 +98,31 @@ TEST_CASE("calls with operands that do not fit are refused", "[gemm][errors]") {
   REQUIRE_ERROR(check(a.data(), v, c.data(), n, ws), errc::bad_shape, "(5, 5), expected (4, 5)");
   v = w.view(), v.n = n + 1;
   REQUIRE_ERROR(check(a.data(), v, c.data(), n, ws), errc::bad_shape, "(4, 6), expected (4, 5)");
-  v = w.view(), v.parts = 2;
-  REQUIRE_ERROR(check(a.data(), v, c.data(), n, ws), errc::bad_parameter, "2 terms, expected 1");
 
   // One row may have any distance to the next.
   G const row(1, n, k);
   REQUIRE_NOTHROW(row.check({a.data(), k, 1}, w, c.data(), 0, ws));
 }
 
-TEST_CASE("weights with and without scales are not confused", "[gemm][errors]") {
-  using scaled = gemm<I, f32, s8, f32, grouped>;
-  using plain = gemm<I, f32, s8, f32>;
-  exact_buffer<s8> b(4 * 5);
-  exact_buffer<f32> s(2 * 5);
-  auto const with = pack_for<scaled, grouped>(b.data(), 4, 5, 5, 1, {s.data(), 2});
-  auto const without = pack_for<plain, standard>(b.data(), 4, 5, 5, 1);
-  REQUIRE_NOTHROW(scaled(3, 5, 4).check_weights(with));
-  REQUIRE_NOTHROW(plain(3, 5, 4).check_weights(without));
-  REQUIRE_ERROR([&] { scaled(3, 5, 4).check_weights(without); }, errc::bad_parameter, "grouped");
-  REQUIRE_ERROR([&] { plain(3, 5, 4).check_weights(with); }, errc::bad_parameter, "grouped");
+// Weights of another element type, tile, number of terms, or with or without scales are of another
+// type.
+template <class G, class W>
+constexpr bool takes = std::convertible_to<typename W::weights const&, typename G::weights_view>;
+template <ia_nn::isa::tag J, bool Tiles> constexpr bool keeps_weights_apart() {
+  using plain = gemm<J, f32, f32, f32>;
+  using two = gemm<J, f32, f32, f32, ia_nn::bf16_parts<2>>;
+  using three = gemm<J, f32, f32, f32, ia_nn::bf16_parts<3>>;
+  using narrow = gemm<J, bf16, bf16, f32>;
+  using bytes = gemm<J, f32, s8, f32>;
+  using scaled = gemm<J, f32, s8, f32, grouped>;
+  return takes<two, two> && takes<scaled, scaled> && takes<two, plain> == !Tiles &&
+         takes<two, three> == !Tiles && takes<three, two> == !Tiles && !takes<two, narrow> &&
+         !takes<narrow, two> && !takes<scaled, bytes> && !takes<bytes, scaled>;
+}
+TEST_CASE("weights of other products are of other types", "[gemm][errors]") {
+  static_assert(keeps_weights_apart<I, false>());
+  if constexpr (contains<ia_nn::isa::amx, ia_nn::isa::compiled>)
+    static_assert(keeps_weights_apart<ia_nn::isa::amx, true>());
 }
 
 TEST_CASE("products of tensors that do not fit are refused", "[matmul][errors]") {

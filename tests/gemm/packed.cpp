@@ -12,12 +12,13 @@ namespace {
 using ia_nn::errc;
 using ia_nn::matrix;
 using ia_nn::packed_matrix;
+using ia_nn::packing;
 using ia_nn::panel;
 using ia_nn::transposed;
 
 // Element (k, n) of part `part` as the picture in panel.hpp places it.
-template <class T, int Nr, int Kr>
-T placed(ia_nn::packed_view<T, panel<Nr, Kr>> const& v, index_t k, index_t n, int part = 0) {
+template <class T, int Nr, int Kr, packing Form>
+T placed(ia_nn::packed_view<T, panel<Nr, Kr>, Form> const& v, index_t k, index_t n, int part = 0) {
   index_t const in_panel = (k / Kr * Nr + n % Nr) * Kr + k % Kr;
   return v.data[part * v.part_stride() + n / Nr * v.stride() + in_panel];
 }
@@ -29,7 +30,7 @@ template <class T, int Nr, int Kr> void check_layout(index_t k, index_t n, rando
   using weights = packed_matrix<T, panel<Nr, Kr>>;
   weights const w(matrix(b.data(), k, n));
   auto const v = w.view();
-  REQUIRE((v.k == k && v.n == n && v.parts == 1 && v.group == 0));
+  REQUIRE((v.k == k && v.n == n && v.group == 0));
   REQUIRE(ia_nn::is_aligned(v.data, 64));
   index_t const depth = panel<Nr, Kr>::template k_padded<T>(k);
   REQUIRE(depth >= k);
@@ -97,20 +98,22 @@ TEST_CASE("f32 weights are rounded to bf16, or split into terms that add up", "[
   constexpr index_t k = 33, n = 40;
   exact_buffer<f32> b(k * n);
   r.fill(b.data(), b.size());
-  using weights = packed_matrix<bf16, panel<32, 2>>;
-  weights const one(matrix(b.data(), k, n)), two(matrix(b.data(), k, n), 2), three(matrix(b.data(), k, n), 3);
+  auto const source = matrix(b.data(), k, n);
+  packed_matrix<bf16, panel<32, 2>> const one(source);
+  packed_matrix<bf16, panel<32, 2>, packing{.terms = 2}> const two(source);
+  packed_matrix<bf16, panel<32, 2>, packing{.terms = 3}> const three(source);
   for (index_t q = 0; q < k; ++q)
     for (index_t j = 0; j < n; ++j) {
       f32 const x = b[q * n + j];
       REQUIRE(placed(one.view(), q, j).bits == bf16(x).bits);
-      auto const sum = [&](weights const& w, int parts) {
+      auto const sum = [&](auto const& w) {
         double s = 0;
-        for (int p = 0; p < parts; ++p) s += static_cast<double>(static_cast<f32>(placed(w.view(), q, j, p)));
+        for (int p = 0; p < w.form.terms; ++p) s += static_cast<double>(static_cast<f32>(placed(w.view(), q, j, p)));
         return s;
       };
       double const magnitude = std::fabs(static_cast<double>(x));
-      REQUIRE(std::fabs(sum(two, 2) - static_cast<double>(x)) <= magnitude * 0x1p-16);
-      REQUIRE(std::fabs(sum(three, 3) - static_cast<double>(x)) <= magnitude * 0x1p-24);
+      REQUIRE(std::fabs(sum(two) - static_cast<double>(x)) <= magnitude * 0x1p-16);
+      REQUIRE(std::fabs(sum(three) - static_cast<double>(x)) <= magnitude * 0x1p-24);
     }
 }
 
@@ -121,14 +124,14 @@ TEST_CASE("scales of groups lie beside their panels", "[gemm][packed]") {
   exact_buffer<f32> s(groups * n);
   r.fill(b.data(), b.size());
   r.fill(s.data(), s.size());
-  packed_matrix<s8, panel<nr, 1>> const w(matrix(b.data(), k, n), matrix(s.data(), groups, n), group);
+  packed_matrix<s8, panel<nr, 1>, packing{.scaled = true}> const w(matrix(b.data(), k, n), matrix(s.data(), groups, n), group);
   REQUIRE(w.view().group == group);
   for (index_t g = 0; g < groups; ++g)
     for (index_t j = 0; j < n; ++j)
       REQUIRE(w.view().scales[(j / nr * groups + g) * nr + j % nr] == s[g * n + j]);
 }
 
-TEST_CASE("packed weights move, and are empty before", "[gemm][packed]") {
+TEST_CASE("packed weights move, and are empty before and after", "[gemm][packed]") {
   random r(93);
   exact_buffer<f32> b(6 * 7);
   r.fill(b.data(), b.size());
@@ -144,6 +147,7 @@ TEST_CASE("packed weights move, and are empty before", "[gemm][packed]") {
   REQUIRE((assigned.view().data == nullptr && assigned.k() == 0 && assigned.bytes() == 0));
   assigned = std::move(moved);
   REQUIRE((assigned.view().data == data && assigned.k() == 6 && assigned.n() == 7));
+  REQUIRE((moved.view().data == nullptr && moved.k() == 0 && moved.bytes() == 0));
 }
 
 TEST_CASE("stored weights are viewed without copying and multiply as before", "[gemm][packed]") {
@@ -159,7 +163,7 @@ TEST_CASE("stored weights are viewed without copying and multiply as before", "[
       bytes const file = stored(w);
       auto const v = G::weights::view_stored(file.data(), file.size());
       REQUIRE(reinterpret_cast<std::byte const*>(v.data) == file.data() + 64);
-      REQUIRE((v.k == p.k && v.n == p.n && v.group == group && v.parts == w.view().parts));
+      REQUIRE((v.k == p.k && v.n == p.n && v.group == group));
       G const plan(p.m, p.n, p.k);
       exact_buffer<C> a(p.m * p.n), b(p.m * p.n);
       ia_nn::workspace scratch(plan.workspace_bytes());
@@ -212,9 +216,9 @@ TEST_CASE("stored weights that are damaged or foreign are refused", "[gemm][pack
   REQUIRE_ERROR((viewing<packed_matrix<s8, panel<16, 2>>>(good, good.size())), errc::bad_file,
                 "another register tile");
   // magic 8, type nr kr parts, k n group payload_bytes, checksum
-  for (std::int64_t parts : {0, 4, 1000000}) {
-    file = changed(20, parts, 4);
-    REQUIRE_ERROR(viewing(file, file.size()), errc::bad_file, "impossible extents");
+  for (std::int64_t terms : {0, 2, 4, 1000000}) {
+    file = changed(20, terms, 4);
+    REQUIRE_ERROR(viewing(file, file.size()), errc::bad_file, "terms, expected 1");
   }
   std::int64_t const huge = std::int64_t{1} << 62;
   for (index_t field : {24, 32})
@@ -278,15 +282,10 @@ TEST_CASE("what cannot be packed is refused", "[gemm][packed][errors]") {
   exact_buffer<f32> b(12);
   exact_buffer<s8> q(12);
   using f32_weights = packed_matrix<f32, panel<4, 1>>;
-  using bf16_weights = packed_matrix<bf16, panel<4, 2>>;
-  using grouped_weights = packed_matrix<s8, panel<4, 1>>;
+  using grouped_weights = packed_matrix<s8, panel<4, 1>, packing{.scaled = true}>;
   REQUIRE_ERROR([&] { f32_weights(matrix(b.data(), 0, 4)); }, errc::bad_shape, "nothing to pack");
   REQUIRE_ERROR([&] { f32_weights(matrix(b.data(), 4, 0)); }, errc::bad_shape, "nothing to pack");
   REQUIRE_ERROR([&] { f32_weights(matrix(static_cast<f32*>(nullptr), 3, 4)); }, errc::bad_pointer, "null");
-  REQUIRE_ERROR([&] { f32_weights(matrix(b.data(), 3, 4), 2); }, errc::bad_parameter, "parts");
-  REQUIRE_ERROR([&] { bf16_weights(matrix(b.data(), 3, 4), 0); }, errc::bad_parameter, "parts");
-  REQUIRE_ERROR([&] { bf16_weights(matrix(b.data(), 3, 4), 4); }, errc::bad_parameter, "parts");
-  REQUIRE_NOTHROW(bf16_weights(matrix(b.data(), 3, 4), 3));
   auto const scales = [&](index_t rows, index_t columns) { return matrix(b.data(), rows, columns); };
   auto const source = matrix(q.data(), 3, 4);
   REQUIRE_ERROR([&] { grouped_weights(source, scales(1, 4), 0); }, errc::bad_parameter, "group of 0");

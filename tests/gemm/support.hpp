@@ -75,8 +75,6 @@ typename G::weights pack_for(B const* b, index_t k, index_t n, index_t k_stride,
   if constexpr (std::same_as<Policy, grouped>)
     return typename G::weights(
         view, ia_nn::matrix(scales.data, ia_nn::ceil_div(k, scales.group), n), scales.group);
-  else if constexpr (std::same_as<typename G::weights::view_type::value_type, bf16>)
-    return typename G::weights(view, parts_of<Policy>);
   else return typename G::weights(view);
 }
 

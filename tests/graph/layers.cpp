@@ -107,16 +107,17 @@ struct precise {
 };
 
 TEST_CASE("precision of layers", "[graph]") {
-  REQUIRE(ready());
   problem const p = problem_of<precise>(6, 5);
-  call const mixed = run<precise>(p, {.max_batch = 5});
-  // One layer's operands are rounded to bf16, 2^-9 each; the others are near f32.
-  double const d = distance(mixed.out[0], p.expected[0]);
-  CHECK(d <= 0.02);
-  CHECK(d > 1e-5);
-  call const narrow =
-      run<precise, native<ia_nn::isa::native, ia_nn::bf16>>(p, {.max_batch = 5});
-  CHECK(same_bits(mixed, narrow)); // every layer says what it wants
+  for_each_isa([&](auto tag) {
+    using I = decltype(tag);
+    call const mixed = run<precise, native<I>>(p, {.max_batch = 5});
+    // One layer's operands are rounded to bf16, 2^-9 each; the others are near f32.
+    double const d = distance(mixed.out[0], p.expected[0]);
+    CHECK(d <= 0.02);
+    CHECK(d > 1e-5);
+    call const narrow = run<precise, native<I, ia_nn::bf16>>(p, {.max_batch = 5});
+    CHECK(same_bits(mixed, narrow)); // every layer says what it wants
+  });
 }
 
 template <class Net> void check_team(std::uint64_t seed) {

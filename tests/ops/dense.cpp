@@ -161,11 +161,6 @@ TEST_CASE("dense refuses what does not fit", "[ops][dense][errors]") {
   tensor<f32, dynamic> none(0, 5);
   REQUIRE(code([&] { layer(none, five, {3, 1}); }) == static_cast<int>(errc::bad_shape));
   REQUIRE(code([&] { layer(layer::weights(), nullptr, {3, 1}); }) == static_cast<int>(errc::bad_shape));
-  // Weights without the scales that the policy wants.
-  using scaled = ia_nn::dense<ia_nn::isa::scalar, f32, s8, f32, ia_nn::grouped>;
-  tensor<s8, dynamic> q(4, 5);
-  REQUIRE(code([&] { scaled(scaled::weights(q.view()), nullptr, {3, 1}); }) ==
-          static_cast<int>(errc::bad_parameter));
 }
 
 namespace {

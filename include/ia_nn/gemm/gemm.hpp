@@ -49,12 +49,10 @@ class gemm {
 public:
   using isa_type = I;
   /// Owned packed B, and a view of it.
-  using weights = packed_matrix<typename main_kernel::b_type, typename main_kernel::panel_type>;
+  using weights = typename select::weights;
   using weights_view = typename weights::view_type;
   using accumulator = typename main_kernel::acc;
   using shape_type = shape<M, N, K>;
-  /// bf16 terms that packed weights must be split into: packed_matrix's `parts`.
-  static constexpr int terms = select::parts;
 
   /// For at most `workers` concurrent workers.
   explicit gemm(shape_type const& mnk, int workers = 1, gemm_options const& options = {})
@@ -106,7 +104,7 @@ public:
   index_t workspace_bytes() const noexcept { return workers_ * worker_bytes_; }
   /// Bytes of workspace for `run_unpacked`.
   index_t workspace_bytes_unpacked() const noexcept {
-    return workspace_bytes() + detail::packed_extent<b_type, panel_type>(k(), n(), 0, parts).total;
+    return workspace_bytes() + packed_extent(k(), n(), 0).total;
   }
 
   /// Checks what one call is given; for set-up. Errors: errc::bad_pointer (null operands),
@@ -116,7 +114,7 @@ public:
              workspace_view scratch) const {
     check_operands(a, c, ldc);
     check_weights(b);
-    if (overlaps(c, c_bytes(ldc), b.data, b.parts * b.part_stride() *
+    if (overlaps(c, c_bytes(ldc), b.data, parts * b.part_stride() *
                                               static_cast<index_t>(sizeof(b_type))))
       throw_error(errc::overlap, "gemm: the destination overlaps the weights");
     static_cast<void>(scratch.require(workspace_bytes()));
@@ -145,13 +143,13 @@ public:
                  index_t b_stride, C* c, index_t ldc, index_t c_stride, Epilogue const& epilogue,
                  workspace_view scratch, E&& e = {}) const noexcept {
     if (m() == 0 || batch <= 0) return;
-    IA_NN_ASSERT(a.data && b.data && c && scratch.size >= workspace_bytes());
-    IA_NN_ASSERT(b.k == k() && b.n == n());
+    IA_NN_REQUIRE(b.data && b.k == k() && b.n == n()); // weights of another product
+    IA_NN_ASSERT(a.data && c && scratch.size >= workspace_bytes());
     detail::task_grid const grid = blocking_.grid;
     index_t const tasks = index_t{grid.rows} * grid.columns;
     auto const work = [&](index_t task, int worker) {
       index_t const item = task / tasks, part = task % tasks;
-      detail::gemm_task<A, B, C, b_type, panel_type> t{};
+      detail::gemm_task<A, C, weights_view> t{};
       t.a = a.offset(item * a_stride);
       t.b = b;
       // Sums and scales lie behind the data, in the same distance for every matrix of the batch.
@@ -172,8 +170,8 @@ public:
           return;
         }
       }
-      if (uses_few()) detail::run_region<I, few_kernel, parts>(t, blocking_, options_, epilogue);
-      else detail::run_region<I, main_kernel, parts>(t, blocking_, options_, epilogue);
+      if (uses_few()) detail::run_region<I, few_kernel>(t, blocking_, options_, epilogue);
+      else detail::run_region<I, main_kernel>(t, blocking_, options_, epilogue);
     };
     // An executor with more workers than the plan has workspace for runs it in the calling thread.
     if (e.concurrency() > workers_) sequential{}.parallel_for(batch * tasks, work);
@@ -186,11 +184,14 @@ public:
   void run_unpacked(detail::a_source<A> a, U const* b, index_t k_stride, index_t n_stride, C* c,
                     index_t ldc, Epilogue const& epilogue, workspace_view scratch,
                     E&& e = {}) const noexcept {
-    static_assert(!std::same_as<Policy, grouped>, "ia_nn: gemm: weights with scales are packed ahead");
+    static_assert(!weights::form.scaled, "ia_nn: gemm: weights with scales are packed ahead");
+    static_assert((std::same_as<U, b_type> && parts == 1) ||
+                      (std::same_as<U, f32> && std::same_as<b_type, bf16>),
+                  "ia_nn: gemm: B that is packed in the call has the type B, or is f32 where B is bf16");
     IA_NN_ASSERT(scratch.size >= workspace_bytes_unpacked());
-    detail::packed_extent<b_type, panel_type> const extent(k(), n(), 0, parts);
+    packed_extent const extent(k(), n(), 0);
     weights_view view;
-    view.k = k(), view.n = n(), view.parts = parts;
+    view.k = k(), view.n = n();
     b_type* const data = reinterpret_cast<b_type*>(scratch.data + workspace_bytes());
     s32* const sums = reinterpret_cast<s32*>(scratch.data + workspace_bytes() + extent.data);
     view.data = data;
@@ -217,13 +218,6 @@ public:
                                        shape<dyn, dyn>(k(), n()).to_string());
     if (!is_aligned(b.data, alignment))
       throw_error(errc::bad_pointer, "gemm: packed weights must be aligned to 64 bytes");
-    if (b.parts != parts)
-      throw_error(errc::bad_parameter, "gemm: the weights are split into " +
-                                           std::to_string(b.parts) + " terms, expected " +
-                                           std::to_string(parts));
-    if ((b.group > 0) != std::same_as<Policy, grouped>)
-      throw_error(errc::bad_parameter, "gemm: weights with scales per group need the policy "
-                                       "`grouped`, others must not have it");
   }
   void check_operands(detail::a_source<A> a, C const* c, index_t ldc) const {
     if (m() == 0) return;
@@ -241,7 +235,8 @@ public:
 private:
   using b_type = typename main_kernel::b_type;
   using panel_type = typename main_kernel::panel_type;
-  static constexpr int parts = terms;
+  using packed_extent = detail::packed_extent<b_type, panel_type, weights::form>;
+  static constexpr int parts = select::parts;
 
   // Few columns: lanes along k (narrow.hpp). Terms of bf16 and integers stay with the tiles.
   static constexpr bool may_be_narrow =

@@ -11,8 +11,9 @@
 namespace detail {
 
 template <class T> inline constexpr bool is_packed = false;
-template <class T, class P> inline constexpr bool is_packed<packed_matrix<T, P>> = true;
-template <class T, class P> inline constexpr bool is_packed<packed_view<T, P>> = true;
+template <class T, class P, packing F>
+inline constexpr bool is_packed<packed_matrix<T, P, F>> = true;
+template <class T, class P, packing F> inline constexpr bool is_packed<packed_view<T, P, F>> = true;
 
 // tensor -> its view; views pass.
 template <class T> constexpr auto view_of(T&& t) {

@@ -30,12 +30,12 @@ constexpr index_t narrow_bytes(index_t k, index_t n) noexcept {
 }
 
 // Column j of packed B, widened and scaled, padded with zeros.
-template <class T, class Panel>
-void unpack_column(f32* to, packed_view<T, Panel> const& b, index_t j) noexcept {
+template <class T, class Panel, packing Form>
+void unpack_column(f32* to, packed_view<T, Panel, Form> const& b, index_t j) noexcept {
   constexpr index_t nr = Panel::nr, kr = Panel::kr;
   for (index_t k = 0; k < b.k; ++k) {
     f32 x = static_cast<f32>(b.data[(k / kr * nr + j) * kr + k % kr]);
-    if (b.group) x *= b.scales[k / b.group * nr + j];
+    if constexpr (Form.scaled) x *= b.scales[k / b.group * nr + j];
     to[k] = x;
   }
   for (index_t k = b.k; k < round_up(b.k, narrow_lanes); ++k) to[k] = 0;

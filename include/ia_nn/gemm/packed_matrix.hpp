@@ -5,6 +5,8 @@
 
 #include <ia_nn/gemm/panel.hpp>
 
+#include <utility>
+
 #include <ia_nn/begin.hpp>
 
 namespace detail {
@@ -40,10 +42,10 @@ template <element T> constexpr std::uint32_t type_code() noexcept {
 }
 
 // Where the pieces of a payload lie; every piece starts on 64 bytes.
-template <element T, class Panel> struct packed_extent {
+template <element T, class Panel, packing Form> struct packed_extent {
   index_t data, sums, scales, total; // bytes: sizes of the three pieces, and their padded sum
-  packed_extent(index_t k, index_t n, index_t group, int parts) noexcept {
-    data = round_up(parts * Panel::template size<T>(k, n) * static_cast<index_t>(sizeof(T)), 64);
+  packed_extent(index_t k, index_t n, index_t group) noexcept {
+    data = round_up(Form.terms * Panel::template size<T>(k, n) * static_cast<index_t>(sizeof(T)), 64);
     sums = std::same_as<T, s8> ? round_up(Panel::panels(n) * (Panel::nr + 1) * 4, 64) : 0;
     scales = group > 0 ? round_up(Panel::panels(n) * ceil_div(k, group) * Panel::nr * 4, 64) : 0;
     total = data + sums + scales;
@@ -55,27 +57,35 @@ template <element T, class Panel> struct packed_extent {
 /// B (k x n) packed for kernels of the geometry Panel; T = f32, bf16 or s8.
 ///
 /// Sources: any 2-D view of T with k rows and n columns (pass `transposed(view)` of n x k weights);
-/// f32 sources are rounded to bf16 when T is bf16. With parts = 2 or 3, f32 is stored as that many
-/// bf16 terms. s8 weights may carry one f32 scale per column and group of k.
+/// f32 sources are rounded to bf16 when T is bf16, or split into Form.terms of it. s8 weights with
+/// Form.scaled carry one f32 scale per column and group of k. `gemm::weights` is the type that a
+/// product reads.
 /// Errors: errc::bad_shape (k < 1, n < 1, overflow), errc::bad_pointer, errc::bad_parameter.
-template <element T, class Panel> class packed_matrix {
+template <element T, class Panel, packing Form = packing{}> class packed_matrix {
   static_assert(std::same_as<T, f32> || std::same_as<T, bf16> || std::same_as<T, s8>,
                 "ia_nn: weights are packed as f32, bf16 or s8");
+  static_assert(Form.terms == 1 ||
+                    (std::same_as<T, bf16> && (Form.terms == 2 || Form.terms == 3)),
+                "ia_nn: packed_matrix: f32 is split into 2 or 3 terms, which are bf16");
+  static_assert(!Form.scaled || std::same_as<T, s8>,
+                "ia_nn: packed_matrix: weights with scales are s8");
+  using extent = detail::packed_extent<T, Panel, Form>;
 
 public:
-  using view_type = packed_view<T, Panel>;
+  using view_type = packed_view<T, Panel, Form>;
+  static constexpr packing form = Form;
 
   packed_matrix() = default;
 
   template <class U, class Shape, class Layout>
-    requires(Shape::rank == 2 &&
-             (std::same_as<std::remove_const_t<U>, T> ||
+    requires(Shape::rank == 2 && !Form.scaled &&
+             ((std::same_as<std::remove_const_t<U>, T> && Form.terms == 1) ||
               (std::same_as<T, bf16> && std::same_as<std::remove_const_t<U>, f32>)))
-  explicit packed_matrix(tensor_view<U, Shape, Layout> b, int parts = 1)
-      : packed_matrix(b.extent(0), b.extent(1), 0, parts) {
+  explicit packed_matrix(tensor_view<U, Shape, Layout> b)
+      : packed_matrix(b.extent(0), b.extent(1), 0) {
     if (!b.data()) throw_error(errc::bad_pointer, "packed_matrix: the source is null");
     index_t const plane = Panel::template size<T>(view_.k, view_.n);
-    for (int part = 0; part < parts; ++part)
+    for (int part = 0; part < Form.terms; ++part)
       for (index_t p = 0; p < Panel::panels(view_.n); ++p)
         detail::pack_panel<Panel>(data() + part * plane + p * view_.stride(),
                                   b.data() + p * Panel::nr * b.stride(1), b.stride(0), b.stride(1),
@@ -87,11 +97,11 @@ public:
 
   /// s8 weights with scales of shape (ceil(k / group), n), for f32 arithmetic.
   template <class U, class Shape, class Layout, class S, class ScaleShape, class ScaleLayout>
-    requires(Shape::rank == 2 && ScaleShape::rank == 2 && std::same_as<T, s8> &&
-             std::same_as<std::remove_const_t<S>, f32>)
+    requires(Shape::rank == 2 && ScaleShape::rank == 2 && Form.scaled &&
+             std::same_as<std::remove_const_t<U>, s8> && std::same_as<std::remove_const_t<S>, f32>)
   packed_matrix(tensor_view<U, Shape, Layout> b, tensor_view<S, ScaleShape, ScaleLayout> scale,
                 index_t group)
-      : packed_matrix(check_group(b.extent(0), group), b.extent(1), group, 1) {
+      : packed_matrix(check_group(b.extent(0), group), b.extent(1), group) {
     if (!b.data() || !scale.data())
       throw_error(errc::bad_pointer, "packed_matrix: the source or its scales are null");
     index_t const groups = ceil_div(view_.k, group);
@@ -111,7 +121,9 @@ public:
   }
 
   /// k x n zeros, for `assign`.
-  packed_matrix(index_t k, index_t n) : packed_matrix(k, n, 0, 1) {}
+  packed_matrix(index_t k, index_t n)
+    requires(Form.terms == 1 && !Form.scaled)
+      : packed_matrix(k, n, 0) {}
 
   /// Other values in the same memory: fill(panel, column, columns) writes the panel of columns
   /// column .. column + columns - 1. What it does not write stays; beyond k and n this must be zeros.
@@ -124,8 +136,14 @@ public:
     }
   }
 
-  packed_matrix(packed_matrix&&) noexcept = default;
-  packed_matrix& operator=(packed_matrix&&) noexcept = default;
+  packed_matrix(packed_matrix&& other) noexcept
+      : storage_(static_cast<aligned_array<std::byte>&&>(other.storage_)),
+        view_(std::exchange(other.view_, {})) {}
+  packed_matrix& operator=(packed_matrix&& other) noexcept {
+    storage_ = static_cast<aligned_array<std::byte>&&>(other.storage_);
+    view_ = std::exchange(other.view_, {});
+    return *this;
+  }
 
   view_type view() const noexcept { return view_; }
   operator view_type() const noexcept { return view_; }
@@ -147,7 +165,7 @@ public:
                             detail::type_code<T>(),
                             Panel::nr,
                             Panel::kr,
-                            static_cast<std::uint32_t>(view_.parts),
+                            Form.terms,
                             view_.k,
                             view_.n,
                             view_.group,
@@ -161,8 +179,8 @@ public:
   /// Views weights that `store` wrote, without copying: `from` must be 64-byte aligned (a mapped
   /// file is) and outlive the view. Errors: errc::bad_file, errc::bad_pointer.
   static view_type view_stored(std::byte const* from, index_t size) {
-    auto const bad = [](char const* what) {
-      throw_error(errc::bad_file, std::string("packed_matrix: stored weights ") + what);
+    auto const bad = [](std::string const& what) {
+      throw_error(errc::bad_file, "packed_matrix: stored weights " + what);
     };
     if (!from || !is_aligned(from, alignment))
       throw_error(errc::bad_pointer, "packed_matrix: stored weights must be aligned to 64 bytes");
@@ -174,29 +192,32 @@ public:
     if (h.nr != Panel::nr || h.kr != Panel::kr) bad("are packed for another register tile");
     index_t cells = 0;
     if (h.k < 1 || h.n < 1 || h.k > PTRDIFF_MAX / 64 || h.n > PTRDIFF_MAX / 64 || h.group < 0 ||
-        h.group > h.k || h.parts < 1 || h.parts > 3 ||
+        h.group > h.k ||
         __builtin_mul_overflow(h.k + 64, h.n + Panel::nr, &cells) || cells > PTRDIFF_MAX / 64)
       bad("name impossible extents");
-    detail::packed_extent<T, Panel> const e(h.k, h.n, h.group, static_cast<int>(h.parts));
+    if (h.parts != Form.terms)
+      bad("are split into " + std::to_string(h.parts) + " terms, expected " +
+          std::to_string(Form.terms));
+    if ((h.group > 0) != Form.scaled)
+      bad(Form.scaled ? "have no scales, expected some" : "have scales, expected none");
+    extent const e(h.k, h.n, h.group);
     if (h.payload_bytes != e.total || size - 64 < e.total) bad("are truncated");
     if (detail::checksum(h, from + 64) != h.checksum) bad("are damaged: the checksum differs");
     view_type v;
-    v.k = h.k, v.n = h.n, v.group = h.group, v.parts = static_cast<int>(h.parts);
+    v.k = h.k, v.n = h.n, v.group = h.group;
     attach(v, from + 64, e);
     return v;
   }
 
 private:
-  packed_matrix(index_t k, index_t n, index_t group, int parts) {
+  packed_matrix(index_t k, index_t n, index_t group) {
     if (k < 1 || n < 1)
       throw_error(errc::bad_shape, "packed_matrix: a matrix of shape " +
                                        shape<dyn, dyn>(k, n).to_string() + " has nothing to pack");
-    if (parts < 1 || parts > 3 || (parts > 1 && !std::same_as<T, bf16>))
-      throw_error(errc::bad_parameter, "packed_matrix: parts must be 1, 2 or 3, and 1 unless bf16");
-    shape<dyn, dyn, dyn> const padded(parts, k + 64, n + Panel::nr); // throws when it overflows
+    shape<dyn, dyn, dyn> const padded(Form.terms, k + 64, n + Panel::nr); // throws when it overflows
     static_cast<void>(padded);
-    view_.k = k, view_.n = n, view_.group = group, view_.parts = parts;
-    detail::packed_extent<T, Panel> const e(k, n, group, parts);
+    view_.k = k, view_.n = n, view_.group = group;
+    extent const e(k, n, group);
     storage_ = aligned_array<std::byte>(e.total);
     attach(view_, storage_.data(), e);
   }
@@ -206,7 +227,7 @@ private:
                                            " does not fit k = " + std::to_string(k));
     return k;
   }
-  static void attach(view_type& v, std::byte const* base, detail::packed_extent<T, Panel> const& e) {
+  static void attach(view_type& v, std::byte const* base, extent const& e) {
     v.data = reinterpret_cast<T const*>(base);
     v.sums = e.sums ? reinterpret_cast<s32 const*>(base + e.data) : nullptr;
     v.scales = e.scales ? reinterpret_cast<f32 const*>(base + e.data + e.sums) : nullptr;

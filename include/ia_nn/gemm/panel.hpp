@@ -36,17 +36,24 @@ template <int Nr, int Kr> struct panel {
   }
 };
 
+/// What a packed matrix holds beside elements as they are. It is part of the type: kernels read as
+/// many terms as they were compiled for.
+struct packing {
+  int terms = 1;       ///< bf16 terms that an f32 matrix is split into
+  bool scaled = false; ///< one f32 scale for each column and group of k
+};
+
 /// What a kernel reads: packed B that somebody else owns. 64-byte aligned.
-template <element T, class Panel> struct packed_view {
+template <element T, class Panel, packing Form = packing{}> struct packed_view {
   using value_type = T;
   using panel_type = Panel;
-  T const* data = nullptr;       ///< [part][panel][group][Nr][Kr]
+  static constexpr packing form = Form;
+  T const* data = nullptr;       ///< [term][panel][group][Nr][Kr]
   s32 const* sums = nullptr;     ///< s8 only: sum over k of every column, padded to whole panels, and
                                  ///< behind them whether the pairs of each panel fit 16 bits
-  f32 const* scales = nullptr;   ///< grouped weights only: [panel][k / group][Nr]
+  f32 const* scales = nullptr;   ///< scaled weights only: [panel][k / group][Nr]
   index_t k = 0, n = 0;
   index_t group = 0;             ///< values of k that share a scale; 0 if there are none
-  int parts = 1;                 ///< bf16 terms that an f32 matrix was split into
 
   index_t stride() const noexcept { return Panel::template stride<T>(k); }
   index_t part_stride() const noexcept { return Panel::template size<T>(k, n); }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <ia_nn/gemm/microkernel.hpp>
+#include <ia_nn/gemm/packed_matrix.hpp>
 
 #include <ia_nn/begin.hpp>
 
@@ -42,28 +43,33 @@ concept product_exists =
     ((std::same_as<Policy, bf16_parts<2>> || std::same_as<Policy, bf16_parts<3>>) &&
      std::same_as<A, f32> && std::same_as<B, f32>);
 
-template <isa::tag I, class A, class B, class Policy> struct kernel_for {
-  static constexpr int parts = 1;
-  using few = vector_kernel<I, A, B, std::same_as<Policy, grouped>>;
-  using main = few;
+/// The kernels of a product, for few rows and for more, and the weights that both read.
+template <class Main, class Few = Main, packing Form = packing{}> struct kernel_pair {
+  using main = Main;
+  using few = Few;
+  using weights = packed_matrix<typename Main::b_type, typename Main::panel_type, Form>;
+  static constexpr int parts = Form.terms;
+  static_assert(std::same_as<typename Main::b_type, typename Few::b_type> &&
+                std::same_as<typename Main::panel_type, typename Few::panel_type>);
 };
+
+template <isa::tag I, class A, class B, class Policy>
+struct kernel_for : kernel_pair<vector_kernel<I, A, B>> {};
+
+template <isa::tag I, class A, class B>
+struct kernel_for<I, A, B, grouped>
+    : kernel_pair<vector_kernel<I, A, B, true>, vector_kernel<I, A, B, true>,
+                  packing{.scaled = true}> {};
 
 template <isa::tag I, class A, class B>
   requires(isa::has<I, isa::amx> &&
            ((std::same_as<A, bf16> && std::same_as<B, bf16>) || (byte_element<A> && std::same_as<B, s8>)))
-struct kernel_for<I, A, B, standard> {
-  static constexpr int parts = 1;
-  using few = vector_kernel<I, A, B>;
-  using main = amx_kernel<A, B>;
-};
+struct kernel_for<I, A, B, standard> : kernel_pair<amx_kernel<A, B>, vector_kernel<I, A, B>> {};
 
 template <isa::tag I, int Parts>
   requires isa::has<I, isa::amx>
-struct kernel_for<I, f32, f32, bf16_parts<Parts>> {
-  static constexpr int parts = Parts;
-  using few = vector_kernel<I, bf16, bf16>;
-  using main = amx_kernel<bf16, bf16>;
-};
+struct kernel_for<I, f32, f32, bf16_parts<Parts>>
+    : kernel_pair<amx_kernel<bf16, bf16>, vector_kernel<I, bf16, bf16>, packing{.terms = Parts}> {};
 
 } // namespace detail
 

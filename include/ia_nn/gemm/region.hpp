@@ -7,16 +7,15 @@
 #include <ia_nn/gemm/blocking.hpp>
 #include <ia_nn/gemm/epilogue.hpp>
 #include <ia_nn/gemm/pack_rows.hpp>
-#include <ia_nn/gemm/packed_matrix.hpp>
 #include <ia_nn/gemm/policy.hpp>
 
 #include <ia_nn/begin.hpp>
 
 namespace detail {
 
-template <class A, class B, class C, class Packed, class Panel> struct gemm_task {
+template <class A, class C, class Weights> struct gemm_task {
   a_source<A> a; ///< of the whole product
-  packed_view<Packed, Panel> b;
+  Weights b;
   C* c;
   index_t ldc, k;
   index_t first_row; ///< number of row 0 for the epilogue
@@ -85,12 +84,13 @@ bool start_row(typename Kernel::acc* start, s32 const* sums, index_t count,
   }
 }
 
-template <isa::tag I, class Kernel, int Parts, class Task, class Epilogue> class region {
+template <isa::tag I, class Kernel, class Task, class Epilogue> class region {
   using acc = typename Kernel::acc;
   using packed_a = typename Kernel::packed_a;
   using a_type = std::remove_const_t<std::remove_pointer_t<decltype(Task{}.a.data)>>;
   using c_type = std::remove_pointer_t<decltype(Task{}.c)>;
   static constexpr int nr = Kernel::nr;
+  static constexpr packing form = decltype(Task{}.b)::form;
   static constexpr int max_cells() noexcept {
     int const tall = (Kernel::max_rows + 1) * nr;
     int wide = 0;
@@ -158,8 +158,8 @@ private:
       if (reads_rows(rows, h)) continue;
       index_t const k = min_of(t_.k - k0, count * Kernel::kr_a);
       packed_a* const to = packed() + r * count * Kernel::kr_a;
-      if constexpr (Parts > 1)
-        pack_rows_split<Kernel::kr_a>(to, layout_.a_part, Parts, t_.a.at(row_ + r, k0), h, rows, k,
+      if constexpr (form.terms > 1)
+        pack_rows_split<Kernel::kr_a>(to, layout_.a_part, form.terms, t_.a.at(row_ + r, k0), h, rows, k,
                                       count);
       else pack_rows<I, Kernel::kr_a>(to, t_.a.at(row_ + r, k0), h, rows, k, count);
     }
@@ -189,7 +189,7 @@ private:
         call.half = step == 1 && t_.b.n - p * nr <= nr / 2 &&
                     (h == Kernel::max_rows || (call.a_rows && h > 3));
         if constexpr (integer) call.pairs_fit = t_.b.pairs_fit(p, step);
-        if (t_.b.group) {
+        if constexpr (form.scaled) {
           call.group = t_.b.group;
           call.scale_stride = ceil_div(t_.k, t_.b.group) * nr;
           call.scales = t_.b.scales + p * call.scale_stride;
@@ -197,7 +197,7 @@ private:
         call.fetch_next = r == 0 && p + step < t_.panels.end;
         call.reuses_b = rows_ > b_.height;
         call.l1 = b_.l1;
-        call.parts = Parts;
+        call.parts = form.terms;
         tile(state, call, r, p, range.begin, has_start ? start : nullptr, first, last);
       }
     }
@@ -277,12 +277,12 @@ private:
 
   // AMX adds the products of all terms in its tiles; vectors do it tile by tile.
   void run_terms(typename Kernel::context& state, typename Kernel::call& call) noexcept {
-    if constexpr (Parts == 1 || Kernel::is_amx) {
+    if constexpr (form.terms == 1 || Kernel::is_amx) {
       Kernel::run(state, call);
     } else {
       typename Kernel::call one = call;
-      for (int s = 0; s < term_count(Parts); ++s) {
-        term_pair const pair = term_pairs(Parts)[s];
+      for (int s = 0; s < term_count(form.terms); ++s) {
+        term_pair const pair = term_pairs(form.terms)[s];
         one.a = call.a + pair.a * call.a_part;
         one.b = call.b + pair.b * call.b_part;
         Kernel::run(state, one);
@@ -328,15 +328,15 @@ private:
   blocking b_;
   gemm_options const& o_;
   Epilogue const& epilogue_;
-  region_layout<Kernel, Parts> layout_;
+  region_layout<Kernel, form.terms> layout_;
   index_t groups_;
   index_t row_ = 0, rows_ = 0; ///< current block of rows
 };
 
-template <isa::tag I, class Kernel, int Parts, class Task, class Epilogue>
+template <isa::tag I, class Kernel, class Task, class Epilogue>
 IA_NN_NOINLINE void run_region(Task const& t, blocking const& b, gemm_options const& o,
                                Epilogue const& e) noexcept {
-  region<I, Kernel, Parts, Task, Epilogue>(t, b, o, e).run();
+  region<I, Kernel, Task, Epilogue>(t, b, o, e).run();
 }
 
 } // namespace detail

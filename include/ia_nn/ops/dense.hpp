@@ -74,6 +74,8 @@ public:
 private:
   template <class V> static weights pack(V const& w) {
     static_assert(V::rank == 2, "ia_nn: dense: the weights must be a matrix (k, n)");
+    static_assert(!weights::form.scaled,
+                  "ia_nn: dense: with the policy grouped, give weights that are packed with scales");
     return weights(w);
   }
   template <class W, class Bias> static f32 const* check_bias(W const& w, Bias const& bias) {

@@ -10,7 +10,6 @@
 // blocks. Panels are those of the product's kernel: vectors and AMX read the same bytes.
 #pragma once
 
-#include <ia_nn/gemm/packed_matrix.hpp>
 #include <ia_nn/gemm/policy.hpp>
 
 #include <ia_nn/begin.hpp>
@@ -26,6 +25,8 @@ public:
   using select = kernel_for<I, A, B, Policy>;
   using main_kernel = typename select::main;
   using few_kernel = typename select::few;
+  using weights = typename select::weights;
+  using view_type = typename weights::view_type;
   using b_type = typename main_kernel::b_type;
   using panel_type = typename main_kernel::panel_type;
   static constexpr int parts = select::parts;
@@ -62,15 +63,11 @@ public:
         }
     tensor_view<source const, shape<dyn, dyn>> const view(plain.data(),
                                                           shape<dyn, dyn>(k, columns));
-    panels_ = [&] {
-      if constexpr (scaled || std::same_as<b_type, f32>)
-        return packed_matrix<b_type, panel_type>(view);
-      else return packed_matrix<b_type, panel_type>(view, parts);
-    }();
+    panels_ = weights(view);
     gates_ = gates;
   }
 
-  packed_view<b_type, panel_type> view() const noexcept { return panels_.view(); }
+  view_type view() const noexcept { return panels_.view(); }
   index_t k() const noexcept { return panels_.k(); }
   index_t columns() const noexcept { return panels_.n(); }
   index_t blocks() const noexcept { return columns() / nr / gates_; }
@@ -90,7 +87,7 @@ public:
   }
 
 private:
-  packed_matrix<b_type, panel_type> panels_;
+  weights panels_;
   aligned_array<f32> scale_; ///< of columns; s8 weights
   int gates_ = 1;
 };

@@ -230,8 +230,7 @@ private:
     matrix const& in = w_.input_matrix();
     gemm_options o;
     if (W::quantized) o.a_zero_point = s.x.zero_point;
-    gemm_task<A, typename W::weight_type, f32, typename matrix::b_type, typename matrix::panel_type>
-        t{};
+    gemm_task<A, f32, typename matrix::view_type> t{};
     t.a = a;
     t.b = in.view();
     t.c = gates_x_;
@@ -249,8 +248,8 @@ private:
       index_t next = b + 1; // neighbours with the same rows go together
       while (next < blocks.end && mine.rows_of(next) == t.rows) ++next;
       t.panels = {b * in.gates(), next * in.gates()};
-      if (few) run_region<I, few_kernel, matrix::parts>(t, plan, o, finish);
-      else run_region<I, main_kernel, matrix::parts>(t, plan, o, finish);
+      if (few) run_region<I, few_kernel>(t, plan, o, finish);
+      else run_region<I, main_kernel>(t, plan, o, finish);
       b = next;
     }
     m.barrier();
