@@ -48,11 +48,6 @@ template <isa::tag I, element T> struct pool_kernel {
     else v.store(p);
   }
 
-  // A NaN that was met stays: the register's max would let the next number replace it.
-  static IA_NN_INLINE V higher(V most, V v) noexcept {
-    return select(most == most, max(most, v), most);
-  }
-
   static IA_NN_NOINLINE void maximum(T const* src, pool_cell const& cell, T* dst,
                                      index_t channels) noexcept {
     if constexpr (byte_element<T>) byte_maximum(src, cell, dst, channels);
@@ -68,7 +63,8 @@ template <isa::tag I, element T> struct pool_kernel {
             T const* p = src + c + z * cell.step[0] + y * cell.step[1];
             for (index_t x = 0; x < cell.taps[2]; ++x, p += cell.step[2]) {
               IA_NN_UNROLL
-              for (int u = 0; u < U; ++u) most[u] = higher(most[u], get<V, M>(p + u * lanes, n));
+              for (int u = 0; u < U; ++u)
+                most[u] = detail::maximum(most[u], get<V, M>(p + u * lanes, n));
             }
           }
         IA_NN_UNROLL
@@ -156,7 +152,7 @@ template <isa::tag I, element T> struct pool_kernel {
               V const v = get<V, M>(p + u * lanes, n);
               V const if_nan = select(most[u] == most[u], here, place[u]);
               place[u] = select(v == v, select(most[u] < v, here, place[u]), if_nan);
-              most[u] = higher(most[u], v);
+              most[u] = detail::maximum(most[u], v);
             }
           }
         }
