@@ -139,6 +139,44 @@ TEST_CASE("pool: one to three axes, dilation, padding on either side, ceil mode"
   }
 }
 
+TEST_CASE("pool: with ceil mode a window may be larger than the padded image") {
+  random r(76);
+  // One axis: kernel, stride, padding at either end, extent -> positions, 0 where it is refused.
+  // max(0, ceil((pads + extent - kernel) / stride + 1)), less a window that begins behind the image:
+  // ONNX MaxPool and PyTorch's pooling_output_shape.
+  struct one_axis {
+    index_t kernel, stride, begin, end, extent, positions;
+  };
+  for (one_axis const& a : {one_axis{5, 3, 0, 0, 3, 1},
+                            {5, 2, 0, 0, 3, 0},
+                            {5, 2, 0, 0, 4, 1},
+                            {4, 4, 0, 0, 1, 1},
+                            {4, 3, 0, 0, 1, 0},
+                            {7, 4, 1, 1, 2, 1},
+                            {6, 3, 2, 0, 2, 1},
+                            {5, 3, 0, 0, 6, 2},
+                            {3, 4, 0, 0, 5, 2},
+                            {2, 2, 1, 1, 3, 2},
+                            {2, 2, 0, 1, 2, 1}}) {
+    double const room = static_cast<double>(a.begin + a.extent + a.end - a.kernel);
+    auto positions = static_cast<index_t>(std::ceil(room / static_cast<double>(a.stride))) + 1;
+    if (positions > 0 && (positions - 1) * a.stride >= a.extent + a.begin) --positions;
+    INFO("kernel " << a.kernel << " stride " << a.stride << " extent " << a.extent);
+    CHECK(std::max<index_t>(positions, 0) == a.positions);
+    pool_shape s{3, {1, 2, a.extent}, {}, true};
+    s.win.kernel.width = a.kernel, s.win.stride.width = a.stride;
+    s.win.pad_begin.width = a.begin, s.win.pad_end.width = a.end;
+    if (a.positions == 0) {
+      REQUIRE_ERROR(([&] { pool<ia_nn::isa::native, f32>(pool_kind::max, s); }),
+                    ia_nn::errc::bad_shape, "width: the kernel reaches over");
+      continue;
+    }
+    CHECK(s.out() == spatial{1, 2, a.positions});
+    check_everywhere<f32>(2, s, r);
+    check_everywhere<u8>(2, s, r);
+  }
+}
+
 TEST_CASE("pool: whole images and adaptive sizes") {
   random r(73);
   for (spatial const& in : {spatial{1, 7, 7}, {1, 1, 13}, {3, 4, 5}, {1, 31, 23}}) {

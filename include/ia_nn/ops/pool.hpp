@@ -63,7 +63,7 @@ template <isa::tag I, element T> class pool {
 
 public:
   pool(pool_kind kind, pool_shape const& s) : kind_(kind), channels_(s.channels), in_(s.in) {
-    s.win.check("pool", s.in);
+    s.win.check("pool", s.in, s.ceil_mode);
     prepare(s.out());
     for (int d = 0; d < 3; ++d) {
       step_[d] = s.win.dilation[d];
