@@ -142,8 +142,8 @@ TEST_CASE("pool: one to three axes, dilation, padding on either side, ceil mode"
 TEST_CASE("pool: with ceil mode a window may be larger than the padded image") {
   random r(76);
   // One axis: kernel, stride, padding at either end, extent -> positions, 0 where it is refused.
-  // max(0, ceil((pads + extent - kernel) / stride + 1)), less a window that begins behind the image:
-  // ONNX MaxPool and PyTorch's pooling_output_shape.
+  // max(0, ceil((pads + extent - kernel) / stride + 1)), less a window that begins behind the
+  // image: ONNX MaxPool and PyTorch's pooling_output_shape.
   struct one_axis {
     index_t kernel, stride, begin, end, extent, positions;
   };
@@ -205,18 +205,31 @@ TEST_CASE("pool: sums of large windows of bytes are exact") {
 
 TEST_CASE("pool: NaN and infinities") {
   f32 const nan = std::numeric_limits<f32>::quiet_NaN(), inf = std::numeric_limits<f32>::infinity();
-  pool_shape const s{17, {1, 1, 4}, {.kernel = {1, 1, 2}, .stride = {1, 1, 1}}};
+  // Windows {nan, 1} {1, -inf} {-inf, -inf} {-inf, nan} {nan, inf}: a NaN wins on either side.
+  f32 const pixel[] = {nan, 1, -inf, -inf, nan, inf};
+  pool_shape const s{17, {1, 1, 6}, {.kernel = {1, 1, 2}, .stride = {1, 1, 1}}};
   for_each_isa<vector_isas>([&](auto tag) {
-    exact_buffer<f32> src(4 * 17), dst(3 * 17);
-    exact_buffer<s32> place(3 * 17);
-    f32 const pixel[] = {nan, 1, -inf, -inf};
-    for (index_t i = 0; i < 4 * 17; ++i) src[i] = pixel[i / 17];
+    exact_buffer<f32> src(6 * 17), dst(5 * 17);
+    exact_buffer<s32> place(5 * 17);
+    for (index_t i = 0; i < src.size(); ++i) src[i] = pixel[i / 17];
+    auto const right = [&] {
+      bool good = true;
+      for (index_t c = 0; c < 17; ++c)
+        good = good && std::isnan(dst[c]) && dst[17 + c] == 1 && dst[34 + c] == -inf &&
+               std::isnan(dst[51 + c]) && std::isnan(dst[68 + c]);
+      return good;
+    };
     pool<decltype(tag), f32> const plan(pool_kind::max, s);
     plan.run(1, src.data(), dst.data());
-    CHECK((std::isnan(dst[0]) && std::isnan(dst[16]) && dst[17] == 1 && dst[34] == -inf));
+    CHECK(right());
     plan.run_with_indices(1, src.data(), dst.data(), place.data());
-    CHECK((std::isnan(dst[0]) && std::isnan(dst[16]) && dst[17] == 1 && dst[34] == -inf));
-    CHECK((place[0] == 0 && place[16] == 0 && place[17] == 1 && place[34] == 2));
+    CHECK(right());
+    index_t const places[] = {0, 1, 2, 4, 4};
+    for (index_t o = 0; o < 5; ++o)
+      for (index_t const c : {0, 16}) CHECK(place[o * 17 + c] == places[o]);
+    pool<decltype(tag), f32>(pool_kind::average, s).run(1, src.data(), dst.data());
+    for (index_t const c : {0, 16})
+      CHECK((std::isnan(dst[c]) && dst[17 + c] == -inf && std::isnan(dst[51 + c])));
   });
 }
 

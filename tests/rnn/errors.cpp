@@ -121,7 +121,8 @@ TEST_CASE("weights of cells that take less are refused", "[rnn][errors]") {
                 "voice (gru_reset_before): b_input has 20 elements, expected 15");
 }
 
-TEST_CASE("weights from the smallest to the largest f32 are quantized, others refused", "[rnn][errors]") {
+TEST_CASE("weights from the smallest to the largest f32 are quantized, others refused",
+          "[rnn][errors]") {
   using matrix = ia_nn::detail::gate_matrix<I, u8, s8, standard>;
   constexpr f32 largest = std::numeric_limits<f32>::max();
   auto const scale_of = [](f32 weight) {

@@ -148,6 +148,34 @@ TEST_CASE("slopes at 0, and in place", "[train][activation]") {
   });
 }
 
+TEST_CASE("a NaN that an activation or its gradient had comes out of the slope",
+          "[train][activation]") {
+  f32 const nan = std::nanf("");
+  for_each_isa<vector_isas>([&](auto tag) {
+    constexpr index_t n = 2 * ia_nn::vec<f32, decltype(tag)>::size + 3; // registers and a tail
+    exact_buffer<f32> value(n), diff(n), got(n);
+    auto const apply = [&](auto const& f) {
+      ia_nn::activation_backward<decltype(tag)>(f, n, value.data(), diff.data(),
+                                                write_to(got.data()));
+    };
+    for (index_t i = 0; i < n; ++i) {
+      for (index_t k = 0; k < n; ++k) value[k] = 0.5F, diff[k] = 2.0F;
+      value[i] = nan;
+      apply(ia_nn::slope::relu{});
+      CHECK(got[i] == 2.0F); // PyTorch's threshold_backward: 0 only where value <= 0
+      apply(ia_nn::slope::leaky_relu{0.5F});
+      CHECK(got[i] == 1.0F); // PyTorch's leaky_relu_backward
+      apply(ia_nn::slope::sigmoid{});
+      CHECK(std::isnan(got[i]));
+      apply(ia_nn::slope::tanh{});
+      CHECK(std::isnan(got[i]));
+      std::swap(value[i], diff[i]);
+      apply(ia_nn::slope::relu{});
+      for (index_t k = 0; k < n; ++k) CHECK(std::isnan(got[k]) == (k == i));
+    }
+  });
+}
+
 TEST_CASE("errors of layers' backward plans", "[train][errors]") {
   using I = ia_nn::isa::scalar;
   pool_backward_shape bad = pools[1];

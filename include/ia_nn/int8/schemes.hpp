@@ -57,8 +57,8 @@ constexpr f32 nearest_even(f32 x) noexcept {
 
 constexpr bool usable_scale(f32 s) noexcept { return s > 0 && s <= 0x1.fffffep127F; }
 
-// The scale s of a range of this width: 1 for a range of zeros, where any will do. A narrow range may
-// have a scale that underflowed to 0.
+// The scale s of a range of this width, where it may have underflowed; 1 for a range of zeros, where
+// any will do.
 constexpr f32 positive_scale(f32 s, f32 width) noexcept {
   return width > 0 ? (s > smallest_scale ? s : smallest_scale) : 1.0F;
 }

@@ -109,7 +109,8 @@ inline quantized_weights quantize_weights(std::span<f32 const> w, index_t filter
                       std::string(who) + ": the bias of filter " + std::to_string(c) +
                           " is too large for data of scale " + std::to_string(data_scale));
         scale = std::nextafter(static_cast<f32>(least), 0x1p127F); // rounded, but not below it
-        if (largest == 0 && scale < detail::smallest_bias_scale) scale = detail::smallest_bias_scale;
+        if (largest == 0 && scale < detail::smallest_bias_scale)
+          scale = detail::smallest_bias_scale;
       }
     }
     q.scales[c] = scale > 0 ? scale : 1.0F;
