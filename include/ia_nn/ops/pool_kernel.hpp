@@ -94,16 +94,27 @@ template <isa::tag I, element T> struct pool_kernel {
     for (int i = 0; i < N; ++i) dst[i] = most[i];
   }
 
-  /// dst = sum * scale.
-  static IA_NN_NOINLINE void average(T const* src, pool_cell const& cell, T* dst, index_t channels,
-                                     f32 scale) noexcept {
+  /// dst = sum * scale; of bytes, sum of (src - zero_point) * scale + zero_point.
+  static IA_NN_INLINE void average(T const* src, pool_cell const& cell, T* dst, index_t channels,
+                                   f32 scale, s32 zero_point) noexcept {
+    if constexpr (byte_element<T>) // two operations less, where the store alone rounds
+      if (zero_point != 0) return sums<true>(src, cell, dst, channels, scale, zero_point);
+    sums<false>(src, cell, dst, channels, scale, 0);
+  }
+  template <bool HasZero>
+  static IA_NN_NOINLINE void sums(T const* src, pool_cell const& cell, T* dst, index_t channels,
+                                  f32 scale, s32 zero_point) noexcept {
     using R = std::conditional_t<byte_element<T>, W, V>;
+    R start = R::zero();
+    if constexpr (HasZero)
+      start = R::broadcast(-zero_point *
+                           static_cast<s32>(cell.taps[0] * cell.taps[1] * cell.taps[2]));
     over_channels(channels, [&](auto unroll, auto masked, index_t c, index_t n) IA_NN_LAMBDA {
       constexpr int U = decltype(unroll)::value;
       constexpr bool M = decltype(masked)::value;
       R total[U];
       IA_NN_UNROLL
-      for (int u = 0; u < U; ++u) total[u] = R::zero();
+      for (int u = 0; u < U; ++u) total[u] = start;
       for (index_t z = 0; z < cell.taps[0]; ++z)
         for (index_t y = 0; y < cell.taps[1]; ++y) {
           T const* p = src + c + z * cell.step[0] + y * cell.step[1];
@@ -120,7 +131,10 @@ template <isa::tag I, element T> struct pool_kernel {
       IA_NN_UNROLL
       for (int u = 0; u < U; ++u) {
         V mean;
-        if constexpr (byte_element<T>) mean = to_f32(total[u]) * V::broadcast(scale);
+        if constexpr (HasZero)
+          mean = round(to_f32(total[u]) * V::broadcast(scale)) +
+                 V::broadcast(static_cast<f32>(zero_point));
+        else if constexpr (byte_element<T>) mean = to_f32(total[u]) * V::broadcast(scale);
         else mean = total[u] * V::broadcast(scale);
         put<M>(mean, dst + c + u * lanes, n);
       }
