@@ -319,16 +319,28 @@ TEST_CASE("vec: f32 arithmetic", "[arch]") {
       // The second operand if either is a NaN or both are zero.
       expect("min", min(a, b), [](f32 p, f32 q, f32) { return p < q ? p : q; });
       expect("max", max(a, b), [](f32 p, f32 q, f32) { return p > q ? p : q; });
+      expect("minimum", minimum(a, b),
+             [](f32 p, f32 q, f32) { return std::isnan(p) || p < q ? p : q; });
+      expect("maximum", maximum(a, b),
+             [](f32 p, f32 q, f32) { return std::isnan(p) || p > q ? p : q; });
       expect("<", select(a < b, b, c), [](f32 p, f32 q, f32 s) { return p < q ? q : s; });
+      expect("<=", select(a <= b, b, c), [](f32 p, f32 q, f32 s) { return p <= q ? q : s; });
       expect("==", select(a == b, b, c), [](f32 p, f32 q, f32 s) { return p == q ? q : s; });
       expect("broadcast", v::broadcast(2.5F), [](f32, f32, f32) { return 2.5F; });
       expect("zero", v::zero(), [](f32, f32, f32) { return 0.0F; });
     }
     CHECK(wrong == 0);
-    // The use that the NaN rule is for.
+    // The use that the NaN rule of max is for.
     f32 relu[16];
     max(v::zero(), v::broadcast(not_a_number)).store(relu);
     CHECK(std::isnan(relu[0]));
+    // A NaN in any lane, beside infinities that would beat it.
+    for (int lane = 0; lane < v::size; ++lane) {
+      f32 one[16];
+      for (int i = 0; i < v::size; ++i) one[i] = i == lane ? not_a_number : i % 2 ? inf : -inf;
+      CHECK(std::isnan(highest(v::load(one))));
+      CHECK(std::isnan(lowest(v::load(one))));
+    }
   });
 }
 

@@ -37,6 +37,9 @@ static_assert(shape_of([](value x) {
 static_assert(shape_of([](value x) {
                 return max_pool(x, {.kernel = 3, .stride = 2, .ceil_mode = true});
               }) == dims{any_batch, 4, 4, 4});
+static_assert(shape_of([](value x) { // one window beyond the image
+                return max_pool(x, {.kernel = 10, .stride = 3, .ceil_mode = true});
+              }) == dims{any_batch, 1, 1, 4});
 static_assert(shape_of([](value x) { return global_average_pool(x); }) == dims{any_batch, 4});
 static_assert(shape_of([](value x) {
                 return deconv2d(x, {.filters = 6, .kernel = 4, .stride = 2, .pad = 1});

@@ -91,6 +91,23 @@ TEST_CASE("pairs of products larger than 16 bits are exact", "[int8][dense]") {
   });
 }
 
+TEST_CASE("filters of zeros give their biases", "[int8][dense]") {
+  std::vector<f32> const b = {0.2F, 0.3F, -0.2F, 1e-6F, -3e4F, 1e-30F};
+  auto const n = static_cast<index_t>(b.size());
+  quantized_weights const q = quantize_weights(std::vector<f32>(b.size() * 3), n, b, 0.5F);
+  s8 const src[3] = {127, -128, 3};
+  for_each_isa<swept_isas>([&](auto tag) {
+    quantized_dense<decltype(tag), s8, f32> const layer(q, {.src = {0.5F, 7}});
+    ia_nn::workspace scratch(layer.workspace_bytes());
+    exact_buffer<f32> dst(n);
+    layer.run(1, src, dst.data(), scratch);
+    for (index_t c = 0; c < n; ++c) { // rounded: the bias, the sum, its factor, the product
+      f32 const bias = b[static_cast<std::size_t>(c)];
+      CHECK(std::fabs(dst[c] - bias) <= 4 * 0x1p-24F * std::fabs(bias) + 0x1p-65F);
+    }
+  });
+}
+
 TEST_CASE("layers that cannot be right are refused", "[int8][dense][error]") {
   using ia_nn::errc;
   std::vector<f32> const w(6, 1.0F), b(2, 1.0F);

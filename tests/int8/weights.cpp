@@ -96,13 +96,44 @@ TEST_CASE("weights of other tools keep their differences to zero points", "[int8
 }
 
 TEST_CASE("filters of zeros, and of tiny weights, have usable scales", "[int8][weights]") {
-  std::vector<f32> const w = {0, 0, 0x1p-140F, -0x1p-140F, 1, -2};
-  quantized_weights const q = quantize_weights(w, 3);
+  // max |w| / 127 is below 2^-126 in the second filter and 0 in the last one.
+  std::vector<f32> const w = {0, 0, 0x1p-140F, -0x1p-140F, 1, -2, 0x1p-149F, 0};
+  quantized_weights const q = quantize_weights(w, 4);
   REQUIRE(q.scales[0] == 1);
   REQUIRE(q.scales[1] == 0x1p-126F);
   REQUIRE(q.scales[2] == 2.0F / 127);
+  REQUIRE(q.scales[3] == 0x1p-126F);
   REQUIRE(std::vector<int>(q.values.begin(), q.values.end()) ==
-          std::vector<int>{0, 0, 0, 0, 64, -127}); // 63.5 is a tie
+          std::vector<int>{0, 0, 0, 0, 64, -127, 0, 0}); // 63.5 is a tie
+}
+
+TEST_CASE("filters without weights keep their biases", "[int8][weights]") {
+  // The zeros of pruning, weights that vanish beside the bias, and biases from tiny to huge.
+  std::vector<f32> const b = {0.2F, 0.3F, -0.2F, 1e-6F, -3e4F, 0.7F, 1e-30F, 0.0F};
+  std::vector<f32> w(b.size() * 3);
+  w[0] = 0x1p-149F, w[4] = -1e-20F;
+  for (bool reduced : {false, true})
+    for (bool per_tensor : {false, true}) {
+      INFO("reduced " << reduced << " per tensor " << per_tensor);
+      quantized_weights const q = quantize_weights(
+          w, static_cast<index_t>(b.size()), b, 0.5F, per_tensor,
+          reduced ? ia_nn::weight_range::reduced : ia_nn::weight_range::full);
+      for (index_t c = 0; c < q.filters; ++c) {
+        double const bias = static_cast<double>(b[static_cast<std::size_t>(c)]);
+        double const step = 0.5 * static_cast<double>(q.scales[c]);
+        CHECK(std::fabs(q.bias[c] * step - bias) <= 0.5 * step * (1 + 1e-9));
+        // 2^30 steps, or 2^29 where the scale was rounded up to twice; per tensor of the largest.
+        double const whole = per_tensor ? 3e4 : std::fabs(bias);
+        if (bias != 0) CHECK(step <= std::max(whole * 0x1p-29, 0x1p-65));
+        for (index_t i = 0; i < 3; ++i) CHECK(q.values[c * 3 + i] == 0);
+      }
+    }
+  // The reported case.
+  quantized_weights const q =
+      quantize_weights(std::vector<f32>(3), 3, std::vector<f32>{0.2F, 0.3F, -0.2F}, 0.5F);
+  for (index_t c = 0; c < 3; ++c)
+    CHECK(static_cast<f32>(q.bias[c] * 0.5 * static_cast<double>(q.scales[c])) ==
+          (c == 0 ? 0.2F : c == 1 ? 0.3F : -0.2F));
 }
 
 TEST_CASE("a large bias widens the scale of its filter", "[int8][weights]") {

@@ -78,6 +78,10 @@ TEST_CASE("piecewise linear activations", "[math]") {
   check(act::thresholded_relu{}, {}, [](double x) { return x > 1 ? x : 0; });
   check(act::thresholded_relu{-2.0F}, {}, [](double x) { return x > -2 ? x : 0; });
   check(act::clip{-1.5F, 2.5F}, {}, [](double x) { return clamp(x, -1.5, 2.5); });
+  check(act::clip{.lo = 0}, {}, [](double x) { return x > 0 ? x : 0; });
+  check(act::clip{.lo = -1.5F}, {}, [](double x) { return x > -1.5 ? x : -1.5; });
+  check(act::clip{.hi = 2.5F}, {}, [](double x) { return x < 2.5 ? x : 2.5; });
+  check(act::clip{}, {}, [](double x) { return x; });
   check(act::relu6, {}, [](double x) { return clamp(x, 0, 6); });
   check(act::hard_sigmoid{}, {0.5},
         [](double x) { return clamp(static_cast<double>(0.2F) * x + 0.5, 0, 1); });

@@ -27,21 +27,26 @@ template <class T> struct problem {
   spatial in, out;
   exact_buffer<T> src;
   std::vector<pooled> expected;
+  s32 zero_point = 0;
 
   problem(index_t n, pool_shape const& s, random& r)
       : batch(n), channels(s.channels), in(s.in), out(s.out()),
         src(n * s.in.size() * s.channels, 1) {
-    r.fill(src.data(), src.size());
+    fill(r);
     expected = pool_reference(batch, channels, in, out, src.data(),
                               [&](int d, index_t o) { return window_taps(s.win, in, d, o); });
   }
   problem(index_t n, adaptive_pool_shape const& s, random& r)
       : batch(n), channels(s.channels), in(s.in), out(s.out), src(n * s.in.size() * s.channels, 1) {
-    r.fill(src.data(), src.size());
+    fill(r);
     expected = pool_reference(batch, channels, in, out, src.data(),
                               [&](int d, index_t o) { return adaptive_taps(in[d], out[d], o); });
   }
   index_t size() const { return batch * out.size() * channels; }
+  void fill(random& r) {
+    r.fill(src.data(), src.size());
+    if constexpr (ia_nn::byte_element<T>) zero_point = r.coin() ? 0 : r.extreme<T>() / 2 + r.coin();
+  }
 
   double value(pool_kind kind, index_t i) const {
     pooled const& p = expected[at(i)];
@@ -52,7 +57,7 @@ template <class T> struct problem {
     } else {
       double const lowest = std::numeric_limits<T>::min();
       if (kind == pool_kind::max) return std::max(lowest, p.highest);
-      return rounded_average<T>(p.sum, count);
+      return rounded_average<T>(p, count, zero_point);
     }
   }
   std::string verdict(pool_kind kind, T const* got) const {
@@ -69,13 +74,14 @@ template <class T> struct problem {
 
 template <class I, class T, class Shape>
 void check_pool(problem<T> const& p, Shape const& s, pool_kind kind, int workers = 1) {
-  pool<I, T> const plan(kind, s);
+  pool<I, T> const plan(kind, s, p.zero_point);
   REQUIRE(plan.out() == p.out);
   exact_buffer<T> dst(p.size(), 3);
   last_task_first const e{workers};
   plan.run(p.batch, p.src.data(), dst.data(), e);
   INFO("in " << p.in.to_string() << " out " << p.out.to_string() << " channels " << p.channels
-             << " kind " << static_cast<int>(kind) << " of " << ia_nn::name_of<T>());
+             << " kind " << static_cast<int>(kind) << " of " << ia_nn::name_of<T>()
+             << " zero point " << p.zero_point);
   CHECK(p.verdict(kind, dst.data()) == "");
   if (kind != pool_kind::max) return;
   exact_buffer<T> again(p.size());
@@ -139,6 +145,44 @@ TEST_CASE("pool: one to three axes, dilation, padding on either side, ceil mode"
   }
 }
 
+TEST_CASE("pool: with ceil mode a window may be larger than the padded image") {
+  random r(76);
+  // One axis: kernel, stride, padding at either end, extent -> positions, 0 where it is refused.
+  // max(0, ceil((pads + extent - kernel) / stride + 1)), less a window that begins behind the
+  // image: ONNX MaxPool and PyTorch's pooling_output_shape.
+  struct one_axis {
+    index_t kernel, stride, begin, end, extent, positions;
+  };
+  for (one_axis const& a : {one_axis{5, 3, 0, 0, 3, 1},
+                            {5, 2, 0, 0, 3, 0},
+                            {5, 2, 0, 0, 4, 1},
+                            {4, 4, 0, 0, 1, 1},
+                            {4, 3, 0, 0, 1, 0},
+                            {7, 4, 1, 1, 2, 1},
+                            {6, 3, 2, 0, 2, 1},
+                            {5, 3, 0, 0, 6, 2},
+                            {3, 4, 0, 0, 5, 2},
+                            {2, 2, 1, 1, 3, 2},
+                            {2, 2, 0, 1, 2, 1}}) {
+    double const room = static_cast<double>(a.begin + a.extent + a.end - a.kernel);
+    auto positions = static_cast<index_t>(std::ceil(room / static_cast<double>(a.stride))) + 1;
+    if (positions > 0 && (positions - 1) * a.stride >= a.extent + a.begin) --positions;
+    INFO("kernel " << a.kernel << " stride " << a.stride << " extent " << a.extent);
+    CHECK(std::max<index_t>(positions, 0) == a.positions);
+    pool_shape s{3, {1, 2, a.extent}, {}, true};
+    s.win.kernel.width = a.kernel, s.win.stride.width = a.stride;
+    s.win.pad_begin.width = a.begin, s.win.pad_end.width = a.end;
+    if (a.positions == 0) {
+      REQUIRE_ERROR(([&] { pool<ia_nn::isa::native, f32>(pool_kind::max, s); }),
+                    ia_nn::errc::bad_shape, "width: the kernel reaches over");
+      continue;
+    }
+    CHECK(s.out() == spatial{1, 2, a.positions});
+    check_everywhere<f32>(2, s, r);
+    check_everywhere<u8>(2, s, r);
+  }
+}
+
 TEST_CASE("pool: whole images and adaptive sizes") {
   random r(73);
   for (spatial const& in : {spatial{1, 7, 7}, {1, 1, 13}, {3, 4, 5}, {1, 31, 23}}) {
@@ -165,20 +209,67 @@ TEST_CASE("pool: sums of large windows of bytes are exact") {
   });
 }
 
+TEST_CASE("pool: padding of bytes is their zero point, and averages are rounded from it") {
+  // Three pixels, windows of 3 with a pixel of padding on either side; 17 channels.
+  pool_shape const s{17, {1, 1, 3}, {.kernel = {1, 1, 3}, .stride = {1, 1, 1}}};
+  pool_shape padded = s;
+  padded.win.pad_begin.width = padded.win.pad_end.width = 1;
+  auto const check = [&]<class T>(T, index_t zero, std::vector<int> const& pixels,
+                                  pool_shape const& shape, pool_kind kind,
+                                  std::vector<int> const& wanted) {
+    exact_buffer<T> src(3 * 17), dst(static_cast<index_t>(wanted.size()) * 17);
+    for (index_t i = 0; i < src.size(); ++i) src[i] = static_cast<T>(pixels[at(i / 17)]);
+    for_each_isa<vector_isas>([&](auto tag) {
+      pool<decltype(tag), T>(kind, shape, static_cast<s32>(zero)).run(1, src.data(), dst.data());
+      for (index_t i = 0; i < dst.size(); ++i) CHECK(+dst[i] == wanted[at(i / 17)]);
+    });
+  };
+  using enum pool_kind;
+  check(u8{}, 128, {138, 138, 138}, padded, average_padded, {135, 138, 135});
+  check(u8{}, 128, {138, 138, 138}, padded, average, {138, 138, 138});
+  check(s8{}, -7, {-128, 127, 0}, padded, average_padded, {-3, 0, 40}); // 13, 20 and 141 above it
+  check(s8{}, 0, {-10, -10, -10}, padded, max, {-10, -10, -10}); // padding is no candidate
+  // Ties are rounded to even from the zero point: sums of 15 / 2 and 17 / 2 above it.
+  pool_shape const two{17, {1, 1, 3}, {.kernel = {1, 1, 2}, .stride = {1, 1, 1}}};
+  check(u8{}, 1, {8, 9, 10}, two, average, {9, 9}); // 7.5 and 8.5 steps: 8 and 8
+  check(u8{}, 0, {8, 9, 10}, two, average, {8, 10});
+  // A window of padding alone.
+  pool_shape beyond = two;
+  beyond.win.stride.width = 4, beyond.win.pad_begin.width = 2;
+  check(u8{}, 77, {1, 2, 4}, beyond, average_padded, {77});
+  check(s8{}, -77, {1, 2, 4}, beyond, average, {-77});
+  // The largest sums: 255 above or below the zero point.
+  check(s8{}, -128, {127, 127, 127}, s, average, {127});
+  check(u8{}, 255, {0, 0, 0}, padded, average_padded, {85, 0, 85});
+}
+
 TEST_CASE("pool: NaN and infinities") {
   f32 const nan = std::numeric_limits<f32>::quiet_NaN(), inf = std::numeric_limits<f32>::infinity();
-  pool_shape const s{17, {1, 1, 4}, {.kernel = {1, 1, 2}, .stride = {1, 1, 1}}};
+  // Windows {nan, 1} {1, -inf} {-inf, -inf} {-inf, nan} {nan, inf}: a NaN wins on either side.
+  f32 const pixel[] = {nan, 1, -inf, -inf, nan, inf};
+  pool_shape const s{17, {1, 1, 6}, {.kernel = {1, 1, 2}, .stride = {1, 1, 1}}};
   for_each_isa<vector_isas>([&](auto tag) {
-    exact_buffer<f32> src(4 * 17), dst(3 * 17);
-    exact_buffer<s32> place(3 * 17);
-    f32 const pixel[] = {nan, 1, -inf, -inf};
-    for (index_t i = 0; i < 4 * 17; ++i) src[i] = pixel[i / 17];
+    exact_buffer<f32> src(6 * 17), dst(5 * 17);
+    exact_buffer<s32> place(5 * 17);
+    for (index_t i = 0; i < src.size(); ++i) src[i] = pixel[i / 17];
+    auto const right = [&] {
+      bool good = true;
+      for (index_t c = 0; c < 17; ++c)
+        good = good && std::isnan(dst[c]) && dst[17 + c] == 1 && dst[34 + c] == -inf &&
+               std::isnan(dst[51 + c]) && std::isnan(dst[68 + c]);
+      return good;
+    };
     pool<decltype(tag), f32> const plan(pool_kind::max, s);
     plan.run(1, src.data(), dst.data());
-    CHECK((std::isnan(dst[0]) && std::isnan(dst[16]) && dst[17] == 1 && dst[34] == -inf));
+    CHECK(right());
     plan.run_with_indices(1, src.data(), dst.data(), place.data());
-    CHECK((std::isnan(dst[0]) && std::isnan(dst[16]) && dst[17] == 1 && dst[34] == -inf));
-    CHECK((place[0] == 0 && place[16] == 0 && place[17] == 1 && place[34] == 2));
+    CHECK(right());
+    index_t const places[] = {0, 1, 2, 4, 4};
+    for (index_t o = 0; o < 5; ++o)
+      for (index_t const c : {0, 16}) CHECK(place[o * 17 + c] == places[o]);
+    pool<decltype(tag), f32>(pool_kind::average, s).run(1, src.data(), dst.data());
+    for (index_t const c : {0, 16})
+      CHECK((std::isnan(dst[c]) && dst[17 + c] == -inf && std::isnan(dst[51 + c])));
   });
 }
 
@@ -260,6 +351,13 @@ TEST_CASE("pool: errors") {
       errc::bad_shape, "the result has 0 x 2 elements");
   REQUIRE_ERROR(([] { pool<I, u8>(pool_kind::average, pool_shape::global(1, {1, 4096, 2048})); }),
                 errc::bad_shape, "a window of 8388608 bytes");
+  pool_shape const one{1, {1, 4, 4}, {}};
+  REQUIRE_ERROR(([&] { pool<I, u8>(pool_kind::average, one, 256); }), errc::bad_parameter,
+                "an image of u8 cannot have the zero point 256");
+  REQUIRE_ERROR(([&] { pool<I, s8>(pool_kind::average, one, -129); }), errc::bad_parameter,
+                "an image of s8 cannot have the zero point -129");
+  REQUIRE_ERROR(([&] { pool<I, f32>(pool_kind::average, one, 1); }), errc::bad_parameter,
+                "an image of f32 cannot have the zero point 1");
   CHECK(how_it_fails([] { pool<I, u8>(pool_kind::max, pool_shape::global(1, {1, 4096, 2048})); },
                      errc::bad_shape, "") == "no error");
 }

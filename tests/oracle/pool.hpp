@@ -81,12 +81,13 @@ std::vector<pooled> pool_reference(ia_nn::index_t batch, ia_nn::index_t channels
   return result;
 }
 
-/// The average as u8 or s8: see ops/pool.hpp.
-template <class T> T rounded_average(double sum, ia_nn::index_t count) {
+/// The average as u8 or s8: see ops/pool.hpp. Padding is the zero point, so that it adds nothing.
+template <class T> T rounded_average(pooled const& p, ia_nn::index_t count, int zero) {
   float const scale = count > 0 ? static_cast<float>(1.0 / static_cast<double>(count)) : 0.0F;
-  float const mean = static_cast<float>(sum) * scale;
+  float const mean = static_cast<float>(p.sum - static_cast<double>(p.taps) * zero) * scale;
   double const lo = std::numeric_limits<T>::min(), hi = std::numeric_limits<T>::max();
-  return static_cast<T>(std::min(hi, std::max(lo, std::nearbyint(static_cast<double>(mean)))));
+  double const q = std::nearbyint(static_cast<double>(mean)) + zero;
+  return static_cast<T>(std::min(hi, std::max(lo, q)));
 }
 
 } // namespace ia_nn_test

@@ -121,6 +121,22 @@ TEST_CASE("weights of cells that take less are refused", "[rnn][errors]") {
                 "voice (gru_reset_before): b_input has 20 elements, expected 15");
 }
 
+TEST_CASE("weights from the smallest to the largest f32 are quantized, others refused",
+          "[rnn][errors]") {
+  using matrix = ia_nn::detail::gate_matrix<I, u8, s8, standard>;
+  constexpr f32 largest = std::numeric_limits<f32>::max();
+  auto const scale_of = [](f32 weight) {
+    matrix const m(2, 1, 1, [&](index_t k, int, index_t) { return k == 0 ? weight : 0; });
+    return m.scale()[0];
+  };
+  CHECK(scale_of(0) == 1);
+  CHECK(scale_of(0x1p-149F) == 0x1p-126F); // max |w| / 127 is 0
+  CHECK(scale_of(-largest) == largest / 127);
+  for (f32 const bad : {HUGE_VALF, -HUGE_VALF, std::nanf("")})
+    REQUIRE_ERROR([&] { static_cast<void>(scale_of(bad)); }, errc::bad_parameter,
+                  "a weight that is to be quantized is not finite");
+}
+
 TEST_CASE("models of layers that do not fit are refused", "[rnn][errors]") {
   auto const two = rnn_direction::concat;
   REQUIRE_NOTHROW(modelling(list(packed(3, 5, "a"), packed(5, 5, "b")), {})());

@@ -21,6 +21,7 @@ pool_backward_shape const pools[] = {
     {5, {1, 5, 5}, {{1, 2, 2}, {1, 2, 2}, {1, 2, 1}, {0, 1, 0}, {0, 0, 1}}, true, true},
     {67, {1, 4, 4}, {{1, 3, 3}, {}, {}, {0, 1, 1}, {0, 1, 1}}, false, true},
     {2, {1, 6, 7}, {{1, 2, 3}, {1, 1, 2}, {}, {0, 0, 1}, {0, -1, -2}}},
+    {6, {1, 3, 2}, {{1, 5, 4}, {1, 3, 3}, {}, {0, 0, 1}, {0, 0, 0}}, true, true}, // one window
     {4, {3, 4, 5}, {{2, 2, 3}, {1, 2, 2}, {}, {1, 0, 1}, {0, 1, 0}}},
 };
 
@@ -144,6 +145,34 @@ TEST_CASE("slopes at 0, and in place", "[train][activation]") {
     REQUIRE((diff[0] == 0 && diff[1] == 0 && diff[2] == 5.0F));
     apply(ia_nn::slope::factor{}, diff);
     REQUIRE(diff[2] == 25.0F);
+  });
+}
+
+TEST_CASE("a NaN that an activation or its gradient had comes out of the slope",
+          "[train][activation]") {
+  f32 const nan = std::nanf("");
+  for_each_isa<vector_isas>([&](auto tag) {
+    constexpr index_t n = 2 * ia_nn::vec<f32, decltype(tag)>::size + 3; // registers and a tail
+    exact_buffer<f32> value(n), diff(n), got(n);
+    auto const apply = [&](auto const& f) {
+      ia_nn::activation_backward<decltype(tag)>(f, n, value.data(), diff.data(),
+                                                write_to(got.data()));
+    };
+    for (index_t i = 0; i < n; ++i) {
+      for (index_t k = 0; k < n; ++k) value[k] = 0.5F, diff[k] = 2.0F;
+      value[i] = nan;
+      apply(ia_nn::slope::relu{});
+      CHECK(got[i] == 2.0F); // PyTorch's threshold_backward: 0 only where value <= 0
+      apply(ia_nn::slope::leaky_relu{0.5F});
+      CHECK(got[i] == 1.0F); // PyTorch's leaky_relu_backward
+      apply(ia_nn::slope::sigmoid{});
+      CHECK(std::isnan(got[i]));
+      apply(ia_nn::slope::tanh{});
+      CHECK(std::isnan(got[i]));
+      std::swap(value[i], diff[i]);
+      apply(ia_nn::slope::relu{});
+      for (index_t k = 0; k < n; ++k) CHECK(std::isnan(got[k]) == (k == i));
+    }
   });
 }
 

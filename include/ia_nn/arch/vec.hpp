@@ -16,12 +16,13 @@
 //   stream(p)                   of f32, to f32 or bf16, p aligned to the register: past the caches;
 //                               fence_streams() before another thread may read what was written
 //   + - * /, fma(a, b, c)       fma rounds once: a * b + c
-//   min(a, b) max(a, b)         b if either is a NaN, so max(zero, x) hands a NaN on
-//   a < b, a == b, select(m, a, b), abs, sqrt, round (nearest even)
+//   min(a, b) max(a, b)         one instruction: b if either is a NaN, so max(zero, x) hands a NaN on
+//   minimum(a, b) maximum(a, b) a NaN if either is one: for operands that both may be
+//   a < b, a <= b (f32), a == b, select(m, a, b), abs, sqrt, round (nearest even)
 //   to_s32 (nearest even), to_f32, bits (reinterpretation), & | ^ << >> on s32
 //   v.pin()                     the value has to be in a register here: what follows is not moved into
 //                               a loop before it
-//   sum(v), highest(v), lowest(v)   reductions, in a fixed order
+//   sum(v), highest(v), lowest(v)   reductions, in a fixed order; a NaN if any lane is one
 #pragma once
 
 #include <ia_nn/arch/isa.hpp>
@@ -55,6 +56,15 @@ concept vector_register = requires(V v) {
   { V::size } -> std::convertible_to<int>;
   { V::zero() } -> std::same_as<V>;
 };
+
+namespace detail {
+template <vector_register V> IA_NN_INLINE V minimum(V a, V b) noexcept {
+  return select(a == a, min(a, b), a);
+}
+template <vector_register V> IA_NN_INLINE V maximum(V a, V b) noexcept {
+  return select(a == a, max(a, b), a);
+}
+} // namespace detail
 
 IA_NN_END
 

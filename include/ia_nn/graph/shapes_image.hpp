@@ -29,15 +29,15 @@ constexpr sentence no_image(subject const& who, dims const& x) {
 
 // "" if the window fits the image.
 constexpr sentence window_mistake(subject const& who, window const& w, dims const& in,
-                                  bool transposed = false) {
+                                  bool ceil_mode = false, bool transposed = false) {
   spatial const image = image_of(in);
   for (int d = 0; d < 3; ++d) {
     if (w.kernel[d] < 1 || w.stride[d] < 1 || w.dilation[d] < 1)
       return say(who, image_axis[d], ": kernel, stride and dilation must be at least 1");
-    index_t const padded = w.pad_begin[d] + image[d] + w.pad_end[d];
-    if (!transposed && padded < w.reach(d))
+    if (!transposed && !w.fits(d, image[d], ceil_mode))
       return say(who, image_axis[d], ": the kernel reaches over ", w.reach(d),
-                 " elements, the padded input ", in, " has ", padded);
+                 " elements, the padded input ", in, " has ",
+                 w.pad_begin[d] + image[d] + w.pad_end[d]);
   }
   return {};
 }
@@ -66,7 +66,7 @@ constexpr sentence infer_deconv(node& n, dims const& x, subject const& who) {
   if (x.rank < 3 || x.rank > 5) return no_image(who, x);
   if (sentence const s = channels_mistake(who, n.with, x); !s.empty()) return s;
   window const& w = n.with.win;
-  if (sentence const s = window_mistake(who, w, x, true); !s.empty()) return s;
+  if (sentence const s = window_mistake(who, w, x, false, true); !s.empty()) return s;
   spatial const in = image_of(x);
   spatial out;
   for (int d = 0; d < 3; ++d) { // as deconv_shape::out in ops/deconv.hpp
@@ -84,8 +84,9 @@ constexpr sentence infer_deconv(node& n, dims const& x, subject const& who) {
 constexpr sentence infer_pool(node& n, dims const& x, subject const& who) {
   if (x.rank < 3 || x.rank > 5) return no_image(who, x);
   if (!n.with.adaptive) {
-    if (sentence const s = window_mistake(who, n.with.win, x); !s.empty()) return s;
-    n.shape = image_shape(x, n.with.win.output(image_of(x), n.with.ceil_mode), x.last());
+    bool const ceil_mode = n.with.ceil_mode;
+    if (sentence const s = window_mistake(who, n.with.win, x, ceil_mode); !s.empty()) return s;
+    n.shape = image_shape(x, n.with.win.output(image_of(x), ceil_mode), x.last());
     return {};
   }
   n.shape.rank = x.rank;

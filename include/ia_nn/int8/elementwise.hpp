@@ -9,9 +9,9 @@
 //   concat     along the last axis; sources of another scale or zero point are rescaled, others
 //              are copied
 //
-// Pooling of u8 and s8 is ops/pool.hpp, tables are ops/embedding.hpp: the quantization passes
-// through. Reshaping and flattening move nothing. For concat, let the layers before it write with
-// one quantization, that of `common_range` of theirs: it is then a copy.
+// Pooling of u8 and s8 is ops/pool.hpp, which takes the zero point, tables are ops/embedding.hpp:
+// the quantization passes through. Reshaping and flattening move nothing. For concat, let the layers
+// before it write with one quantization, that of `common_range` of theirs: it is then a copy.
 #pragma once
 
 #include <ia_nn/int8/quantize.hpp>

@@ -135,9 +135,9 @@ packed_s4<I> quantize_s4(std::span<f32 const> w, index_t n, index_t group,
                                                " is NaN or infinite");
         r.add({x, x});
       }
-      f32 scale = detail::positive_scale(r.largest() / 7.0F), zero = 0;
+      f32 scale = detail::positive_scale(r.largest() / 7.0F, r.largest()), zero = 0;
       if (s == scheme::asymmetric) {
-        scale = detail::positive_scale(r.high / 15.0F - r.low / 15.0F);
+        scale = detail::positive_scale(r.high / 15.0F - r.low / 15.0F, r.largest());
         zero = detail::nearest_even(-8.0F - r.low / scale);
         zero = zero < -8 ? -8.0F : zero > 7 ? 7.0F : zero;
       }

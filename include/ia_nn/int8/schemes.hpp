@@ -57,9 +57,10 @@ constexpr f32 nearest_even(f32 x) noexcept {
 
 constexpr bool usable_scale(f32 s) noexcept { return s > 0 && s <= 0x1.fffffep127F; }
 
-// A scale that came out of a range: 0 only if the range is [0, 0], where any will do.
-constexpr f32 positive_scale(f32 s) noexcept {
-  return s > 0 ? (s > smallest_scale ? s : smallest_scale) : 1.0F;
+// The scale s of a range of this width, where it may have underflowed; 1 for a range of zeros, where
+// any will do.
+constexpr f32 positive_scale(f32 s, f32 width) noexcept {
+  return width > 0 ? (s > smallest_scale ? s : smallest_scale) : 1.0F;
 }
 
 } // namespace detail
@@ -108,14 +109,14 @@ constexpr quantization quantization_of(value_range const& r, scheme s = scheme::
                                              std::to_string(r.low) +
                                              ", a symmetric u8 holds no negative values; take s8 "
                                              "or an asymmetric scheme");
-      return {detail::positive_scale(r.high / 255.0F), 0};
+      return {detail::positive_scale(r.high / 255.0F, r.high), 0};
     } else {
-      return {detail::positive_scale(r.largest() / 127.0F), 0};
+      return {detail::positive_scale(r.largest() / 127.0F, r.largest()), 0};
     }
   }
   f32 const width = r.high - r.low;
-  f32 const scale =
-      detail::positive_scale(width <= most ? width / 255.0F : r.high / 255.0F - r.low / 255.0F);
+  f32 const scale = detail::positive_scale(
+      width <= most ? width / 255.0F : r.high / 255.0F - r.low / 255.0F, width);
   // 0 - low / scale is within [0, 255] but for rounding, and where a tiny scale was raised.
   f32 const steps = 0.0F - r.low / scale;
   f32 const zero = detail::nearest_even(steps < 255.0F ? steps : 255.0F);

@@ -2,12 +2,13 @@
 //
 // f32 weights as s8 with a scale per filter, and biases as s32 in units of the sums.
 //
-//   scale[c]   max |w[c]| / 127, 1 if all of them are 0; / 64 in the reduced range
+//   scale[c]   max |w[c]| / 127; / 64 in the reduced range
 //   w[c][i]    saturate(round(w / scale[c])) in [-127, 127] or [-64, 64]
 //   bias[c]    round(bias / (data_scale * scale[c]))       in double
 //
 // A bias that is large beside its filter's weights would not fit s32: the filter's scale is widened
-// until |bias[c]| <= 2^30, so that 2^30 are left for the sum of products.
+// until |bias[c]| <= 2^30, so that 2^30 are left for the sum of products. A filter of zeros (what
+// pruning leaves) takes the scale of its bias in the same way, and so keeps it; 1 without a bias.
 #pragma once
 
 #include <ia_nn/core/memory.hpp>
@@ -39,6 +40,10 @@ struct quantized_weights {
 namespace detail {
 
 inline constexpr double most_bias = 1 << 30;
+
+// Of a filter that is nothing but a bias: the factor of its sums, scale * scale(src) / scale(dst),
+// must not vanish because the bias is tiny.
+inline constexpr f32 smallest_bias_scale = 0x1p-64F;
 
 inline aligned_array<s32> copy_of(aligned_array<s32> const& from) {
   aligned_array<s32> to(from.size());
@@ -93,7 +98,7 @@ inline quantized_weights quantize_weights(std::span<f32 const> w, index_t filter
       if (!(x <= 0x1.fffffep127F)) refuse("a weight", c);
       largest = x > largest ? x : largest;
     }
-    f32 scale = largest > 0 ? detail::positive_scale(largest / most) : 0;
+    f32 scale = largest > 0 ? detail::positive_scale(largest / most, largest) : 0;
     if (!bias.empty()) {
       double const b = std::fabs(static_cast<double>(bias[at(c)]));
       if (!(b <= 0x1.fffffep127)) refuse("the bias", c);
@@ -103,9 +108,9 @@ inline quantized_weights quantize_weights(std::span<f32 const> w, index_t filter
           throw_error(errc::bad_parameter,
                       std::string(who) + ": the bias of filter " + std::to_string(c) +
                           " is too large for data of scale " + std::to_string(data_scale));
-        f32 const up = static_cast<f32>(least);
-        // With no weights to lose any scale serves; the rounded one must not be below the least.
-        scale = largest == 0 && least < 1 ? 1.0F : std::nextafter(up, 0x1p127F);
+        scale = std::nextafter(static_cast<f32>(least), 0x1p127F); // rounded, but not below it
+        if (largest == 0 && scale < detail::smallest_bias_scale)
+          scale = detail::smallest_bias_scale;
       }
     }
     q.scales[c] = scale > 0 ? scale : 1.0F;

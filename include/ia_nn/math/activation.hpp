@@ -89,10 +89,10 @@ struct thresholded_relu {
   f32 operator()(f32 x) const noexcept { return detail::on_scalar(*this, x); }
 };
 
-/// x clamped to [lo, hi]; lo <= hi
+/// x clamped to [lo, hi]; lo <= hi. A bound that is left out is none: it lets an infinity through.
 struct clip {
   static constexpr char const* name = "clip";
-  f32 lo = -detail::largest, hi = detail::largest;
+  f32 lo = -__builtin_inff(), hi = __builtin_inff();
   template <f32_register V> IA_NN_INLINE V operator()(V x) const noexcept {
     return min(V::broadcast(hi), max(V::broadcast(lo), x));
   }

@@ -94,17 +94,16 @@ struct negate {
   static constexpr int weight = 1;
   template <class V> IA_NN_INLINE V operator()(V a) const noexcept { return -a; }
 };
-// The register's min and max return their second argument for a NaN: one in the first is kept here.
 struct minimum {
   static constexpr int weight = 3;
   template <class V> IA_NN_INLINE V operator()(V a, V b) const noexcept {
-    return select(a == a, min(a, b), a);
+    return detail::minimum(a, b);
   }
 };
 struct maximum {
   static constexpr int weight = 3;
   template <class V> IA_NN_INLINE V operator()(V a, V b) const noexcept {
-    return select(a == a, max(a, b), a);
+    return detail::maximum(a, b);
   }
 };
 struct multiply_add {

@@ -237,8 +237,7 @@ struct compare_node : detail::condition_node<compare_node<Relation, L, R>, L, R>
     V const a = this->args.head.template value<V, First>(context);
     V const b = this->args.tail.head.template value<V, First + L::leaves>(context);
     if constexpr (Relation == relation::less) return select(a < b, x, y);
-    else if constexpr (Relation == relation::less_equal)
-      return select(a < b, x, select(a == b, x, y));
+    else if constexpr (Relation == relation::less_equal) return select(a <= b, x, y);
     else if constexpr (Relation == relation::equal) return select(a == b, x, y);
     else return select(a == b, y, x);
   }

@@ -70,7 +70,8 @@ public:
     for (std::size_t d = 0; d + 1 < rank; ++d) rows_ *= extent_[d];
   }
 
-  /// `value`: one element, for pad_mode::constant (null: zero).
+  /// `value`: one element, for pad_mode::constant (null: zero). Of a quantized tensor it should be the
+  /// zero point.
   template <executor E = sequential>
   void run(void const* src, void* dst, void const* value = nullptr, E&& e = E{}) const noexcept {
     auto const* const from = static_cast<std::byte const*>(src);

@@ -7,11 +7,14 @@
 //   max        max over the taps in the image; a NaN among them is the result
 //   average    (sum of the taps in the image) * f32(1 / count)
 //     f32      count is what `pool_kind` says; rounding errors below 10 * 2^-24 of the mean |x|
-//     u8, s8   the sum is exact in s32, converted to f32 (exact below 2^24), multiplied by the f32
-//              nearest to 1 / count, rounded to nearest even, saturated
+//     u8, s8   saturate(round(f32(sum of q - zero_point) * f32(1 / count)) + zero_point)
+//              the sum is exact in s32, its f32 exact below 2^24, rounding is to nearest even
+//
+// The scale of a quantized tensor passes through and is not needed. Its zero point is what padding
+// has, and the number from which averages are rounded.
 //
 // A window that sees no element of the image gives -inf or the lowest integer as maximum, with
-// index -1, and 0 as average.
+// index -1, and 0 or the zero point as average.
 #pragma once
 
 #include <ia_nn/arch/cpu.hpp>
@@ -25,7 +28,7 @@
 enum class pool_kind {
   max,
   average,        ///< count: the taps in the image
-  average_padded, ///< count: the taps in the image and its padding, which is zero
+  average_padded, ///< count: the taps in the image and its padding, which is 0 or the zero point
 };
 
 /// Windows that move over images of `channels`. With `ceil_mode` a last window may reach beyond the
@@ -54,16 +57,19 @@ struct adaptive_pool_shape {
 ///
 /// Errors at construction: errc::bad_shape (channels, extents, see window::check; images of 2^31
 /// pixels and more; windows of 2^23 taps and more for averages of u8 and s8),
-/// errc::bad_parameter (strides, dilations, padding), errc::unsupported_isa. `run` is const,
-/// noexcept, allocates nothing; its result has the same bits for any executor.
+/// errc::bad_parameter (strides, dilations, padding, a zero point that is no value of T),
+/// errc::unsupported_isa. `run` is const, noexcept, allocates nothing; its result has the same bits
+/// for any executor.
 template <isa::tag I, element T> class pool {
   static_assert(std::same_as<T, f32> || byte_element<T>, "ia_nn: pool: elements are f32, u8 or s8");
   using kernel = detail::pool_kernel<I, T>;
   using cell = detail::pool_cell;
 
 public:
-  pool(pool_kind kind, pool_shape const& s) : kind_(kind), channels_(s.channels), in_(s.in) {
-    s.win.check("pool", s.in);
+  /// zero_point: of u8 and s8.
+  pool(pool_kind kind, pool_shape const& s, s32 zero_point = 0)
+      : kind_(kind), channels_(s.channels), zero_point_(zero_point), in_(s.in) {
+    s.win.check("pool", s.in, s.ceil_mode);
     prepare(s.out());
     for (int d = 0; d < 3; ++d) {
       step_[d] = s.win.dilation[d];
@@ -71,8 +77,8 @@ public:
     }
     check_taps();
   }
-  pool(pool_kind kind, adaptive_pool_shape const& s)
-      : kind_(kind), channels_(s.channels), in_(s.in) {
+  pool(pool_kind kind, adaptive_pool_shape const& s, s32 zero_point = 0)
+      : kind_(kind), channels_(s.channels), zero_point_(zero_point), in_(s.in) {
     window{}.check("pool", s.in);
     for (int d = 0; d < 3; ++d)
       if (s.out[d] < 1 || s.out[d] > index_t{1} << 30)
@@ -106,7 +112,7 @@ public:
           T const* const p = src + from * src_ld + channels.begin;
           T* const y = dst + to * dst_ld + channels.begin;
           if (kind_ == pool_kind::max) kernel::maximum(p, c, y, channels.size());
-          else kernel::average(p, c, y, channels.size(), scale_of(count));
+          else kernel::average(p, c, y, channels.size(), scale_of(count), zero_point_);
         });
   }
   /// The maximum, and where it was found: indices [batch][out][channels] of pixels of the image,
@@ -151,6 +157,11 @@ private:
     if (pixels > INT32_MAX || (pixels *= in_.width) > INT32_MAX)
       throw_error(errc::bad_shape,
                   "pool: an image of " + in_.to_string() + " has more than 2^31 - 1 pixels");
+    constexpr s32 low = std::same_as<T, s8> ? -128 : 0, high = std::same_as<T, s8> ? 127 : 255;
+    if (zero_point_ != 0 && (!byte_element<T> || zero_point_ < low || zero_point_ > high))
+      throw_error(errc::bad_parameter, "pool: an image of " + std::string(name_of<T>()) +
+                                           " cannot have the zero point " +
+                                           std::to_string(zero_point_));
     out_ = out;
     for (int d = 0; d < 3; ++d) axis_[d] = aligned_array<reach>(out[d]);
   }
@@ -213,6 +224,7 @@ private:
 
   pool_kind kind_;
   index_t channels_;
+  s32 zero_point_;
   spatial in_, out_{};
   index_t step_[3] = {1, 1, 1};
   aligned_array<reach> axis_[3];

@@ -48,11 +48,6 @@ template <isa::tag I, element T> struct pool_kernel {
     else v.store(p);
   }
 
-  // A NaN that was met stays: the register's max would let the next number replace it.
-  static IA_NN_INLINE V higher(V most, V v) noexcept {
-    return select(most == most, max(most, v), most);
-  }
-
   static IA_NN_NOINLINE void maximum(T const* src, pool_cell const& cell, T* dst,
                                      index_t channels) noexcept {
     if constexpr (byte_element<T>) byte_maximum(src, cell, dst, channels);
@@ -68,7 +63,8 @@ template <isa::tag I, element T> struct pool_kernel {
             T const* p = src + c + z * cell.step[0] + y * cell.step[1];
             for (index_t x = 0; x < cell.taps[2]; ++x, p += cell.step[2]) {
               IA_NN_UNROLL
-              for (int u = 0; u < U; ++u) most[u] = higher(most[u], get<V, M>(p + u * lanes, n));
+              for (int u = 0; u < U; ++u)
+                most[u] = detail::maximum(most[u], get<V, M>(p + u * lanes, n));
             }
           }
         IA_NN_UNROLL
@@ -98,16 +94,27 @@ template <isa::tag I, element T> struct pool_kernel {
     for (int i = 0; i < N; ++i) dst[i] = most[i];
   }
 
-  /// dst = sum * scale.
-  static IA_NN_NOINLINE void average(T const* src, pool_cell const& cell, T* dst, index_t channels,
-                                     f32 scale) noexcept {
+  /// dst = sum * scale; of bytes, sum of (src - zero_point) * scale + zero_point.
+  static IA_NN_INLINE void average(T const* src, pool_cell const& cell, T* dst, index_t channels,
+                                   f32 scale, s32 zero_point) noexcept {
+    if constexpr (byte_element<T>) // two operations less, where the store alone rounds
+      if (zero_point != 0) return sums<true>(src, cell, dst, channels, scale, zero_point);
+    sums<false>(src, cell, dst, channels, scale, 0);
+  }
+  template <bool HasZero>
+  static IA_NN_NOINLINE void sums(T const* src, pool_cell const& cell, T* dst, index_t channels,
+                                  f32 scale, s32 zero_point) noexcept {
     using R = std::conditional_t<byte_element<T>, W, V>;
+    R start = R::zero();
+    if constexpr (HasZero)
+      start = R::broadcast(-zero_point *
+                           static_cast<s32>(cell.taps[0] * cell.taps[1] * cell.taps[2]));
     over_channels(channels, [&](auto unroll, auto masked, index_t c, index_t n) IA_NN_LAMBDA {
       constexpr int U = decltype(unroll)::value;
       constexpr bool M = decltype(masked)::value;
       R total[U];
       IA_NN_UNROLL
-      for (int u = 0; u < U; ++u) total[u] = R::zero();
+      for (int u = 0; u < U; ++u) total[u] = start;
       for (index_t z = 0; z < cell.taps[0]; ++z)
         for (index_t y = 0; y < cell.taps[1]; ++y) {
           T const* p = src + c + z * cell.step[0] + y * cell.step[1];
@@ -124,7 +131,10 @@ template <isa::tag I, element T> struct pool_kernel {
       IA_NN_UNROLL
       for (int u = 0; u < U; ++u) {
         V mean;
-        if constexpr (byte_element<T>) mean = to_f32(total[u]) * V::broadcast(scale);
+        if constexpr (HasZero)
+          mean = round(to_f32(total[u]) * V::broadcast(scale)) +
+                 V::broadcast(static_cast<f32>(zero_point));
+        else if constexpr (byte_element<T>) mean = to_f32(total[u]) * V::broadcast(scale);
         else mean = total[u] * V::broadcast(scale);
         put<M>(mean, dst + c + u * lanes, n);
       }
@@ -156,7 +166,7 @@ template <isa::tag I, element T> struct pool_kernel {
               V const v = get<V, M>(p + u * lanes, n);
               V const if_nan = select(most[u] == most[u], here, place[u]);
               place[u] = select(v == v, select(most[u] < v, here, place[u]), if_nan);
-              most[u] = higher(most[u], v);
+              most[u] = detail::maximum(most[u], v);
             }
           }
         }

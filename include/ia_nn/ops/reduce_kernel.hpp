@@ -33,28 +33,17 @@ struct sum_of {
 struct mean_of : sum_of {
   template <class T> static IA_NN_INLINE T finish(T a, T count) noexcept { return a / count; }
 };
-// A NaN, once it is in an accumulator, stays; the register's max and min would drop it there.
 struct max_of_all {
   static constexpr f32 identity = -__builtin_inff();
-  template <class V> static IA_NN_INLINE V combine(V a, V b) noexcept {
-    return select(a == a, max(a, b), a);
-  }
-  template <class V> static IA_NN_INLINE f32 fold(V a) noexcept {
-    f32 const nan = sum(select(a == a, V::zero(), a));
-    return nan == nan ? highest(a) : nan;
-  }
+  template <class V> static IA_NN_INLINE V combine(V a, V b) noexcept { return maximum(a, b); }
+  template <class V> static IA_NN_INLINE f32 fold(V a) noexcept { return highest(a); }
   static double total(double a, double b) noexcept { return a != a || a > b ? a : b; }
   template <class T> static IA_NN_INLINE T finish(T a, T) noexcept { return a; }
 };
 struct min_of_all {
   static constexpr f32 identity = __builtin_inff();
-  template <class V> static IA_NN_INLINE V combine(V a, V b) noexcept {
-    return select(a == a, min(a, b), a);
-  }
-  template <class V> static IA_NN_INLINE f32 fold(V a) noexcept {
-    f32 const nan = sum(select(a == a, V::zero(), a));
-    return nan == nan ? lowest(a) : nan;
-  }
+  template <class V> static IA_NN_INLINE V combine(V a, V b) noexcept { return minimum(a, b); }
+  template <class V> static IA_NN_INLINE f32 fold(V a) noexcept { return lowest(a); }
   static double total(double a, double b) noexcept { return a != a || a < b ? a : b; }
   template <class T> static IA_NN_INLINE T finish(T a, T) noexcept { return a; }
 };

@@ -49,21 +49,28 @@ struct window {
     return dilation[axis] * (kernel[axis] - 1) + 1;
   }
   constexpr bool pads() const noexcept { return pad_begin != no_padding || pad_end != no_padding; }
-  /// Positions of the window over `in`. With `ceil_mode` a last window may reach beyond the padding
-  /// at the end, if it begins within the image or the padding before it.
+  /// True if the window has a position over n elements of an axis. With `ceil_mode` that may be one
+  /// that reaches beyond the padding, by less than a stride: ceil(room / stride) + 1 is 1 there.
+  constexpr bool fits(int axis, index_t n, bool ceil_mode = false) const noexcept {
+    index_t const room = pad_begin[axis] + n + pad_end[axis] - reach(axis);
+    return room >= 0 || (ceil_mode && room > -stride[axis] && pad_begin[axis] + n > 0);
+  }
+  /// Positions of the window over `in`, where it fits. With `ceil_mode` a last window may reach
+  /// beyond the padding at the end, if it begins within the image or the padding before it.
   constexpr spatial output(spatial const& in, bool ceil_mode = false) const noexcept {
     spatial out;
     for (int d = 0; d < 3; ++d) {
-      index_t const room = pad_begin[d] + in[d] + pad_end[d] - reach(d);
+      index_t const room = max_of(pad_begin[d] + in[d] + pad_end[d] - reach(d), 0);
       out[d] = room / stride[d] + 1;
       if (ceil_mode && room % stride[d] != 0 && out[d] * stride[d] < in[d] + pad_begin[d]) ++out[d];
     }
     return out;
   }
 
-  /// Errors: errc::bad_shape if the image is empty or the kernel is larger than the padded image,
-  /// errc::bad_parameter for kernels, strides or dilations below 1. `who` begins the sentence.
-  void check(char const* who, spatial const& in) const {
+  /// Errors: errc::bad_shape if the image is empty or the kernel is larger than the padded image
+  /// (see `fits`), errc::bad_parameter for kernels, strides or dilations below 1. `who` begins the
+  /// sentence.
+  void check(char const* who, spatial const& in, bool ceil_mode = false) const {
     static constexpr char const* axis_name[] = {"depth", "height", "width"};
     auto const at = [&](int d) { return std::string(who) + ": " + axis_name[d] + ": "; };
     // A bound on each number keeps all sums and products of them within 64 bits.
@@ -80,10 +87,10 @@ struct window {
       if (pad_begin[d] < -most || pad_begin[d] > most || pad_end[d] < -most || pad_end[d] > most)
         throw_error(errc::bad_parameter, at(d) + "padding " + text(pad_begin[d]) + ", " +
                                              text(pad_end[d]) + " is out of range");
-      index_t const padded = pad_begin[d] + in[d] + pad_end[d];
-      if (padded < reach(d))
+      if (!fits(d, in[d], ceil_mode))
         throw_error(errc::bad_shape, at(d) + "the kernel reaches over " + text(reach(d)) +
-                                         " elements, the padded image has " + text(padded));
+                                         " elements, the padded image has " +
+                                         text(pad_begin[d] + in[d] + pad_end[d]));
     }
   }
 };

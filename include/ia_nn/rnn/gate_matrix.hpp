@@ -11,6 +11,7 @@
 #pragma once
 
 #include <ia_nn/gemm/policy.hpp>
+#include <ia_nn/int8/schemes.hpp>
 
 #include <ia_nn/begin.hpp>
 
@@ -18,7 +19,7 @@ namespace detail {
 
 /// w quantized to s8 symmetrically, one scale per column: w = scale * q. Source: ONNX
 /// QuantizeLinear with zero point 0 and scale = max |w| / 127.
-inline f32 column_scale(f32 extreme) noexcept { return extreme > 0 ? extreme / 127.0F : 1.0F; }
+inline f32 column_scale(f32 extreme) noexcept { return positive_scale(extreme / 127.0F, extreme); }
 
 template <isa::tag I, element A, element B, class Policy> class gate_matrix {
 public:
@@ -49,7 +50,7 @@ public:
             f32 extreme = 0;
             for (index_t i = 0; i < k; ++i) {
               f32 const w = get(i, g, unit), size = w < 0 ? -w : w;
-              if (!(size <= 3.4e38F))
+              if (!(size <= 0x1.fffffep127F))
                 throw_error(errc::bad_parameter, "a weight that is to be quantized is not finite");
               extreme = size > extreme ? size : extreme;
             }

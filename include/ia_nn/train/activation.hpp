@@ -14,10 +14,10 @@
 
 namespace slope {
 
-/// y of max(x, 0), or x; 0 at 0
+/// y of max(x, 0), or x; 0 at 0. A NaN lets the gradient pass, as in PyTorch: it is no dead unit.
 struct relu {
   template <vector_register V> IA_NN_INLINE V operator()(V value, V diff) const noexcept {
-    return select(V::zero() < value, diff, V::zero());
+    return select(value <= V::zero(), V::zero(), diff);
   }
 };
 

@@ -24,7 +24,7 @@ struct pool_backward_shape {
   constexpr spatial out() const noexcept { return win.output(in, ceil_mode); }
   void check(char const* who) const {
     detail::check_positive(who, "channels", channels);
-    win.check(who, in);
+    win.check(who, in, ceil_mode);
   }
 };
 

@@ -65,6 +65,7 @@ template <> struct vec_impl<f32, isa::scalar> {
   friend IA_NN_INLINE vec_impl sqrt(vec_impl a) noexcept { return {__builtin_sqrtf(a.r)}; }
   friend IA_NN_INLINE vec_impl round(vec_impl a) noexcept { return {round_nearest_even(a.r)}; }
   friend IA_NN_INLINE mask operator<(vec_impl a, vec_impl b) noexcept { return a.r < b.r; }
+  friend IA_NN_INLINE mask operator<=(vec_impl a, vec_impl b) noexcept { return a.r <= b.r; }
   friend IA_NN_INLINE mask operator==(vec_impl a, vec_impl b) noexcept { return a.r == b.r; }
   friend IA_NN_INLINE vec_impl select(mask m, vec_impl a, vec_impl b) noexcept { return m ? a : b; }
   friend IA_NN_INLINE f32 sum(vec_impl a) noexcept { return a.r; }
