@@ -56,18 +56,27 @@ conv_shape square(long count, long channels, long filters, long in, long kernel,
   return s;
 }
 
-std::vector<conv_shape> resnet50() {
+// Which layer of the first block of a stage has the stride of 2.
+enum class resnet_stride { first_1x1, middle_3x3 };
+
+std::vector<conv_shape> resnet50(resnet_stride where) {
   std::vector<conv_shape> list{square(1, 3, 64, 224, 7, 2, 3)};
   // Stage s has `blocks` of a 1x1, a 3x3 and a 1x1 that makes 4 times as many channels; the first
-  // block reads the stage before, in steps of two pixels from the second stage on, and has a
-  // 1x1 of its own beside it.
+  // block reads the stage before and has a 1x1 of its own beside it; from the second stage on it
+  // goes in steps of two pixels.
   long channels = 64, in = 56, narrow = 64;
   for (long const blocks : {3, 4, 6, 3}) {
     long const wide = 4 * narrow, stride = narrow == 64 ? 1 : 2, size = in / stride;
     bool const same = stride == 1 && channels == narrow; // shortcut and expansion are one shape
     if (!same) list.push_back(square(1, channels, wide, in, 1, stride, 0));
-    list.push_back(square(1, channels, narrow, in, 1, stride, 0));
-    list.push_back(square(blocks, narrow, narrow, size, 3, 1, 1));
+    if (stride == 2 && where == resnet_stride::middle_3x3) {
+      list.push_back(square(1, channels, narrow, in, 1, 1, 0));
+      list.push_back(square(1, narrow, narrow, in, 3, 2, 1));
+      list.push_back(square(blocks - 1, narrow, narrow, size, 3, 1, 1));
+    } else {
+      list.push_back(square(1, channels, narrow, in, 1, stride, 0));
+      list.push_back(square(blocks, narrow, narrow, size, 3, 1, 1));
+    }
     list.push_back(square(same ? blocks + 1 : blocks, narrow, wide, size, 1, 1, 0));
     list.push_back(square(blocks - 1, wide, narrow, size, 1, 1, 0));
     channels = wide;
@@ -127,13 +136,16 @@ void check(conv_shape const& s, std::string const& where) {
 } // namespace
 
 std::vector<conv_kind> builtin_conv_kinds() {
-  std::vector<conv_kind> kinds{{"resnet50 b1", resnet50()},
-                               {"resnet50 b16", resnet50()},
+  auto const v1 = resnet50(resnet_stride::first_1x1), v1_5 = resnet50(resnet_stride::middle_3x3);
+  std::vector<conv_kind> kinds{{"resnet50_v1 b1", v1},
+                               {"resnet50_v1 b16", v1},
+                               {"resnet50_v1.5 b1", v1_5},
+                               {"resnet50_v1.5 b16", v1_5},
                                {"mobilenet b1", mobilenet(false)},
                                {"mobilenet b16", mobilenet(false)},
                                {"mobilenet pairs b1", mobilenet(true)},
                                {"mobilenet pairs b16", mobilenet(true)}};
-  for (std::size_t i : {1U, 3U, 5U})
+  for (std::size_t i : {1U, 3U, 5U, 7U})
     for (conv_shape& s : kinds[i].shapes) s.batch = 16;
   return kinds;
 }

@@ -59,9 +59,9 @@ struct conv_kind {
   std::vector<conv_shape> shapes;
 };
 
-/// Every distinct convolution of ResNet-50 (version 1: stride 2 in the first 1x1 of a stage) and
-/// MobileNet (version 1), in batches of 1 and 16; MobileNet once more with its pairs of a depthwise
-/// layer and a 1x1.
+/// Every distinct convolution of ResNet-50 v1 (stride 2 in the first 1x1 of a stage) and v1.5 (in
+/// the 3x3 behind it) and of MobileNet v1, in batches of 1 and 16; MobileNet once more with its pairs
+/// of a depthwise layer and a 1x1.
 std::vector<conv_kind> builtin_conv_kinds();
 
 /// Reads columns mb, ic, ih, iw, oc, kh, kw; name, count, g, id, oh, ow, kd, sd, sh, sw, dd, dh,

@@ -13,7 +13,8 @@ using ia_nn::index_t;
 
 void add_nets(std::vector<group>& list, context& c, product type) {
   bool const narrow = type == product::bf16;
-  for (net_entry const& n : {mnist(), mobilenet(), resnet50(), inception_v3()}) {
+  for (net_entry const& n :
+       {mnist(), mobilenet(), resnet50_v1(), resnet50_v1_5(), inception_v3()}) {
     group g{narrow ? "bf16" : "f32", n.name, limit_of(type), {}};
     for (index_t batch : {1, 16}) {
       bench_case b;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Writes what the compiler made of ResNet-50: its steps as text, the graph before and after fusion
+// Writes what the compiler made of ResNet-50 v1.5: its steps as text, the graph before and after fusion
 // for Graphviz, and as pictures the memory plan, the costs of the steps, and what became of the
 // first two blocks. The pictures of docs/graph.md are these.
 //
@@ -24,7 +24,7 @@ bool write(std::string const& path, std::string const& text) {
 
 int main(int argc, char** argv) {
   namespace graph = ia_nn::graph;
-  using net = models::resnet50<>;
+  using net = models::resnet50_v1_5<>;
   static_assert(graph::planned<net>); // no two live buffers overlap
   std::cout << graph::dump_steps<net>();
   if (argc < 2) return 0;

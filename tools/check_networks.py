@@ -21,13 +21,19 @@ import tempfile
 UNIT = """#include "{header}"
 #include <ia_nn/graph/compiled.hpp>
 namespace graph = ia_nn::graph;
-using net = graph::compiled<models::{name}<>>;
+using net = graph::compiled<models::{network}<>>;
 net make(graph::memory_weights const& w) {{ return net(w); }}
 void run(net const& n, std::span<graph::source const> in, std::span<float* const> out,
          ia_nn::workspace_view scratch) {{
   n.run(1, in, out, scratch);
 }}
 """
+
+
+def networks_of(header):
+    """Names of the networks of a header: templates of a batch."""
+    with open(header, encoding="utf-8") as f:
+        return re.findall(r"template <(?:ia_nn::)?index_t Batch[^{}]*>\s*struct (\w+)", f.read())
 
 
 def compiled(command):
@@ -52,16 +58,17 @@ def main():
     args = parser.parse_args()
     compilers = args.compiler or [c for c in ("g++", "clang++-19") if shutil.which(c)]
     folder = os.path.join(args.root, "examples", "models")
-    names = [n[:-4] for n in sorted(os.listdir(folder))
-             if n.endswith(".hpp") and re.search(args.filter, n)]
+    networks = [(n, network) for n in sorted(os.listdir(folder))
+                for network in networks_of(os.path.join(folder, n))
+                if re.search(args.filter, network)]
     rows = []
     print(f"{'compiler':<12} {'network':<14} {'CPU s':>6} {'MB':>6} {'code KB':>8} {'symbol':>7}")
     with tempfile.TemporaryDirectory() as work:
         unit, made = os.path.join(work, "net.cpp"), os.path.join(work, "net.o")
         for compiler in compilers:
-            for name in names:
+            for header, name in networks:
                 with open(unit, "w", encoding="utf-8") as f:
-                    f.write(UNIT.format(header=os.path.join(folder, name + ".hpp"), name=name))
+                    f.write(UNIT.format(header=os.path.join(folder, header), network=name))
                 seconds, memory = compiled(
                     [compiler, "-std=c++20", *args.optimize.split(), f"-march={args.march}",
                      f"-I{args.root}/include", "-c", unit, "-o", made])

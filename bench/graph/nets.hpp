@@ -18,7 +18,8 @@ struct net_entry {
 net_entry inception_v3();
 net_entry mnist();
 net_entry mobilenet();
-net_entry resnet50();
+net_entry resnet50_v1();
+net_entry resnet50_v1_5();
 
 /// 26 tables of 100,000 x 32. Contenders: side by side, and one after the other.
 std::vector<contender> wide_deep(ia_nn::index_t batch, int threads);

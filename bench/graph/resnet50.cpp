@@ -2,4 +2,7 @@
 #include "../../examples/models/resnet50.hpp"
 #include "graph/ours.hpp"
 
-bench::net_entry bench::resnet50() { return entry_of<models::resnet50<>>("resnet50"); }
+bench::net_entry bench::resnet50_v1() { return entry_of<models::resnet50_v1<>>("resnet50_v1"); }
+bench::net_entry bench::resnet50_v1_5() {
+  return entry_of<models::resnet50_v1_5<>>("resnet50_v1.5");
+}

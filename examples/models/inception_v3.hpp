@@ -113,7 +113,7 @@ struct inception_v3 {
     x = inception_d(x, "Mixed_7a");
     x = inception_e(x, "Mixed_7b");
     x = inception_e(x, "Mixed_7c");
-    return softmax(dense(dropout(global_average_pool(x)), {.units = 1000, .name = "fc"}));
+    return dense(dropout(global_average_pool(x)), {.units = 1000, .name = "fc"});
   }
 };
 

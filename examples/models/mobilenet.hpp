@@ -31,7 +31,7 @@ template <ia_nn::index_t Batch = graph::any_batch, ia_nn::index_t Pixels = 224> 
       x = conv2d(x, {.filters = p.filters, .bias = false, .name = name + ".3"});
       x = relu(batch_norm(x, {.name = name + ".4"}));
     }
-    return softmax(dense(global_average_pool(x), {.units = 1000, .name = "fc"}));
+    return dense(global_average_pool(x), {.units = 1000, .name = "fc"});
   }
 };
 

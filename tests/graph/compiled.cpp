@@ -5,6 +5,7 @@
 #include "../../examples/models/mnist.hpp"
 #include "../../examples/models/mobilenet.hpp"
 #include "../../examples/models/wide_deep.hpp"
+#include "../../examples/models/with_softmax.hpp"
 #include "../gemm/throws.hpp"
 #include "../support/allocations.hpp"
 #include "support.hpp"
@@ -22,7 +23,7 @@ using ia_nn::thread_pool;
 using namespace ia_nn::graph;
 
 using wide = models::wide_deep<any_batch, 50, 3>;
-using digits = models::mnist<>;
+using digits = models::with_softmax<models::mnist<>>;
 
 struct halve {
   static constexpr char const* name = "halve";

@@ -7,12 +7,15 @@
 #include "../../examples/models/mobilenet.hpp"
 #include "../../examples/models/resnet50.hpp"
 #include "../../examples/models/wide_deep.hpp"
+#include "../../examples/models/with_softmax.hpp"
 #include "../catch.hpp"
+#include "../support/shapes.hpp"
 
 #include <ia_nn/graph/custom.hpp>
 #include <ia_nn/graph/svg.hpp>
 
 #include <array>
+#include <map>
 
 namespace {
 
@@ -207,16 +210,20 @@ static_assert(schedule<net<pair<halve>>>.groups == 1 && schedule<net<pair<hermit
 // ---- memory
 // ---------------------------------------------------------------------------------------------
 
-static_assert(planned<models::resnet50<>> && planned<models::resnet50<16>>);
+using resnet = models::resnet50_v1_5<>;
+static_assert(planned<resnet> && planned<models::resnet50_v1_5<16>> &&
+              planned<models::resnet50_v1<>>);
 static_assert(planned<models::mobilenet<>> && planned<models::mnist<>> && planned<wide>);
-static_assert(schedule<models::resnet50<>>.count == 57); // 53 convs, 2 pools, dense, softmax
-static_assert(schedule<models::resnet50<>>.bytes == 5218304);
-static_assert(schedule<models::resnet50<16>>.bytes == 16 * 5218304);
-static_assert(schedule<models::mobilenet<>>.count == 30);
+static_assert(schedule<resnet>.count == 56); // 53 convs, 2 pools, dense
+static_assert(schedule<models::with_softmax<resnet>>.count == 57);
+static_assert(schedule<resnet>.bytes == 5218304);
+static_assert(schedule<models::resnet50_v1_5<16>>.bytes == 16 * 5218304);
+static_assert(schedule<models::resnet50_v1<>>.bytes == 5218304); // of the first stage
+static_assert(schedule<models::mobilenet<>>.count == 29);
 
 // Inception v3: all branches but those that only pass the input on write into their concats.
 using inception = models::inception_v3<>;
-static_assert(planned<inception> && schedule<inception>.count == 110);
+static_assert(planned<inception> && schedule<inception>.count == 109);
 // Numbers as published: parameters, and twice the channels of batch norms (running statistics).
 constexpr index_t weights_of(auto const& net) {
   index_t n = 0;
@@ -224,7 +231,8 @@ constexpr index_t weights_of(auto const& net) {
   return n;
 }
 static_assert(weights_of(original<inception>) == 23834568 + 2 * 17216); // no auxiliary head
-static_assert(weights_of(original<models::resnet50<>>) == 25557032 + 2 * 26560);
+static_assert(weights_of(original<resnet>) == 25557032 + 2 * 26560);
+static_assert(weights_of(original<models::resnet50_v1<>>) == 25557032 + 2 * 26560);
 static_assert(weights_of(original<models::mobilenet<>>) == 4231976 + 2 * 10944);
 
 // In place: a chain of steps in which each may write over its source needs one buffer.
@@ -253,10 +261,9 @@ static_assert(!never_overlaps(clash, 128) && never_overlaps(in_turn, 128));
 // --------------------------------------------------------------------------------------
 
 TEST_CASE("dump", "[graph]") {
-  using resnet = models::resnet50<>;
   std::string const steps = dump_steps<resnet>();
   REQUIRE(steps.find("conv2d (batch_norm) + layer1.0.bn3 > relu") != std::string::npos);
-  REQUIRE(steps.find("178 nodes, 57 steps") != std::string::npos);
+  REQUIRE(steps.find("177 nodes, 56 steps") != std::string::npos);
   REQUIRE(dump_nodes<resnet>().find("layer4.2.conv3") != std::string::npos);
   REQUIRE(dot_nodes<resnet>().find("n0 -> n1;") != std::string::npos);
   std::string const dot = dot_steps<wide>();
@@ -280,12 +287,42 @@ TEST_CASE("dump", "[graph]") {
 
 TEST_CASE("cost", "[graph]") {
   // 2 * 112 * 112 * 64 * 7 * 7 * 3 multiply-adds and one function each.
-  step_cost const c =
-      cost_of(simplified<models::resnet50<>>, schedule<models::resnet50<>>.steps[0]);
+  step_cost const c = cost_of(simplified<resnet>, schedule<resnet>.steps[0]);
   REQUIRE(c.flops == index_t{112} * 112 * 64 * (2 * 147 + 1));
   REQUIRE(c.written == 4 * 112 * 112 * 64);
   REQUIRE(c.read == 4 * 224 * 224 * 3);
   REQUIRE(c.weights == 4 * 64 * 147);
+}
+
+// ---- which ResNet-50 is which
+
+using shape_list = std::map<std::array<index_t, 6>, index_t>; // how often each convolution occurs
+
+template <class Net> shape_list convolutions_of() {
+  shape_list list;
+  auto const& net = original<Net>;
+  for (int i = 0; i < net.count(); ++i) {
+    node const& n = net[i];
+    if (n.kind != op::conv) continue;
+    dims const& in = net[n.inputs[0]].shape;
+    ++list[{in.last(), in[1], n.shape.last(), n.shape[1], n.with.win.kernel.height,
+            n.with.win.stride.height}];
+  }
+  return list;
+}
+template <class Net> void compare_with(char const* file) {
+  shape_list expected;
+  for (ia_nn_test::shape_row const& r : ia_nn_test::shape_rows(file))
+    expected[{r.at("ic", 0), r.at("ih", 0), r.at("oc", 0), r.at("oh", 0), r.at("kh", 0),
+              r.at("sh", 0)}] += r.at("count", 1);
+  INFO(file);
+  if (!expected.empty()) CHECK(convolutions_of<Net>() == expected);
+}
+
+TEST_CASE("the convolutions of ResNet-50", "[graph]") {
+  compare_with<models::resnet50_v1<>>("conv_resnet_50.csv");
+  compare_with<models::resnet50_v1_5<>>("conv_resnet_50_v1_5.csv");
+  REQUIRE(convolutions_of<models::resnet50_v1<>>() != convolutions_of<resnet>());
 }
 
 } // namespace
