@@ -91,8 +91,10 @@ inline std::vector<std::vector<double>> interpret(graph::node const* nodes, int 
       [[fallthrough]];
     case op::identity:
     case op::dropout:
-    case op::reshape:
       y = x_of(0);
+      break;
+    case op::reshape:
+      interpret_reshape(n, in, x_of(0), y);
       break;
     case op::constant:
       y.assign(at(size), static_cast<double>(n.with.a));

@@ -175,8 +175,7 @@ constexpr value global_average_pool(value x, named const& o = {}) {
   node n{.kind = op::average_pool, .name = o.name};
   n.with.win.kernel = n.with.win.stride = detail::image_of(s);
   value const y = apply(n, {x}, "global_average_pool");
-  node flat{.kind = op::reshape, .shape = dims{s[0], s.last()}};
-  return s.rank < 3 ? y : apply(flat, {y}, "flatten");
+  return s.rank < 3 ? y : flatten(y);
 }
 constexpr value softmax(value x, named const& o = {}) {
   return detail::simple(x, op::softmax, o.name);
@@ -222,9 +221,12 @@ constexpr value reduce_mean(value x, mean_layer const& o) {
     (reduced ? together : d < first ? in_front : behind) *= s[d];
     if (!reduced || o.keep) to.extent[to.rank++] = reduced ? 1 : s[d];
   }
-  value const rows = reshape(x, {in_front, together, behind});
+  value const rows = detail::relabelled(x, dims{s[0], in_front, together, behind}, meaning::image,
+                                        "reshape");
   value const y = average_pool(rows, {.kernel = {1, together}, .name = o.name});
-  return apply({.kind = op::reshape, .shape = to}, {y}, "reshape");
+  if (y.id < 0) return y;
+  meaning const means = last == s.rank - 1 || to.rank < 3 ? meaning::rows : x.owner->net[x.id].means;
+  return detail::relabelled(y, to, means, "reshape");
 }
 
 } // namespace graph

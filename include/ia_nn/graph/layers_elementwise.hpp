@@ -131,6 +131,7 @@ constexpr value constant(value like, f32 number, named const& o = {}) {
   if (like.id < 0) return like;
   node n{.kind = op::constant, .name = o.name, .shape = like.shape()};
   n.with.a = number;
+  n.means = like.owner->net[like.id].means;
   return like.owner->add(n, {}, "constant");
 }
 
