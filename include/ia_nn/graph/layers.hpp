@@ -122,7 +122,7 @@ constexpr value group_norm(value x, group_norm_layer const& o) {
   return detail::norm_of(x, op::group_norm, o.epsilon, o.affine, o.groups, o.name);
 }
 /// Over the image, of each item and channel: a group norm of as many groups as channels.
-constexpr value instance_norm(value x, norm_layer const& o = {}) {
+constexpr value instance_norm(value x, instance_norm_layer const& o = {}) {
   return detail::norm_of(x, op::group_norm, o.epsilon, o.affine, x.id < 0 ? 1 : x.shape().last(),
                          o.name);
 }
@@ -188,6 +188,7 @@ constexpr value lrn(value x, lrn_layer const& o = {}) {
   node n{.kind = op::lrn, .name = o.name};
   n.with.rows = o.size;
   n.with.a = o.alpha, n.with.b = o.beta, n.with.c = o.bias;
+  n.with.sums = o.window;
   return apply(n, {x}, "lrn");
 }
 /// Nothing happens at inference.

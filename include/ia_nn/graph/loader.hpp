@@ -309,7 +309,7 @@ private:
       load_affine(reader, l, affine);
       to.emplace_back(channels, with.groups, affine[0], affine[1], with.epsilon);
     } else if constexpr (K == kernel::lrn) {
-      to.emplace_back(channels, lrn_options{with.rows, with.a, with.b, with.c});
+      to.emplace_back(channels, lrn_options{with.rows, with.a, with.b, with.c, with.sums});
     } else if constexpr (K == kernel::embedding) {
       std::vector<embedding_table<f32>> tables;
       for (int k = l.number; k < l.number + plan.tables(l.number); ++k) {

@@ -159,6 +159,7 @@ struct attributes {
   /// of c channels, channels last; -1 as in what is read.
   index_t channels = 0;
   pad_mode fill = pad_mode::constant;       ///< pad
+  lrn_window sums = lrn_window::pytorch;    ///< lrn
   custom_function run = nullptr;
 
   //            before                      after
@@ -178,8 +179,8 @@ struct attributes {
            x.affine == y.affine && x.ceil_mode == y.ceil_mode &&
            x.count_padding == y.count_padding && x.adaptive == y.adaptive &&
            x.last_only == y.last_only && x.reset_before == y.reset_before && x.way == y.way &&
-           x.multiplies == y.multiplies && x.fill == y.fill && x.reads == y.reads &&
-           x.writes == y.writes && x.channels == y.channels && x.run == y.run;
+           x.multiplies == y.multiplies && x.fill == y.fill && x.sums == y.sums &&
+           x.reads == y.reads && x.writes == y.writes && x.channels == y.channels && x.run == y.run;
   }
 };
 
