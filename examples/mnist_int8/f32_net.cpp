@@ -9,13 +9,10 @@
 #include <ia_nn/int8/calibration.hpp>
 #include <ia_nn/int8/quantize.hpp>
 
-#include <deque>
-
 namespace demo {
 namespace {
 
-graph::memory_weights weights_of(network const& n, parameters const& p,
-                                 std::deque<std::vector<f32>>& store) {
+graph::memory_weights weights_of(network const& n, parameters const& p) {
   graph::memory_weights w;
   for (std::size_t i = 0; i < p.size(); ++i) {
     layer const& l = n.layers[i];
@@ -24,9 +21,7 @@ graph::memory_weights weights_of(network const& n, parameters const& p,
     if (l.what == kind::conv)
       w.add(l.name + ".weight", {s.filters, s.channels, s.win.kernel.height, s.win.kernel.width},
             p[i].weight);
-    else
-      w.add(l.name + ".weight", {s.filters, l.inputs()},
-            store.emplace_back(channels_last(l, p[i].weight)));
+    else w.add(l.name + ".weight", {s.filters, l.inputs()}, p[i].weight);
     w.add(l.name + ".bias", {s.filters}, p[i].bias);
   }
   return w;
@@ -34,8 +29,7 @@ graph::memory_weights weights_of(network const& n, parameters const& p,
 
 template <class Net>
 graph::compiled<Net> compiled_net(network const& n, parameters const& p, run_options const& o) {
-  std::deque<std::vector<f32>> store;
-  return graph::compiled<Net>(weights_of(n, p, store),
+  return graph::compiled<Net>(weights_of(n, p),
                               {.max_batch = o.max_batch, .workers = o.workers});
 }
 

@@ -11,7 +11,11 @@ usage: extract.py --root DIR --out DIR DOCUMENT...
     ```cpp ignore   a listing of signatures: not compiled, so it may not hold code that does
                     something (return, loops, branches, printing)
 
-All plain blocks of one document become one translation unit. Prints one line per generated file,
+A table with a column `in full` has one named `here` too. Both hold one code each, layers of
+graph/layers.hpp, and the two of a row must make the same nodes (same_layers.hpp): so a default that
+changes in a header fails where the table says it.
+
+All plain blocks and such tables of one document become one translation unit. Prints one line per generated file,
 "snippets,<name>,<file>" or "run,<name>,<file>". C++ under any other info string is an error: code
 that silently goes unchecked is what this script is there to prevent.
 """
@@ -21,6 +25,7 @@ import sys
 
 FENCE = re.compile(r"^(?P<indent> {0,3})(?P<fence>`{3,})\s*(?P<info>[^`]*?)\s*$")
 DOES_SOMETHING = re.compile(r"\breturn\b|\bfor\s*\(|\bwhile\s*\(|\bif\s*\(|std::cout|printf\s*\(")
+CODE = re.compile(r"^`([^`]+)`$")
 OUTSIDE = re.compile(r"^\s*(?:namespace|template)\b")
 
 
@@ -46,9 +51,47 @@ def blocks(text, name):
         raise Mistake(f"{name}:{opened[2] - 1}: the code block is never closed")
 
 
+def cells(line):
+    return [cell.strip() for cell in line.strip().strip("|").split("|")]
+
+
+def equal_codes(text, name):
+    """Yields (line number, code, code) of each row of a table with a column `in full`."""
+    header = fence = None
+    for number, line in enumerate(text.splitlines(), 1):
+        match = FENCE.match(line)
+        if match and (fence is None or (match["info"] == "" and len(match["fence"]) >= fence)):
+            fence = len(match["fence"]) if fence is None else None
+        if fence or not line.startswith("|"):
+            header = None
+            continue
+        row = cells(line)
+        if header is None:
+            header = row
+            if "in full" in header and "here" not in header:
+                raise Mistake(f"{name}:{number}: a table with 'in full' has no column 'here'")
+            continue
+        if "in full" not in header or set(line) <= set("|-: "):
+            continue
+        if len(row) != len(header):
+            raise Mistake(f"{name}:{number}: {len(row)} cells, the table has {len(header)} columns")
+        codes = [CODE.match(row[header.index(column)]) for column in ("here", "in full")]
+        if None in codes:
+            raise Mistake(f"{name}:{number}: 'here' and 'in full' hold one `code` each")
+        yield number, codes[0][1], codes[1][1]
+
+
 def convert(text, name):
     """Returns (snippet source or None, [program source])."""
     includes, bodies, programs = [], [], []
+    for number, short, full in equal_codes(text, name):
+        if not bodies:
+            includes.append('#include "same_layers.hpp"\n')
+        made = ", ".join(f"[](inputs const& in) {{ auto [x, s, v, i] = in; return {code}; }}"
+                         for code in (short, full))
+        bodies.append(f'namespace row_{number} {{\nusing namespace same_layers;\n'
+                      f'#line {number} "{name}"\nstatic_assert(are_same({made}), '
+                      '"ia_nn: the two codes of this row make different layers");\n}\n')
     for info, first, lines in blocks(text, name):
         words = info.split()
         language = words[0].lower() if words else ""
@@ -106,7 +149,13 @@ def self_test():
     assert snippets.index("#include <vector>") < snippets.index("line_3()"), snippets
     assert '#line 3 "doc.md"\n\nint a = 1;\n}' in snippets, snippets
     assert "namespace line_16 {" in snippets and "void line_19()" in snippets and "void f" not in snippets, snippets
-    for bad in ("```cpp ignore\nreturn 1;\n```\n", "```c++\n```\n", "```cpp sometimes\n```\n",
+    table = "| theirs | here | in full |\n|---|---|---|\n| `F()` | `f(x)` | `f(x, 1)` |\n"
+    assert list(equal_codes(table, "doc.md")) == [(3, "f(x)", "f(x, 1)")]
+    assert "static_assert" in convert(table, "doc.md")[0]
+    assert not list(equal_codes("```text\n" + table + "```\n", "doc.md"))
+    assert not list(equal_codes(table.replace("in full", "more"), "doc.md"))
+    for bad in (table.replace("here", "there"), table.replace("`f(x)`", "f(x)"),
+                table.replace("| `f(x)`", ""), "```cpp ignore\nreturn 1;\n```\n", "```c++\n```\n", "```cpp sometimes\n```\n",
                 "```cpp\nint a;\n"):
         try:
             convert(bad, "bad.md")

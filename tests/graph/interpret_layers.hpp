@@ -15,6 +15,22 @@ inline std::size_t element_at(graph::dims const& s, index_t const (&at)[5]) {
   return static_cast<std::size_t>(place);
 }
 
+/// PyTorch's reshape: element p of an item is the p-th that is counted with the channels in front,
+/// where that is how an image is counted, and the p-th in memory otherwise.
+inline void interpret_reshape(graph::node const& n, graph::dims const& in,
+                              std::vector<double> const& x, std::vector<double>& y) {
+  index_t const item = in.item(), batch = static_cast<index_t>(x.size()) / item;
+  auto const place = [&](graph::order how, graph::dims const& s, index_t p) {
+    if (how != graph::order::channels_first) return p;
+    index_t const pixels = item / s.last(), channel = p / pixels, pixel = p % pixels;
+    return pixel * s.last() + channel;
+  };
+  for (index_t b = 0; b < batch; ++b)
+    for (index_t p = 0; p < item; ++p)
+      y[static_cast<std::size_t>(b * item + place(n.with.writes, n.shape, p))] =
+          x[static_cast<std::size_t>(b * item + place(n.with.reads, in, p))];
+}
+
 /// pad, transpose, slice: where each element comes from.
 inline void interpret_move(graph::node const& n, graph::dims const& in,
                            std::vector<double> const& x, std::vector<double>& y) {

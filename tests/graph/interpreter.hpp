@@ -91,8 +91,10 @@ inline std::vector<std::vector<double>> interpret(graph::node const* nodes, int 
       [[fallthrough]];
     case op::identity:
     case op::dropout:
-    case op::reshape:
       y = x_of(0);
+      break;
+    case op::reshape:
+      interpret_reshape(n, in, x_of(0), y);
       break;
     case op::constant:
       y.assign(at(size), static_cast<double>(n.with.a));
@@ -232,7 +234,8 @@ inline std::vector<std::vector<double>> interpret(graph::node const* nodes, int 
       break;
     case op::lrn:
       for (index_t i = 0; i < size; ++i) {
-        index_t const c = i % c_out, before = (n.with.rows - 1) / 2;
+        bool const behind = n.with.sums == ia_nn::lrn_window::onnx; // has the odd one of an even size
+        index_t const c = i % c_out, before = (behind ? n.with.rows - 1 : n.with.rows) / 2;
         double s = 0;
         for (index_t k = c - before; k < c - before + n.with.rows; ++k)
           if (k >= 0 && k < c_out) s += x_of(0)[at(i - c + k)] * x_of(0)[at(i - c + k)];

@@ -21,11 +21,15 @@ struct images {
     output(y);
     output(deconv2d(x, {.filters = 3, .kernel = {1, 4}, .stride = {3, 1}, .bias = false}) * 0.5F);
     auto const g = group_norm(y, {.groups = 3, .name = "group"});
-    output(gelu(instance_norm(g, {.affine = false})));
+    output(gelu(instance_norm(g)));
+    output(instance_norm(g, {.affine = true, .name = "instance"}));
     output(adaptive_average_pool(g, {.out = {5, 7}}));
     output(adaptive_max_pool(g, {.out = {4, 12}}));
     output(batch_norm(max_pool(g, {.kernel = 2}), {.name = "alone"})); // does not fold
-    output(average_pool(y, {.kernel = 3, .stride = 2, .pad = 1, .count_padding = true}));
+    output(average_pool(y, {.kernel = 3, .stride = 2, .pad = 1}));
+    output(average_pool(y, {.kernel = 4, .pad = 2, .ceil_mode = true, .count_padding = false}));
+    output(lrn(y, {.size = 4, .alpha = 2.0F}) -
+           lrn(y, {.size = 2, .alpha = 2.0F, .window = ia_nn::lrn_window::onnx}));
     output(reduce_mean(g, {.first = 1, .last = 2}) + global_average_pool(y));
   }
 };

@@ -75,7 +75,7 @@ static_assert(!node_of([](value x) { return adaptive_max_pool(x, {.out = 4}); })
 static_assert(shape_of([](value x) { return concat({x, relu(x)}, {.axis = 1}); }) ==
               dims{any_batch, 16, 8, 4});
 static_assert(shape_of([](value x) { return flatten(x); }) == dims{any_batch, 256});
-static_assert(shape_of([](value x) { return reshape(x, {2, -1}); }) == dims{any_batch, 2, 128});
+static_assert(shape_of([](value x) { return reshape(x, {2, 2, -1}); }) == dims{any_batch, 2, 2, 64});
 static_assert(shape_of([](value x) { return slice(x, {.axis = 1, .begin = 2, .end = -1}); }) ==
               dims{any_batch, 5, 8, 4});
 static_assert(shape_of([](value x) { return slice(x, {.axis = 2, .begin = 1, .step = 3}); }) ==
@@ -96,8 +96,8 @@ static_assert(shape_of([](value x) { return pad(x, {.axis = -1, .begin = 5, .end
               dims{any_batch, 8, 8, 7});
 static_assert(shape_of([](value x) { return transpose(x, {3, 1, 2}); }) ==
               dims{any_batch, 4, 8, 8});
-static_assert(shape_of([](value x) { return transpose(reshape(x, {2, 128}), {2, 1}); }) ==
-              dims{any_batch, 128, 2});
+static_assert(shape_of([](value x) { return transpose(reshape(x, {64, 4}), {2, 1}); }) ==
+              dims{any_batch, 4, 64});
 
 // ---- normalizations, means, recurrent layers
 // ----------------------------------------------------------
@@ -113,7 +113,7 @@ static_assert(shape_of([](value x) {
                 return reduce_mean(x, {.first = 2, .last = 3, .keep = true});
               }) == dims{any_batch, 8, 1, 1});
 
-constexpr value sequence(value x) { return reshape(x, {8, 32}); }
+constexpr value sequence(value x) { return reshape(flatten(x), {8, 32}); }
 static_assert(shape_of([](value x) { return lstm(sequence(x), {.hidden = 5}); }) ==
               dims{any_batch, 8, 5});
 static_assert(shape_of([](value x) {
@@ -135,6 +135,46 @@ struct stacked {
   }
 };
 static_assert(weight_count(original<stacked>, 1) == 20 * 39 + 20 * 12);
+
+// ---- what layers do if nothing is said: what PyTorch's of the same names do
+// ------------------------------------------------------------------------------------------------
+
+constexpr attributes given(auto body) { return node_of(body).with; }
+static_assert(given([](value x) { return average_pool(x, {.kernel = 2}); }).count_padding);
+static_assert(given([](value x) { return max_pool(x, {.kernel = {2, 3}}); }).win.stride ==
+              ia_nn::spatial{1, 2, 3});
+static_assert(!given([](value x) { return max_pool(x, {.kernel = 2}); }).ceil_mode);
+static_assert(given([](value x) { return lrn(x); }).sums == ia_nn::lrn_window::pytorch);
+static_assert(given([](value x) { return lrn(x, {.size = 2}); }).a == 1e-4F &&
+              given([](value x) { return lrn(x); }).b == 0.75F &&
+              given([](value x) { return lrn(x); }).c == 1);
+static_assert(!given([](value x) { return instance_norm(x); }).affine &&
+              given([](value x) { return group_norm(x, {.groups = 2}); }).affine &&
+              given([](value x) { return layer_norm(x); }).affine &&
+              given([](value x) { return batch_norm(x); }).affine);
+static_assert(given([](value x) { return instance_norm(x); }).epsilon == 1e-5F &&
+              given([](value x) { return group_norm(x, {}); }).epsilon == 1e-5F &&
+              given([](value x) { return layer_norm(x); }).epsilon == 1e-5F &&
+              given([](value x) { return batch_norm(x); }).epsilon == 1e-5F);
+constexpr bool same_function(auto body, function f, float a, float b) {
+  attributes const with = given(body);
+  return with.act == f && with.a == a && with.b == b;
+}
+// By its own name, and by that of the function alone.
+#define IA_NN_TEST_FUNCTION(name, a, b)                                                            \
+  static_assert(same_function([](value x) { return name(x); }, function::name, a, b) &&            \
+                same_function([](value x) { return activation(x, function::name); },               \
+                              function::name, a, b))
+IA_NN_TEST_FUNCTION(leaky_relu, 0.01F, 0);
+IA_NN_TEST_FUNCTION(elu, 1, 0);
+IA_NN_TEST_FUNCTION(celu, 1, 0);
+IA_NN_TEST_FUNCTION(selu, 1.6732632423543772F, 1.0507009873554805F);
+IA_NN_TEST_FUNCTION(hard_sigmoid, 1.0F / 6, 0.5F);
+IA_NN_TEST_FUNCTION(swish, 1, 0);
+IA_NN_TEST_FUNCTION(gelu, 0, 0);
+#undef IA_NN_TEST_FUNCTION
+static_assert(same_function([](value x) { return silu(x); }, function::swish, 1, 0));
+static_assert(same_function([](value x) { return relu6(x); }, function::clip, 0, 6));
 
 // ---- two values
 // ---------------------------------------------------------------------------------------

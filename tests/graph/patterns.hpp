@@ -118,7 +118,7 @@ inline constexpr auto add_fc = [](value x) { return x + fc(x); };
 inline constexpr auto fc_gelu_add = [](value x) { return gelu(fc(x)) + x; };
 inline constexpr auto fc_identity_relu = [](value x) { return relu(dropout(identity(fc(x)))); };
 inline constexpr auto fc_reshape = [](value x) {
-  return tanh(reshape(relu(fc(x)), {-1}), {.name = "tanh"});
+  return tanh(flatten(relu(fc(x)), {.order = order::channels_last}), {.name = "tanh"});
 };
 inline constexpr auto fc_bn = [](value x) { return batch_norm(fc(x)); };
 inline constexpr auto pow_mul = [](value x) { return square(x) * 3.0F; };
@@ -187,7 +187,7 @@ inline constexpr auto deconv_shared = [](value x) {
   return two{relu(d), tanh(d)};
 };
 inline constexpr auto lstm_add = [](value x) {
-  auto const s = reshape(x, {8, 32});
+  auto const s = reshape(x, {8, 32}, {.order = order::channels_last});
   return relu(lstm(s, {.hidden = 32, .name = "l"}) + s, {.name = "relu"});
 };
 inline constexpr auto conv_transpose_conv = [](value x) {

@@ -45,8 +45,8 @@ inline constexpr std::uint64_t all_kernels = [] {
   std::uint64_t mask = 0;
   for (kernel const k :
        {kernel::conv, kernel::deconv, kernel::pair, kernel::dense, kernel::elementwise, kernel::pool,
-        kernel::softmax, kernel::group_norm, kernel::concat, kernel::pad, kernel::move,
-        kernel::constant, kernel::copy})
+        kernel::softmax, kernel::layer_norm, kernel::group_norm, kernel::concat, kernel::pad,
+        kernel::move, kernel::gru, kernel::constant, kernel::copy})
     mask |= bit(k);
   return mask;
 }();

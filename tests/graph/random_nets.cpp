@@ -3,6 +3,7 @@
 // Random networks: a seeded generator writes them, each is run fused and step by step, and compared
 // with the oracle. Some are planned by the compiler and most while the test runs, by the same
 // functions. The hidden test takes thousands: test_graph "[.slow]".
+#include "order_nets.hpp"
 #include "plan_run.hpp"
 
 #include <ia_nn/graph/layers.hpp>
@@ -154,6 +155,69 @@ template <int Seed> void planned_by_the_compiler() {
   run_time_plan const again = run_time_plan::of<run_time_net>({});
   CHECK(static_cast<int>(again.schedule.steps.size()) == schedule<net>.count);
   CHECK(again.schedule.memory.bytes == schedule<net>.bytes);
+}
+
+// ---- PyTorch's order of flattened images, here beside the kernels of run_plan
+
+struct run_time_order_net {
+  static inline order_nets::order_net const* which = nullptr;
+  static void build(builder& b) { which->build(b); }
+};
+
+TEST_CASE("orders of flatten and reshape", "[graph]") {
+  REQUIRE(ready());
+  for (order_nets::order_net const& net : order_nets::all) {
+    INFO(net.name);
+    run_time_order_net::which = &net;
+    run_time_plan const f = run_time_plan::of<run_time_order_net>({}),
+                        a = run_time_plan::of<run_time_order_net>(unfused);
+    INFO(f.written.mistake.view());
+    REQUIRE(!f.written.wrong());
+    ia_nn_test::random r(7);
+    problem const p(f.written.nodes.data(), f.written.count(), 3, r);
+    compare_random(p, run_plan(f.view(), f.schedule.memory.bytes, p, 5),
+                   run_plan(a.view(), a.schedule.memory.bytes, p, 3));
+  }
+}
+
+// Not by the oracle: element by element, as PyTorch numbers it.
+TEST_CASE("flatten and reshape count as PyTorch does", "[graph]") {
+  REQUIRE(ready());
+  constexpr index_t H = 4, W = 3, C = 5, items = 3;
+  struct net {
+    static void build(builder& b) {
+      auto const x = input(b, "image", {any_batch, H, W, C});
+      auto const flat = input(b, "flat", {any_batch, H * W * C});
+      output(flatten(x));
+      output(flatten(x, {.order = order::channels_last}));
+      output(reshape(flat, {H, W, C}));
+      output(reshape(flat, {H, W, C}, {.order = order::channels_last}));
+      output(reshape(x, {2, C, 6}));
+      output(reshape(x, {H * W, C}));
+    }
+  };
+  run_time_plan const plan = run_time_plan::of<net>({});
+  INFO(plan.written.mistake.view());
+  REQUIRE(!plan.written.wrong());
+  ia_nn_test::random r(8);
+  problem const p(plan.written.nodes.data(), plan.written.count(), items, r);
+  call const c = run_plan(plan.view(), plan.schedule.memory.bytes, p, items);
+  auto const &image = p.floats[0], &flat = p.floats[1];
+  // torch: t[n][c][h][w], its numbers counted one after the other.
+  for (index_t n = 0; n < items; ++n)
+    for (index_t ch = 0, counted = 0; ch < C; ++ch)
+      for (index_t h = 0; h < H; ++h)
+        for (index_t w = 0; w < W; ++w, ++counted) {
+          index_t const first = n * H * W * C, lies = first + (h * W + w) * C + ch;
+          CHECK(c.out[0][first + counted] == image[lies]);
+          CHECK(c.out[1][lies] == image[lies]);
+          CHECK(c.out[2][lies] == flat[first + counted]);
+          CHECK(c.out[3][lies] == flat[lies]);
+          // t.reshape(n, 6, 2, C), whose element [c6][h2][w5] is the one counted here
+          index_t const c6 = counted / (2 * C), h2 = counted / C % 2, w5 = counted % C;
+          CHECK(c.out[4][first + (h2 * C + w5) * 6 + c6] == image[lies]);
+          CHECK(c.out[5][lies] == image[lies]);
+        }
 }
 
 TEST_CASE("random networks", "[graph]") {

@@ -165,7 +165,8 @@ void check_lrn(index_t pixels, index_t channels, ia_nn::lrn_options const& o, ra
   std::vector<double> expected;
   for (index_t p = 0; p < pixels; ++p)
     for (double const y : lrn_reference(src.data() + p * channels, channels, o.size, wide(o.alpha),
-                                        wide(o.beta), wide(o.bias)))
+                                        wide(o.beta), wide(o.bias),
+                                        o.window == ia_nn::lrn_window::onnx))
       expected.push_back(y);
   for_each_isa<vector_isas>([&](auto tag) {
     ia_nn::lrn<decltype(tag)> const layer(channels, o);
@@ -285,6 +286,7 @@ TEST_CASE("lrn") {
       check_lrn(c > 1000 ? 1 : 2, c, {size, 0.1F, 0.75F, 1.0F}, r);
   for (f32 const beta : {0.5F, 1.0F, 0.3F, 2.0F, -0.5F}) check_lrn(3, 37, {5, 0.2F, beta, 2.0F}, r);
   check_lrn(1, 600, {511, 0.2F, 0.75F, 1.0F}, r);
+  for (index_t const size : {2, 3, 8}) check_lrn(3, 37, {size, 0.2F, 0.75F, 1.0F, ia_nn::lrn_window::onnx}, r);
 }
 
 TEST_CASE("lrn: layers of networks, images cut to 32 and channels to 70") {

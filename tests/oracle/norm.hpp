@@ -27,12 +27,14 @@ template <class Get> mean_and_variance moments_reference(index_t n, Get&& get) {
 }
 
 /// One pixel of `channels`: x[c] (bias + alpha / size * sum of squares)^-beta.
+/// An even size has one more channel in front of c, or behind it.
 inline std::vector<double> lrn_reference(f32 const* x, index_t channels, index_t size, double alpha,
-                                         double beta, double bias) {
+                                         double beta, double bias, bool more_behind) {
   std::vector<double> y;
   for (index_t c = 0; c < channels; ++c) {
     double squares = 0;
-    index_t const from = c - (size - 1) / 2, to = c + size / 2; // size / 2 = ceil((size - 1) / 2)
+    index_t const small = (size - 1) / 2, large = size / 2;
+    index_t const from = c - (more_behind ? small : large), to = c + (more_behind ? large : small);
     for (index_t j = from; j <= to; ++j)
       if (j >= 0 && j < channels) squares += static_cast<double>(x[j]) * static_cast<double>(x[j]);
     y.push_back(static_cast<double>(x[c]) *

@@ -71,9 +71,8 @@ std::vector<optional_array> run_selu(op_case const& c) {
 }
 std::vector<optional_array> run_hard_sigmoid(op_case const& c) {
   c.attribute.only({"alpha", "beta"});
-  act::hard_sigmoid f;
-  f.alpha = c.attribute.get("alpha", f.alpha), f.beta = c.attribute.get("beta", f.beta);
-  return mapped(c.required(0), f);
+  return mapped(c.required(0), act::hard_sigmoid{c.attribute.get("alpha", 0.2F),
+                                                 c.attribute.get("beta", 0.5F)});
 }
 std::vector<optional_array> run_swish(op_case const& c) {
   c.attribute.only({"alpha"});

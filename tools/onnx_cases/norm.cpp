@@ -77,7 +77,8 @@ std::vector<optional_array> run_lrn(op_case const& c) {
     ia_nn::lrn<native> const layer(b.channels, {.size = c.attribute.get("size", index_t{1}),
                                                 .alpha = c.attribute.get("alpha", 1e-4F),
                                                 .beta = c.attribute.get("beta", 0.75F),
-                                                .bias = c.attribute.get("bias", 1.0F)});
+                                                .bias = c.attribute.get("bias", 1.0F),
+                                                .window = ia_nn::lrn_window::onnx});
     layer.run(b.batch * b.in.size(), b.pixels.data(), y);
   });
 }

@@ -110,7 +110,7 @@ public:
     } else if (n.kind != op::output && !names_.add(net.nodes, id)) {
       return fail(about(what, n.name), "another layer has this name");
     }
-    if (sentence const s = infer_shape(n, in, what); !s.empty()) return fail(s, "");
+    if (sentence const s = infer(n, in, what); !s.empty()) return fail(s, "");
     return {this, id};
   }
   constexpr value fail(sentence s, char const* why) {
@@ -142,7 +142,10 @@ constexpr value input(builder& b, label const& name, dims const& shape, dtype ty
   node n{.kind = op::input, .name = name, .shape = shape};
   if (name.empty()) return b.fail(about("input", name), "an input needs a name");
   value const v = b.add(n, {}, "input");
-  if (v.id >= 0) b.net[v.id].type = type;
+  if (v.id < 0) return v;
+  node& made = b.net[v.id];
+  made.type = type;
+  made.means = detail::meaning_of_input(made);
   return v;
 }
 

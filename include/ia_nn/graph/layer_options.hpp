@@ -65,7 +65,7 @@ struct pool_layer {
   per_axis stride{}; ///< as `kernel` unless given
   per_axis pad = 0;
   bool ceil_mode = false;
-  bool count_padding = false; ///< averages divide by the whole window
+  bool count_padding = true; ///< averages divide by what of the window lies in the padded image
   label name{};
 };
 
@@ -88,6 +88,13 @@ struct group_norm_layer {
   label name{};
 };
 
+/// Without weights unless said, as PyTorch has it.
+struct instance_norm_layer {
+  f32 epsilon = 1e-5F;
+  bool affine = false; ///< has weight (scale) and bias (shift)
+  label name{};
+};
+
 struct embedding_layer {
   index_t rows = 1, width = 1;
   label name{};
@@ -96,6 +103,7 @@ struct embedding_layer {
 struct lrn_layer {
   index_t size = 5;
   f32 alpha = 1e-4F, beta = 0.75F, bias = 1.0F;
+  lrn_window window = lrn_window::pytorch; ///< of an even size
   label name{};
 };
 

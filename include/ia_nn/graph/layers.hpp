@@ -122,7 +122,7 @@ constexpr value group_norm(value x, group_norm_layer const& o) {
   return detail::norm_of(x, op::group_norm, o.epsilon, o.affine, o.groups, o.name);
 }
 /// Over the image, of each item and channel: a group norm of as many groups as channels.
-constexpr value instance_norm(value x, norm_layer const& o = {}) {
+constexpr value instance_norm(value x, instance_norm_layer const& o = {}) {
   return detail::norm_of(x, op::group_norm, o.epsilon, o.affine, x.id < 0 ? 1 : x.shape().last(),
                          o.name);
 }
@@ -175,8 +175,7 @@ constexpr value global_average_pool(value x, named const& o = {}) {
   node n{.kind = op::average_pool, .name = o.name};
   n.with.win.kernel = n.with.win.stride = detail::image_of(s);
   value const y = apply(n, {x}, "global_average_pool");
-  node flat{.kind = op::reshape, .shape = dims{s[0], s.last()}};
-  return s.rank < 3 ? y : apply(flat, {y}, "flatten");
+  return s.rank < 3 ? y : flatten(y);
 }
 constexpr value softmax(value x, named const& o = {}) {
   return detail::simple(x, op::softmax, o.name);
@@ -189,6 +188,7 @@ constexpr value lrn(value x, lrn_layer const& o = {}) {
   node n{.kind = op::lrn, .name = o.name};
   n.with.rows = o.size;
   n.with.a = o.alpha, n.with.b = o.beta, n.with.c = o.bias;
+  n.with.sums = o.window;
   return apply(n, {x}, "lrn");
 }
 /// Nothing happens at inference.
@@ -222,9 +222,12 @@ constexpr value reduce_mean(value x, mean_layer const& o) {
     (reduced ? together : d < first ? in_front : behind) *= s[d];
     if (!reduced || o.keep) to.extent[to.rank++] = reduced ? 1 : s[d];
   }
-  value const rows = reshape(x, {in_front, together, behind});
+  value const rows = detail::relabelled(x, dims{s[0], in_front, together, behind}, meaning::image,
+                                        "reshape");
   value const y = average_pool(rows, {.kernel = {1, together}, .name = o.name});
-  return apply({.kind = op::reshape, .shape = to}, {y}, "reshape");
+  if (y.id < 0) return y;
+  meaning const means = last == s.rank - 1 || to.rank < 3 ? meaning::rows : x.owner->net[x.id].means;
+  return detail::relabelled(y, to, means, "reshape");
 }
 
 } // namespace graph

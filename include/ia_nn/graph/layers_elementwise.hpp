@@ -10,15 +10,50 @@
 #include <ia_nn/begin.hpp>
 namespace graph {
 
+namespace detail {
+struct function_parameters {
+  f32 a = 0, b = 0;
+};
+/// What a function has if nothing is said: PyTorch's.
+constexpr function_parameters parameters_of(function f) {
+  switch (f) {
+  case function::leaky_relu:
+    return {0.01F};
+  case function::clip:
+    return {-__builtin_inff(), __builtin_inff()};
+  case function::elu:
+  case function::celu:
+  case function::swish:
+  case function::linear:
+    return {1};
+  case function::selu:
+    return {1.67326324F, 1.05070102F};
+  case function::hard_sigmoid:
+    return {1.0F / 6, 0.5F};
+  default:
+    return {};
+  }
+}
+} // namespace detail
+
 /// A function of math/activation.hpp with its parameters.
-constexpr value activation(value x, function f, f32 a = 0, f32 b = 0, named const& o = {}) {
+constexpr value activation(value x, function f, f32 a, f32 b = 0, named const& o = {}) {
   node n{.kind = op::activation, .name = o.name};
   n.with.act = f;
   n.with.a = a, n.with.b = b;
   return apply(n, {x}, name_of(f));
 }
+/// With PyTorch's parameters.
+constexpr value activation(value x, function f, named const& o = {}) {
+  auto const [a, b] = detail::parameters_of(f);
+  return activation(x, f, a, b, o);
+}
+/// a x + b
+constexpr value linear(value x, f32 a, f32 b, named const& o = {}) {
+  return activation(x, function::linear, a, b, o);
+}
 constexpr value relu(value x, named const& o = {}) {
-  return activation(x, function::relu, 0, 0, o);
+  return activation(x, function::relu, o);
 }
 constexpr value relu6(value x, named const& o = {}) {
   return activation(x, function::clip, 0, 6, o);
@@ -32,58 +67,55 @@ constexpr value leaky_relu(value x, f32 alpha = 0.01F, named const& o = {}) {
 constexpr value elu(value x, f32 alpha = 1, named const& o = {}) {
   return activation(x, function::elu, alpha, 0, o);
 }
-constexpr value selu(value x, named const& o = {}) {
-  return activation(x, function::selu, 1.67326324F, 1.05070102F, o);
-}
+constexpr value selu(value x, named const& o = {}) { return activation(x, function::selu, o); }
 constexpr value celu(value x, f32 alpha = 1, named const& o = {}) {
   return activation(x, function::celu, alpha, 0, o);
 }
 constexpr value sigmoid(value x, named const& o = {}) {
-  return activation(x, function::sigmoid, 0, 0, o);
+  return activation(x, function::sigmoid, o);
 }
-constexpr value hard_sigmoid(value x, f32 alpha = 0.2F, f32 beta = 0.5F, named const& o = {}) {
+/// ONNX and Keras 2 have alpha 0.2.
+constexpr value hard_sigmoid(value x, f32 alpha = 1.0F / 6, f32 beta = 0.5F, named const& o = {}) {
   return activation(x, function::hard_sigmoid, alpha, beta, o);
 }
 constexpr value tanh(value x, named const& o = {}) {
-  return activation(x, function::tanh, 0, 0, o);
+  return activation(x, function::tanh, o);
 }
 constexpr value softplus(value x, named const& o = {}) {
-  return activation(x, function::softplus, 0, 0, o);
+  return activation(x, function::softplus, o);
+}
+/// log(1 + e^(beta x)) / beta
+constexpr value softplus(value x, f32 beta, named const& o = {}) {
+  return linear(softplus(linear(x, beta, 0)), 1 / beta, 0, o);
 }
 constexpr value softsign(value x, named const& o = {}) {
-  return activation(x, function::softsign, 0, 0, o);
+  return activation(x, function::softsign, o);
 }
 constexpr value gelu(value x, named const& o = {}) {
-  return activation(x, function::gelu, 0, 0, o);
+  return activation(x, function::gelu, o);
 }
 constexpr value gelu_tanh(value x, named const& o = {}) {
-  return activation(x, function::gelu_tanh, 0, 0, o);
+  return activation(x, function::gelu_tanh, o);
 }
-constexpr value silu(value x, named const& o = {}) {
-  return activation(x, function::swish, 1, 0, o);
-}
+constexpr value silu(value x, named const& o = {}) { return activation(x, function::swish, o); }
 constexpr value swish(value x, f32 beta = 1, named const& o = {}) {
   return activation(x, function::swish, beta, 0, o);
 }
 constexpr value hard_swish(value x, named const& o = {}) {
-  return activation(x, function::hard_swish, 0, 0, o);
+  return activation(x, function::hard_swish, o);
 }
 constexpr value mish(value x, named const& o = {}) {
-  return activation(x, function::mish, 0, 0, o);
+  return activation(x, function::mish, o);
 }
 constexpr value square(value x, named const& o = {}) {
-  return activation(x, function::square, 0, 0, o);
+  return activation(x, function::square, o);
 }
 constexpr value sqrt(value x, named const& o = {}) {
-  return activation(x, function::sqrt, 0, 0, o);
+  return activation(x, function::sqrt, o);
 }
-constexpr value abs(value x, named const& o = {}) { return activation(x, function::abs, 0, 0, o); }
-constexpr value exp(value x, named const& o = {}) { return activation(x, function::exp, 0, 0, o); }
-constexpr value log(value x, named const& o = {}) { return activation(x, function::log, 0, 0, o); }
-/// a x + b
-constexpr value linear(value x, f32 a, f32 b, named const& o = {}) {
-  return activation(x, function::linear, a, b, o);
-}
+constexpr value abs(value x, named const& o = {}) { return activation(x, function::abs, o); }
+constexpr value exp(value x, named const& o = {}) { return activation(x, function::exp, o); }
+constexpr value log(value x, named const& o = {}) { return activation(x, function::log, o); }
 
 namespace detail {
 constexpr value binary(value x, value y, op kind, named const& o) {
@@ -131,6 +163,7 @@ constexpr value constant(value like, f32 number, named const& o = {}) {
   if (like.id < 0) return like;
   node n{.kind = op::constant, .name = o.name, .shape = like.shape()};
   n.with.a = number;
+  n.means = like.owner->net[like.id].means;
   return like.owner->add(n, {}, "constant");
 }
 

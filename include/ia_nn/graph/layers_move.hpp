@@ -11,18 +11,37 @@
 #include <ia_nn/begin.hpp>
 namespace graph {
 
-/// (batch, everything else).
-constexpr value flatten(value x, named const& o = {}) {
-  return apply({.kind = op::reshape, .name = o.name, .shape = dims{0, -1}}, {x}, "flatten");
+struct reshape_layer {
+  graph::order order = graph::order::of_value; ///< graph/shapes_order.hpp
+  label name{};
+};
+namespace detail {
+constexpr value reshaped(value x, dims const& to, reshape_layer const& o, char const* what) {
+  node n{.kind = op::reshape, .name = o.name, .shape = to};
+  n.with.reads = n.with.writes = o.order;
+  return apply(n, {x}, what);
 }
-/// The extents behind the batch; one of them may be -1: what is left.
-constexpr value reshape(value x, std::initializer_list<index_t> extents, named const& o = {}) {
+/// Elements stay where they are.
+constexpr value relabelled(value x, dims const& to, meaning means, char const* what) {
+  value const y = reshaped(x, to, {.order = order::channels_last}, what);
+  if (y.id >= 0) y.owner->net[y.id].means = means;
+  return y;
+}
+} // namespace detail
+/// (batch, everything else), counted as PyTorch does: of an image channel by channel.
+constexpr value flatten(value x, reshape_layer const& o = {}) {
+  return detail::reshaped(x, dims{0, -1}, o, "flatten");
+}
+/// The extents behind the batch, channels last; one of them may be -1: what is left. To 4 or 5
+/// extents it makes an image: {7, 7, 128} is PyTorch's view(batch, 128, 7, 7).
+constexpr value reshape(value x, std::initializer_list<index_t> extents,
+                        reshape_layer const& o = {}) {
   dims to{0};
   for (index_t const n : extents) {
     if (to.rank < 5) to.extent[to.rank] = n;
     ++to.rank;
   }
-  return apply({.kind = op::reshape, .name = o.name, .shape = to}, {x}, "reshape");
+  return detail::reshaped(x, to, o, "reshape");
 }
 
 struct concat_layer {

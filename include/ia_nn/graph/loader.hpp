@@ -154,14 +154,21 @@ private:
       std::vector<f32> store[4];
       batch_norm_parameters const p = norm_of(reader, g.source, store);
       index_t const channels = plan.nodes[g.source].shape.last();
+      std::vector<index_t> const order = column_order(g.source);
       aligned_array<f32> factors(channels), offsets(channels);
-      for (index_t c = 0; c < channels; ++c) {
-        factors[c] = static_cast<f32>(p.factor(c));
-        offsets[c] = static_cast<f32>(p.offset(c, 0.0));
+      for (index_t at = 0; at < channels; ++at) {
+        index_t const c = order[static_cast<std::size_t>(at)];
+        factors[at] = static_cast<f32>(p.factor(c));
+        offsets[at] = static_cast<f32>(p.offset(c, 0.0));
       }
       to.p = keep(factors);
       to.q = keep(offsets);
     }
+  }
+  std::vector<index_t> column_order(int id) const {
+    std::vector<index_t> order;
+    append_column_order(plan.nodes, id, order);
+    return order;
   }
   f32 const* keep(aligned_array<f32>& a) {
     arrays_.push_back(static_cast<aligned_array<f32>&&>(a));
@@ -253,7 +260,15 @@ private:
     index_t const k = l.x.last(), rows = l.x.rows() * l.items();
     std::vector<f32> weights = reader.read(l.layer, l.name + ".weight", {l.units(), k});
     aligned_array<f32> bias = fold(reader, l, weights, [&](index_t i) { return i / k; });
-    std::vector<A> const as(weights.begin(), weights.end());
+    std::vector<index_t> const columns = column_order(l.s.inputs[0]),
+                               units = column_order(l.s.anchor);
+    std::vector<A> as;
+    as.reserve(weights.size());
+    for (index_t const u : units)
+      for (index_t const c : columns) as.push_back(A(weights[static_cast<std::size_t>(u * k + c)]));
+    std::vector<f32> const counted(bias.begin(), bias.end());
+    for (std::size_t i = 0; i < units.size(); ++i)
+      bias[static_cast<index_t>(i)] = counted[static_cast<std::size_t>(units[i])];
     using packed = typename held::product_type::weights;
     list<K>().push_back({typename held::product_type(rows, l.units(), k, workers),
                          packed(transposed(matrix(as.data(), l.units(), k))),
@@ -265,8 +280,12 @@ private:
 
   template <class R> void load_affine(R& reader, loading const& l, std::vector<f32>* to) {
     if (!l.n.with.affine) return;
-    to[0] = reader.read(l.layer, l.name + ".weight", {l.x.last()});
-    to[1] = reader.read(l.layer, l.name + ".bias", {l.x.last()});
+    std::vector<index_t> const order = column_order(l.s.anchor);
+    char const* const names[] = {".weight", ".bias"};
+    for (int i = 0; i < 2; ++i) {
+      std::vector<f32> const counted = reader.read(l.layer, l.name + names[i], {l.x.last()});
+      for (index_t const c : order) to[i].push_back(counted[static_cast<std::size_t>(c)]);
+    }
   }
   template <kernel K, class R> void load_plain(R& reader, loading const& l) {
     auto& to = list<K>();
@@ -290,7 +309,7 @@ private:
       load_affine(reader, l, affine);
       to.emplace_back(channels, with.groups, affine[0], affine[1], with.epsilon);
     } else if constexpr (K == kernel::lrn) {
-      to.emplace_back(channels, lrn_options{with.rows, with.a, with.b, with.c});
+      to.emplace_back(channels, lrn_options{with.rows, with.a, with.b, with.c, with.sums});
     } else if constexpr (K == kernel::embedding) {
       std::vector<embedding_table<f32>> tables;
       for (int k = l.number; k < l.number + plan.tables(l.number); ++k) {

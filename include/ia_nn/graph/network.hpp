@@ -3,7 +3,7 @@
 // From the struct that defines a network to constexpr values:
 //
 //   original<Net>     the nodes as they were written
-//   simplified<Net>   after the network's own pass, simplify.hpp and rewrite.hpp
+//   simplified<Net>   after the network's own pass, simplify.hpp, rewrite.hpp, orders.hpp
 //   schedule<Net>     steps, groups, places and buffers
 //
 // They are evaluated one after the other, since compilers limit the length of one evaluation. A
@@ -15,6 +15,7 @@
 
 #include <ia_nn/graph/builder.hpp>
 #include <ia_nn/graph/fuse.hpp>
+#include <ia_nn/graph/orders.hpp>
 #include <ia_nn/graph/pairs.hpp>
 #include <ia_nn/graph/parallel.hpp>
 #include <ia_nn/graph/plan.hpp>
@@ -68,7 +69,7 @@ template <class Net> constexpr std::string_view mistake() { return detail::mista
 
 template <class Net> inline constexpr auto original = detail::original_of<Net>();
 
-/// The passes of simplify.hpp and rewrite.hpp in their order.
+/// The passes of simplify.hpp, rewrite.hpp and orders.hpp in their order.
 constexpr void simplify(draft& d, options const& o = {}) {
   if (o.fold_constants) fold_constants(d);
   if (o.remove_identities) remove_identities(d);
@@ -77,6 +78,7 @@ constexpr void simplify(draft& d, options const& o = {}) {
   if (o.fold_padding) fold_padding(d);
   if (o.hoist_functions) hoist_functions(d);
   remove_dead(d);
+  settle_orders(d, o.fold_orders);
 }
 
 namespace detail {

@@ -19,6 +19,14 @@ inline constexpr index_t any_batch = -1;
 
 enum class dtype : unsigned char { f32, s32 };
 
+/// Which of PyTorch's tensors a value with channels last stands for; graph/shapes_order.hpp.
+enum class meaning : unsigned char {
+  rows,   ///< (batch, ..., features): elements have the same order there
+  image,  ///< (batch, channels, ...): channels are the second axis there
+  either, ///< one of the two
+  shaped  ///< (batch, a, b) that a reshape made and laid out as rows
+};
+
 /// A list of at most Capacity elements without memory of its own.
 template <class T, int Capacity> struct short_list {
   T items[static_cast<std::size_t>(Capacity)]{};
@@ -91,6 +99,7 @@ inline constexpr int max_inputs = 32;
 struct node {
   op kind = op::input;
   dtype type = dtype::f32;
+  meaning means = meaning::rows;
   label name{};
   dims shape{};
   attributes with{};

@@ -119,6 +119,13 @@ enum class direction : unsigned char {
   both ///< side by side: features of the forward direction first
 };
 
+/// In which order a reshape counts elements; graph/shapes_order.hpp.
+enum class order : unsigned char {
+  of_value,       ///< images as PyTorch does, rows as they lie
+  channels_first, ///< PyTorch's of images: (batch, channels, height, width)
+  channels_last   ///< as elements lie in memory: Keras'
+};
+
 struct custom_call; // graph/custom.hpp
 using custom_function = void (*)(custom_call const&) noexcept;
 
@@ -146,7 +153,13 @@ struct attributes {
   bool thread_safe = false;           ///< custom
   direction way = direction::forward; ///< lstm, gru, rnn
   precision multiplies = precision::of_net; ///< conv, deconv, dense
+  order reads = order::of_value;            ///< reshape: what it is given
+  order writes = order::of_value;           ///< reshape: what it makes
+  /// How the columns of (batch, columns) lie, graph/orders.hpp: 0 as they are counted; c as an image
+  /// of c channels, channels last; -1 as in what is read.
+  index_t channels = 0;
   pad_mode fill = pad_mode::constant;       ///< pad
+  lrn_window sums = lrn_window::pytorch;    ///< lrn
   custom_function run = nullptr;
 
   //            before                      after
@@ -166,7 +179,8 @@ struct attributes {
            x.affine == y.affine && x.ceil_mode == y.ceil_mode &&
            x.count_padding == y.count_padding && x.adaptive == y.adaptive &&
            x.last_only == y.last_only && x.reset_before == y.reset_before && x.way == y.way &&
-           x.multiplies == y.multiplies && x.fill == y.fill && x.run == y.run;
+           x.multiplies == y.multiplies && x.fill == y.fill && x.sums == y.sums &&
+           x.reads == y.reads && x.writes == y.writes && x.channels == y.channels && x.run == y.run;
   }
 };
 

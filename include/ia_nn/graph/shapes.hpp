@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Shape inference: what shape a node gives, from those it reads, or the sentence that says why
-// there is none.
+// Inference: what shape a node gives and what it stands for, from those it reads, or the sentence
+// that says why there is none.
 #pragma once
 
 #include <ia_nn/graph/shapes_image.hpp>
 #include <ia_nn/graph/shapes_layout.hpp>
+#include <ia_nn/graph/shapes_order.hpp>
 
 #include <ia_nn/begin.hpp>
 namespace graph {
@@ -56,62 +57,57 @@ constexpr sentence infer_rows(node& n, dims const& x, subject const& who) {
 
 constexpr bool any_type(op k) { return k == op::reshape || k == op::identity || k == op::output; }
 
-} // namespace detail
-
-/// Fills `n.shape` and `n.type`. `in` are the nodes it reads, `what` the name for sentences.
-/// Returns the sentence of a mistake, or nothing.
-constexpr sentence infer_shape(node& n, node const* const* in, char const* what) {
-  detail::subject const who{what, &n.name};
+constexpr sentence infer_extents(node& n, node const* const* in, subject const& who) {
   int const count = n.inputs.count;
   dims const x = count > 0 ? in[0]->shape : dims{};
   n.type = dtype::f32;
   for (int i = 0; i < count; ++i) {
     bool const indices = in[i]->type == dtype::s32, wants = n.kind == op::embedding;
-    if (indices != wants && !detail::any_type(n.kind))
-      return detail::say(who, wants ? "input must hold s32 indices, it has f32 elements"
+    if (indices != wants && !any_type(n.kind))
+      return say(who, wants ? "input must hold s32 indices, it has f32 elements"
                                     : "input must have f32 elements, it holds s32 indices");
   }
   switch (n.kind) {
   case op::conv:
-    return detail::infer_conv(n, x, who);
+    return infer_conv(n, x, who);
   case op::deconv:
-    return detail::infer_deconv(n, x, who);
+    return infer_deconv(n, x, who);
   case op::max_pool:
   case op::average_pool:
-    return detail::infer_pool(n, x, who);
+    return infer_pool(n, x, who);
   case op::dense:
-    return detail::infer_dense(n, x, who);
+    return infer_dense(n, x, who);
   case op::add:
   case op::subtract:
   case op::multiply:
   case op::divide:
   case op::minimum:
   case op::maximum:
-    return detail::infer_binary(n, x, in[1]->shape, who);
+    return infer_binary(n, x, in[1]->shape, who);
   case op::concat:
-    return detail::infer_concat(n, in, who);
+    return infer_concat(n, in, who);
   case op::reshape:
     n.type = in[0]->type;
-    return detail::infer_reshape(n, x, who);
+    return infer_reshape(n, x, who);
   case op::pad:
-    return detail::infer_pad(n, x, who);
+    return infer_pad(n, x, who);
   case op::transpose:
-    return detail::infer_transpose(n, x, who);
+    return infer_transpose(n, x, who);
   case op::slice:
-    return detail::infer_slice(n, x, who);
+    return infer_slice(n, x, who);
   case op::embedding:
-    return detail::infer_embedding(n, x, who);
+    return infer_embedding(n, x, who);
   case op::lstm:
   case op::gru:
   case op::rnn:
-    return detail::infer_recurrent(n, x, who);
+    return infer_recurrent(n, x, who);
   case op::softmax:
   case op::log_softmax:
   case op::layer_norm:
   case op::group_norm:
   case op::lrn:
   case op::batch_norm:
-    return detail::infer_rows(n, x, who);
+    return infer_rows(n, x, who);
   case op::identity:
   case op::output:
     n.type = in[0]->type;
@@ -127,6 +123,16 @@ constexpr sentence infer_shape(node& n, node const* const* in, char const* what)
     return {};
   }
   return {};
+}
+
+} // namespace detail
+
+/// Fills `n.shape`, `n.type` and `n.means`. `in` are the nodes it reads, `what` the name for
+/// sentences. Returns the sentence of a mistake, or nothing.
+constexpr sentence infer(node& n, node const* const* in, char const* what) {
+  detail::subject const who{what, &n.name};
+  if (sentence const s = detail::infer_extents(n, in, who); !s.empty()) return s;
+  return detail::infer_meaning(n, in, who);
 }
 
 } // namespace graph

@@ -72,6 +72,7 @@ struct options {
   bool merge_common = true;
   bool fold_padding = true;    ///< zeros around an image become padding of a convolution
   bool hoist_functions = true; ///< relu in front of a max pool instead of behind it
+  bool fold_orders = true; ///< PyTorch's order of the elements of images goes into weights
   bool fold_batch_norm = true;
   bool fuse_epilogues = true;   ///< element-wise operations behind conv and dense
   bool fuse_elementwise = true; ///< element-wise operations behind each other
@@ -84,7 +85,7 @@ struct options {
 };
 
 /// Everything off: what tests compare with.
-inline constexpr options unfused{false, false, false, false, false, false, false,
+inline constexpr options unfused{false, false, false, false, false, false, false, false,
                                  false, false, false, false, false, false, false};
 
 constexpr bool is_elementwise(op k) {

@@ -143,10 +143,10 @@ template <precision_policy Policy = precise> struct sigmoid {
   f32 operator()(f32 x) const noexcept { return detail::on_scalar(*this, x); }
 };
 
-/// alpha x + beta clamped to [0, 1]
+/// alpha x + beta clamped to [0, 1]. PyTorch's slope; that of ONNX and Keras 2 is 0.2.
 struct hard_sigmoid {
   static constexpr char const* name = "hard_sigmoid";
-  f32 alpha = 0.2F, beta = 0.5F;
+  f32 alpha = 1.0F / 6, beta = 0.5F;
   template <f32_register V> IA_NN_INLINE V operator()(V x) const noexcept {
     V const y = fma(V::broadcast(alpha), x, V::broadcast(beta));
     return min(V::broadcast(1.0F), max(V::zero(), y));

@@ -3,9 +3,10 @@
 // Local response normalization across channels, which come last.
 //
 //   y[c] = x[c] (bias + alpha / size * sum of x[j]^2)^-beta
-//   j from c - floor((size - 1) / 2) to c + ceil((size - 1) / 2), within the channels
+//   j from c - floor(size / 2) to c + floor((size - 1) / 2), within the channels
 //
-// The formula is that of the ONNX operator LRN. The squares of a piece of the channels go into a
+// The formula is that of PyTorch's local_response_norm; the ONNX operator LRN has one more channel
+// behind instead of in front where the size is even. The squares of a piece of the channels go into a
 // buffer with zeros around them, so that the sums need no bounds:
 //
 //   | 0 0 | x0^2 x1^2 ... | 0 0 |       y[c .. c + lanes) adds `size` loads from it
@@ -17,12 +18,14 @@
 #include <ia_nn/core/executor.hpp>
 #include <ia_nn/math/exp.hpp>
 #include <ia_nn/math/log.hpp>
+#include <ia_nn/ops/window.hpp>
 
 #include <ia_nn/begin.hpp>
 
 struct lrn_options {
   index_t size = 5; ///< channels in a sum
   f32 alpha = 1e-4F, beta = 0.75F, bias = 1.0F;
+  lrn_window window = lrn_window::pytorch;
 };
 
 /// f32 [pixels][channels]. Errors at construction: errc::bad_shape (channels), errc::bad_parameter
@@ -35,7 +38,7 @@ template <isa::tag I> class lrn {
 
 public:
   lrn(index_t channels, lrn_options const& o)
-      : channels_(channels), options_(o), before_((o.size - 1) / 2),
+      : channels_(channels), options_(o), before_((o.window == lrn_window::pytorch ? o.size : o.size - 1) / 2),
         scale_(o.alpha / static_cast<f32>(o.size < 1 ? 1 : o.size)) {
     isa::require<typename detail::vec_tag<I>::type>();
     if (channels < 1)

@@ -38,6 +38,12 @@ struct spatial {
 };
 inline constexpr spatial no_padding{0, 0, 0};
 
+/// Where a window of an even number of channels lies (ops/lrn.hpp).
+enum class lrn_window : unsigned char {
+  pytorch, ///< one more channel in front
+  onnx     ///< one more behind
+};
+
 /// How a window moves over an image. Padding may be negative at the end: elements that are not
 /// read.
 struct window {

@@ -19,7 +19,7 @@ struct pool_backward_shape {
   spatial in{};
   window win{};
   bool ceil_mode = false;
-  bool count_padding = false; ///< average: the divisor counts elements of the padding
+  bool count_padding = true; ///< average: the divisor counts elements of the padding
 
   constexpr spatial out() const noexcept { return win.output(in, ceil_mode); }
   void check(char const* who) const {
