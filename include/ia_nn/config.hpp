@@ -8,6 +8,14 @@
 
 #include <ia_nn/version.hpp>
 
+// Sums, quotients and comparisons are those of IEEE 754. g++ has a macro for each part of
+// -ffast-math, clang for two of them; isa::require looks for the others.
+#if defined(__FAST_MATH__) || defined(__ASSOCIATIVE_MATH__) || defined(__RECIPROCAL_MATH__) ||     \
+    defined(__NO_SIGNED_ZEROS__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__)
+#error "ia_nn: -ffast-math, -Ofast and their parts (-ffinite-math-only, -fassociative-math, \
+-freciprocal-math, -fno-signed-zeros) lose NaN and change results; put -fno-fast-math behind them"
+#endif
+
 #define IA_NN_INLINE inline __attribute__((always_inline))
 #define IA_NN_LAMBDA __attribute__((always_inline))
 #define IA_NN_NOINLINE __attribute__((noinline))

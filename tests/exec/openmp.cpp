@@ -2,7 +2,7 @@
 //
 // The OpenMP executor. Built into the tests where OpenMP is, except under the thread sanitizer:
 // it does not see how libgomp synchronises, and reports races that are none.
-#include "contract.hpp"
+#include "child.hpp"
 
 #if defined(_OPENMP) && !defined(EXEC_TEST_TSAN)
 
@@ -94,6 +94,19 @@ TEST_CASE("openmp: several threads call at once", "[exec][openmp]") {
     });
   for (auto& u : users) u.join();
   REQUIRE(bad == 0);
+}
+
+TEST_CASE("openmp: in the child of a fork", "[exec][openmp]") {
+  for (int threads : {1, 2, 8}) {
+    openmp e(threads);
+    check_tasks(e, 100); // the runtime has threads
+    REQUIRE(in_child([&] {
+              openmp own(threads);
+              int const wrong = check_orphan(e);
+              return wrong != 0 ? wrong : check_orphan(own);
+            }) == 0);
+    check_tasks(e, 100);
+  }
 }
 
 TEST_CASE("openmp refuses impossible sizes", "[exec][openmp]") {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The pool: the contract, its rules for nested and simultaneous calls, idleness, bad input.
-#include "contract.hpp"
+#include "child.hpp"
 
 #include <ia_nn/exec/thread_pool.hpp>
 
@@ -9,7 +9,6 @@
 #include <ctime>
 #include <string>
 #include <sys/resource.h>
-#include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
 
@@ -26,6 +25,8 @@ double process_cpu_ms() {
   clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
   return static_cast<double>(t.tv_sec) * 1e3 + static_cast<double>(t.tv_nsec) * 1e-6;
 }
+
+std::atomic<int> child_status{-1};
 
 void sleep_ms(int ms) { std::this_thread::sleep_for(std::chrono::milliseconds(ms)); }
 
@@ -236,6 +237,61 @@ TEST_CASE("thread_pool refuses impossible sizes", "[exec][thread_pool]") {
     }
   }
 }
+
+#if !defined(EXEC_TEST_TSAN) // which has no threads in children
+TEST_CASE("thread_pool: in the child of a fork", "[exec][thread_pool]") {
+  for (int threads : {1, 2, 8}) {
+    auto pool = std::make_unique<thread_pool>(threads);
+    auto const child = [&] {
+      if (int const wrong = check_orphan(*pool)) return wrong;
+      int const grandchild = in_child([&] { return check_orphan(*pool); });
+      pool.reset(); // joins nobody
+      thread_pool own(threads);
+      return grandchild != 0 ? 6 : check_alive(own);
+    };
+    REQUIRE(in_child(child) == 0); // the threads begin
+    check_tasks(*pool, 100);
+    REQUIRE(in_child(child) == 0); // they wait awake
+    sleep_ms(5);
+    REQUIRE(in_child(child) == 0); // they sleep
+    pool->run_team(threads, [&](auto const& m) { // they work, and the child of a worker forks
+      m.barrier();
+      if (m.rank() == m.size() - 1) {
+        pid_t const forked = fork();
+        if (forked == 0) {
+          alarm(30);
+          int calls = 0;
+          pool->parallel_for(10, [&](index_t, int worker) { calls += worker == m.rank(); });
+          _exit(calls == 10 ? 0 : 1);
+        }
+        int status = -1;
+        waitpid(forked, &status, 0);
+        child_status = status;
+      }
+      m.barrier();
+    });
+    REQUIRE(child_status == 0);
+    REQUIRE(check_alive(*pool) == 0); // the parent has lost nothing
+  }
+}
+
+TEST_CASE("thread_pool: forked while another thread is in a region", "[exec][thread_pool]") {
+  thread_pool pool(2);
+  std::atomic<bool> inside{false}, over{false};
+  std::thread other([&] {
+    pool.run_team(2, [&](auto const& m) {
+      inside = true;
+      while (!over) sched_yield();
+      m.barrier();
+    });
+  });
+  while (!inside) sched_yield();
+  int const status = in_child([&] { return check_orphan(pool); });
+  over = true;
+  other.join();
+  REQUIRE(status == 0);
+}
+#endif
 
 #if !defined(EXEC_TEST_SANITIZED)
 TEST_CASE("thread_pool: a system without threads to give", "[exec][thread_pool]") {

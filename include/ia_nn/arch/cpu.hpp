@@ -103,8 +103,24 @@ template <tag I> bool available() noexcept {
   else return true;
 }
 
-/// Set-up check. Errors: errc::unsupported_isa.
+namespace detail {
+/// False if this unit was compiled with -fassociative-math or -freciprocal-math.
+inline bool exact_arithmetic() noexcept {
+  f32 volatile one = 1, three = 3; // unknown to the compiler
+  f32 const sum = one + 0x1p25F, quotient = three / 255.0F;
+  return sum - 0x1p25F == 0 && quotient == 0x1.818182p-7F;
+}
+} // namespace detail
+
+/// Set-up check. Errors: errc::unsupported_isa; errc::bad_parameter for a unit whose flags change
+/// results.
 template <tag I> void require() {
+#if defined(__clang__) // g++ has macros for these flags, see config.hpp
+  if (!detail::exact_arithmetic())
+    throw_error(errc::bad_parameter,
+                "compiled with -fassociative-math or -freciprocal-math, which change results; put "
+                "-fno-fast-math behind them");
+#endif
 #if defined(IA_NN_EMULATED) // tests: AMX and AVX-VNNI instructions are emulated where the CPU lacks them
   if constexpr (std::same_as<I, amx>) return require<avx512_bf16>();
   if constexpr (std::same_as<I, avx2_vnni>) return require<avx2>();

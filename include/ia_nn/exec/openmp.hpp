@@ -12,6 +12,7 @@
 #include <ia_nn/core/error.hpp>
 #include <ia_nn/core/executor.hpp>
 #include <ia_nn/core/fp_env.hpp>
+#include <ia_nn/exec/fork.hpp>
 #include <ia_nn/exec/spin.hpp>
 #include <ia_nn/exec/team.hpp>
 
@@ -28,12 +29,15 @@
 ///   calling thread; a team asked for there has one member.
 /// - Several threads may call at once: the runtime has separate workers for each of them.
 /// - The runtime may give fewer threads than asked for (OMP_DYNAMIC, OMP_THREAD_LIMIT).
+/// - In the child of a fork calls run in the calling thread, of executors made there too, if one was
+///   made before: libgomp would wait for threads of the parent.
 class openmp {
 public:
   static constexpr int max_threads = 1024;
 
   /// `threads` counts the caller. Throws `error` (bad_parameter) outside [1, max_threads].
   explicit openmp(int threads) : threads_(threads) {
+    detail::watch_forks();
     if (threads < 1 || threads > max_threads)
       throw_error(errc::bad_parameter, "openmp: " + std::to_string(threads) +
                                            " threads asked for, must be 1 to " +
@@ -46,7 +50,7 @@ public:
   /// See `executor`.
   template <task_function F> void parallel_for(index_t n, F&& f) const noexcept {
     if (n <= 0) return;
-    if (n == 1 || threads_ == 1 || omp_in_parallel() != 0) {
+    if (n == 1 || alone()) {
       int const here = worker_here();
       for (index_t task = 0; task < n; ++task) f(task, here);
       return;
@@ -68,7 +72,7 @@ public:
   template <class F> void run_team(int size, F&& f) const noexcept {
     detail::team_barrier barrier(patience_);
     size = size < threads_ ? size : threads_;
-    if (size <= 1 || omp_in_parallel() != 0) {
+    if (size <= 1 || alone()) {
       f(thread_member(0, 1, barrier));
       return;
     }
@@ -82,6 +86,10 @@ public:
 
 private:
   static constexpr std::uint32_t spin_ticks = 40000;
+
+  bool alone() const noexcept {
+    return threads_ == 1 || omp_in_parallel() != 0 || detail::forks() != 0;
+  }
 
   /// A task that calls back keeps its worker number; a program's own region may have numbers beyond
   /// this executor's, and each of its threads makes a call of its own.

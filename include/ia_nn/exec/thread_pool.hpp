@@ -17,6 +17,7 @@
 #include <ia_nn/core/error.hpp>
 #include <ia_nn/core/executor.hpp>
 #include <ia_nn/core/fp_env.hpp>
+#include <ia_nn/exec/fork.hpp>
 #include <ia_nn/exec/spin.hpp>
 #include <ia_nn/exec/team.hpp>
 
@@ -37,13 +38,14 @@
 /// - Several threads may call at once: one gets the workers, the others run their call alone, each
 ///   in its own thread, as worker 0. Give each such thread its own pool to divide the cores.
 /// - Threads are bound to no core and sleep when there is nothing to do.
+/// - In the child of a fork its calls run in the calling thread; a pool made there has threads.
 class thread_pool {
 public:
   static constexpr int max_threads = 1024;
 
   /// `threads` counts the caller, so one fewer is created. Throws `error` (bad_parameter) outside
   /// [1, max_threads] and (out_of_memory) if the system gives no more threads or memory.
-  explicit thread_pool(int threads) : threads_(checked(threads)) {
+  explicit thread_pool(int threads) : threads_(checked(threads)), forks_(detail::watch_forks()) {
     // With more threads than cores the one that is waited for may need this very core.
     if (static_cast<unsigned>(threads_) <= std::thread::hardware_concurrency())
       patience_.ticks = spin_ticks;
@@ -180,7 +182,12 @@ private:
 
   seat& seat_of(int worker) noexcept { return seats_[static_cast<std::size_t>(worker)]; }
 
-  bool claim() noexcept { return !busy_.exchange(true, std::memory_order_acquire); }
+  /// The threads belong to the parent process.
+  bool orphaned() const noexcept { return detail::forks() != forks_; }
+
+  bool claim() noexcept {
+    return !orphaned() && !busy_.exchange(true, std::memory_order_acquire);
+  }
   void release() noexcept { busy_.store(false, std::memory_order_release); }
 
   IA_NN_NOINLINE void run_loop(index_t n, tasks work) noexcept {
@@ -271,6 +278,10 @@ private:
   }
 
   void stop() noexcept {
+    if (orphaned()) {
+      for (auto& t : workers_) std::construct_at(&t); // forgets it: nobody is there to be joined
+      return;
+    }
     for (std::size_t i = 0; i < workers_.size(); ++i) {
       seats_[i + 1].state.exchange(quit);
       seats_[i + 1].state.notify_one();
@@ -280,6 +291,7 @@ private:
   }
 
   int threads_;
+  unsigned forks_;
   detail::patience patience_{0, yields};
   std::unique_ptr<seat[]> seats_;
   std::vector<std::thread> workers_;
