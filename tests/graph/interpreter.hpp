@@ -21,7 +21,7 @@ inline double act(graph::function f, double x, double a, double b) {
   case function::leaky_relu:
     return x < 0 ? a * x : x;
   case function::clip:
-    return std::fmin(std::fmax(x, a), b);
+    return x < a ? a : x > b ? b : x; // a NaN stays
   case function::elu:
     return x < 0 ? a * std::expm1(x) : x;
   case function::selu:
@@ -31,7 +31,7 @@ inline double act(graph::function f, double x, double a, double b) {
   case function::sigmoid:
     return sigmoid(x);
   case function::hard_sigmoid:
-    return std::fmin(std::fmax(a * x + b, 0), 1);
+    return act(function::clip, a * x + b, 0, 1);
   case function::tanh:
     return std::tanh(x);
   case function::softplus:
@@ -46,7 +46,7 @@ inline double act(graph::function f, double x, double a, double b) {
   case function::swish:
     return x * sigmoid(a * x);
   case function::hard_swish:
-    return x * std::fmin(std::fmax(x / 6 + 0.5, 0), 1);
+    return x * act(function::clip, x / 6 + 0.5, 0, 1);
   case function::mish:
     return x * std::tanh(std::log1p(std::exp(x)));
   case function::square:
@@ -124,6 +124,7 @@ inline std::vector<std::vector<double>> interpret(graph::node const* nodes, int 
                    : n.kind == op::subtract ? l - r
                    : n.kind == op::multiply ? l * r
                    : n.kind == op::divide   ? l / r
+                   : l != l || r != r       ? NAN
                    : n.kind == op::minimum  ? std::fmin(l, r)
                                             : std::fmax(l, r);
       }

@@ -6,6 +6,8 @@
 #include <ia_nn/exec/thread_pool.hpp>
 #include <ia_nn/graph/layers.hpp>
 
+#include <algorithm>
+
 namespace {
 
 using namespace graph_test;
@@ -121,6 +123,50 @@ TEST_CASE("precision of layers", "[graph]") {
     CHECK(d > 1e-5);
     call const narrow = run<precise, native<I, ia_nn::bf16>>(p, {.max_batch = 5});
     CHECK(same_bits(mixed, narrow)); // every layer says what it wants
+  });
+}
+
+// Either operand, behind a kernel and alone, whole and repeated.
+struct extremes {
+  static constexpr void build(builder& b) {
+    auto const x = input(b, "x", {any_batch, 3, 19}), y = input(b, "y", {any_batch, 3, 19});
+    output(maximum(x, y));
+    output(minimum(x, y));
+    output(minimum(maximum(relu(y), x), y * 2.0F));
+    auto const fc = dense(x, {.units = 19, .name = "fc"});
+    output(maximum(fc, y));
+    output(relu6(minimum(y, gelu(dense(x, {.units = 19, .name = "gelu"})))));
+    auto const row = slice(x, {.end = 1}), item = slice(y, {.axis = 1, .end = 1});
+    output(maximum(row, y));
+    output(minimum(x, item));
+    output(minimum(maximum(y, slice(row, {.axis = 1, .end = 1})), 0.5F));
+    output(maximum(abs(x), constant(x, __builtin_nanf(""))));
+  }
+};
+TEST_CASE("minimum and maximum hand a NaN on", "[graph]") {
+  problem p = problem_of<extremes>(10, 3);
+  f32 const nan = __builtin_nanf("");
+  // x: one in the first row alone, so that dense gives others; y: some everywhere.
+  for (index_t const i : {1, 18}) p.floats[0][i] = nan;
+  for (index_t i = 19 * 2 + 4; i < p.floats[1].size(); i += 7) p.floats[1][i] = nan;
+  for (std::size_t k = 0; k < 2; ++k) p.numbers[k].assign(p.floats[k].begin(), p.floats[k].end());
+  auto const& nodes = original<extremes>;
+  p.expected = interpret(nodes.nodes, nodes.count(), p.weights, p.batch, p.numbers);
+  for (std::size_t o = 0; o < p.expected.size(); ++o) {
+    auto const& y = p.expected[o];
+    auto const n = std::count_if(y.begin(), y.end(), [](double e) { return std::isnan(e); });
+    REQUIRE(n > 0);
+    REQUIRE((o + 1 == p.expected.size()) == (n == static_cast<std::ptrdiff_t>(y.size())));
+  }
+  for_each_isa<vector_isas>([&](auto tag) {
+    using policy = native<decltype(tag)>;
+    call const fused = run<extremes, policy>(p, {.max_batch = 3}),
+               apart = run<plain<extremes>, policy>(p, {.max_batch = 3});
+    for (std::size_t o = 0; o < p.expected.size(); ++o) {
+      INFO("output " << o);
+      CHECK(distance(fused.out[o], p.expected[o]) <= 1e-5);
+      CHECK(distance(apart.out[o], p.expected[o]) <= 1e-5);
+    }
   });
 }
 

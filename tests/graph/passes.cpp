@@ -80,6 +80,15 @@ static_assert(less.with.a == -1 && less.with.b == 5);
 constexpr node seven = folded([](value x) { return relu(constant(x, 3) + constant(x, 4)); });
 static_assert(seven.kind == op::constant && seven.with.a == 7);
 
+constexpr float nan = __builtin_nanf("");
+template <float A, float B> constexpr bool nan_stays() {
+  constexpr node low = folded([](value x) { return minimum(constant(x, A), constant(x, B)); });
+  constexpr node high = folded([](value x) { return maximum(constant(x, A), constant(x, B)); });
+  return low.kind == op::constant && low.with.a != low.with.a && high.with.a != high.with.a;
+}
+static_assert(nan_stays<nan, 1.0F>() && nan_stays<1.0F, nan>());
+static_assert(folded([](value x) { return minimum(x, constant(x, nan)); }).kind == op::minimum);
+
 struct halve {
   static constexpr char const* name = "halve";
   static constexpr bool thread_safe = true;

@@ -8,6 +8,8 @@
 #include <ia_nn/graph/cost.hpp>
 #include <ia_nn/graph/custom.hpp>
 
+#include <climits>
+
 namespace {
 
 using namespace patterns;
@@ -86,6 +88,30 @@ static_assert(reversed.shape == dims{any_batch, 8, 8, 4} && reversed.with.before
 static_assert(shape_of([](value x) {
                 return slice(x, {.axis = 1, .begin = 6, .end = 1, .step = -2});
               }) == dims{any_batch, 3, 8, 4}); // 6 4 2
+// Ends beyond the axis, and numbers that stand for "to the end", are as in ONNX and NumPy.
+struct cut {
+  index_t first, step, count;
+  friend constexpr bool operator==(cut const&, cut const&) = default;
+};
+template <slice_layer O> constexpr cut cut_of() {
+  node const n = node_of([](value x) { return slice(x, O); }); // axis 1: 8 elements
+  return {n.with.before[1], n.with.after[1], n.shape.rank > 0 ? n.shape[1] : -1};
+}
+constexpr index_t most = INT64_MAX, least = INT64_MIN;
+static_assert(cut_of<{.axis = 1, .begin = 3, .end = INT_MAX}>() == cut{3, 1, 5});
+static_assert(cut_of<{.axis = 1, .begin = INT_MIN, .end = INT_MAX}>() == cut{0, 1, 8});
+static_assert(cut_of<{.axis = 1, .begin = least, .end = most}>() == cut{0, 1, 8});
+static_assert(cut_of<{.axis = 1, .begin = -3, .end = 100}>() == cut{5, 1, 3});
+static_assert(cut_of<{.axis = 1, .begin = -100, .end = -6}>() == cut{0, 1, 2});
+static_assert(cut_of<{.axis = 1, .begin = INT_MAX, .end = INT_MIN, .step = -1}>() ==
+              cut{7, -1, 8});
+static_assert(cut_of<{.axis = 1, .begin = most, .end = least, .step = -3}>() == cut{7, -3, 3});
+static_assert(cut_of<{.axis = 1, .begin = 5, .end = -100, .step = -2}>() == cut{5, -2, 3});
+static_assert(cut_of<{.axis = 1, .begin = 2, .step = most}>() == cut{2, 8, 1});
+static_assert(cut_of<{.axis = 1, .begin = 2, .step = least}>() == cut{2, -8, 1});
+static_assert(cut_of<{.axis = 1, .end = -1, .step = -1}>() == cut{7, -1, -1}); // nothing
+static_assert(cut_of<{.axis = 1, .begin = most, .end = most}>() == cut{8, 1, -1});
+
 static_assert(shape_of([](value x) {
                 auto const [a, b] = split<2>(x);
                 return concat({b, a, b});
@@ -226,6 +252,10 @@ static_assert(
     "ia_nn: concat 'cat': input 0 has shape (any, 8, 8, 4), input 1 (any, 4, 4, 4)");
 static_assert(said<[](value x) { return reshape(x, {3, -1}, {.name = "r"}); }> ==
               "ia_nn: reshape 'r': input (any, 8, 8, 4) has not as many elements as (any, 3, any)");
+static_assert(said<[](value x) { return reshape(x, {most, most}, {.name = "r"}); }>.starts_with(
+    "ia_nn: reshape 'r': input (any, 8, 8, 4) has not as many elements as (any, 92233720"));
+static_assert(said<[](value x) { return pad(x, {.begin = most, .name = "p"}); }> ==
+              "ia_nn: pad 'p': 9223372036854775807 elements at an axis");
 static_assert(said<[](value x) { return embedding(x, {.rows = 9, .width = 2, .name = "e"}); }> ==
               "ia_nn: embedding 'e': input must hold s32 indices, it has f32 elements");
 static_assert(said<[](value x) { return lstm(x, {.hidden = 2, .name = "l"}); }> ==
@@ -252,9 +282,10 @@ static_assert(said<[](value x) { return adaptive_max_pool(x, {.out = 9, .name = 
               "elements");
 static_assert(said<[](value x) { return group_norm(x, {.groups = 3, .name = "g"}); }> ==
               "ia_nn: group_norm 'g': 3 groups do not divide 4 channels of input (any, 8, 8, 4)");
-static_assert(said<[](value x) { return slice(x, {.begin = 3, .end = 9, .name = "s"}); }> ==
-              "ia_nn: slice 's': 6 elements from 3 in steps of 1 along axis 3 of input "
-              "(any, 8, 8, 4)");
+static_assert(said<[](value x) { return slice(x, {.begin = 3, .end = 3, .name = "s"}); }> ==
+              "ia_nn: slice 's': nothing is taken from axis 3 of input (any, 8, 8, 4)");
+static_assert(said<[](value x) { return clip(x, 0, __builtin_nanf(""), {.name = "c"}); }> ==
+              "ia_nn: clip 'c': a bound is not a number");
 static_assert(said<[](value x) { return slice(x, {.axis = 0, .end = 1, .name = "s"}); }> ==
               "ia_nn: slice 's': axis 0 is none of input (any, 8, 8, 4) behind the batch");
 static_assert(said<[](value x) { return split<3>(x)[0]; }> ==

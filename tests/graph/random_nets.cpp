@@ -41,7 +41,7 @@ constexpr std::array<value, 2> random_network(builder& b, std::uint64_t seed) {
   while (count < 14) {
     value const x = any();
     value y;
-    switch (g.below(22)) {
+    switch (g.below(26)) {
     case 0:
       y = conv2d(x, {.filters = 4, .kernel = 3, .pad = 1});
       break;
@@ -101,6 +101,33 @@ constexpr std::array<value, 2> random_network(builder& b, std::uint64_t seed) {
     case 20:
       y = slice(x, {.begin = -1, .step = -1}); // channels backwards
       break;
+    case 21:
+    case 22:
+    case 23: { // columns and back: what takes PyTorch's order, and what must be transposed
+      auto const flat = [&](value v) {
+        bool const first = g.below(4) > 0, known = b.net[v.id].means != meaning::either;
+        return flatten(v, {.order = known && first ? order::of_value
+                                    : first        ? order::channels_first
+                                                   : order::channels_last});
+      };
+      value v = flat(x);
+      for (int i = g.below(4); i > 0; --i) {
+        int const what = g.below(6);
+        bool const like_x = v.shape().last() == x.shape().item();
+        v = what == 0             ? relu(v)
+            : what == 1           ? batch_norm(v)
+            : what == 2 && like_x ? v * flat(alike(x))
+            : what == 3           ? concat({v, tanh(flat(any()))})
+            : what == 4           ? softmax(v) * 9.0F
+                                  : dense(v, {.units = v.shape().last()});
+      }
+      if (g.below(4) == 0) v = slice(v, {.end = 90});
+      index_t const channels = 2 + g.below(3);
+      v = dense(v, {.units = 30 * channels});
+      if (g.below(2)) v = tanh(batch_norm(v));
+      y = reshape(v, {6, 5, channels});
+      break;
+    }
     default: { // a factor for each channel, or for each pixel
       value const each = reshape(sigmoid(global_average_pool(x)), {1, 1, -1});
       y = g.below(2) ? x * each : maximum(x, slice(x, {.end = 1}));

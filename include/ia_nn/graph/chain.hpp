@@ -144,10 +144,10 @@ IA_NN_INLINE void apply_stage_to(stage_data const& s, V (&x)[N], Operand const& 
     each([&](V v, int u) { return operand(u) / v; });
     break;
   case stage_kind::minimum:
-    each([&](V v, int u) { return min(v, operand(u)); });
+    each([&](V v, int u) { return ::ia_nn::detail::minimum(v, operand(u)); });
     break;
   case stage_kind::maximum:
-    each([&](V v, int u) { return max(v, operand(u)); });
+    each([&](V v, int u) { return ::ia_nn::detail::maximum(v, operand(u)); });
     break;
   case stage_kind::batch_norm:
     each([&](V v, int u) {

@@ -2,7 +2,7 @@
 //
 // A network with its weights, ready to run.
 //
-//   graph::compiled<my_net> const net(graph::file_weights(file), {.max_batch = 16});
+//   graph::compiled<my_net> const net(graph::file_weights{file}, {.max_batch = 16});
 //   workspace scratch(net.workspace_bytes());
 //   net.run(16, image, result, scratch);
 //

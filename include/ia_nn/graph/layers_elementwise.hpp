@@ -59,6 +59,8 @@ constexpr value relu6(value x, named const& o = {}) {
   return activation(x, function::clip, 0, 6, o);
 }
 constexpr value clip(value x, f32 low, f32 high, named const& o = {}) {
+  if (x.id >= 0 && (low != low || high != high))
+    return x.owner->fail(about("clip", o.name), "a bound is not a number");
   return activation(x, function::clip, low, high, o);
 }
 constexpr value leaky_relu(value x, f32 alpha = 0.01F, named const& o = {}) {

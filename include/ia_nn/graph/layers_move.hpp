@@ -59,14 +59,22 @@ constexpr value concat(std::initializer_list<value> from, concat_layer const& o 
   return concat(from.begin(), static_cast<int>(from.size()), o);
 }
 
-inline constexpr int whole_axis = 0x7fffffff;
+/// One end of a slice: a number, or none.
+struct slice_end {
+  index_t at = 0;
+  bool given = false;
+
+  constexpr slice_end() = default;
+  constexpr slice_end(std::integral auto i) : at(static_cast<index_t>(i)), given(true) {}
+};
 struct slice_layer {
   int axis = -1;
-  int begin = whole_axis, end = whole_axis; ///< negative: from the end; `end` is not included
-  int step = 1;                             ///< negative: backwards, from begin down to end
+  slice_end begin{}, end{}; ///< negative: from the end; `end` is not included
+  index_t step = 1;         ///< negative: backwards, from begin down to end
   label name{};
 };
-/// Elements begin, begin + step, ... of one axis, in front of `end`.
+/// Elements begin, begin + step, ... of one axis, in front of `end`. What lies outside the axis is
+/// taken for its ends, as PyTorch, NumPy and ONNX do.
 constexpr value slice(value x, slice_layer const& o) {
   if (x.id < 0) return x;
   dims const& s = x.shape();
@@ -74,16 +82,21 @@ constexpr value slice(value x, slice_layer const& o) {
   int const axis = o.axis < 0 ? o.axis + s.rank : o.axis;
   n.with.axis = axis;
   if (axis >= 1 && axis < s.rank && o.step != 0) {
-    int const extent = static_cast<int>(s[axis]);
-    auto const place = [&](int i, int open) {
-      return i == whole_axis ? open : i < 0 ? i + extent : i;
-    };
+    index_t const extent = s[axis];
     bool const back = o.step < 0;
-    int const begin = place(o.begin, back ? extent - 1 : 0);
-    int const end = place(o.end, back ? -1 : extent);
-    int const way = back ? begin - end : end - begin, stride = back ? -o.step : o.step;
-    n.with.before[axis] = begin;
-    n.with.after[axis] = o.step;
+    index_t const lowest = back ? -1 : 0, highest = back ? extent - 1 : extent;
+    auto const within = [](index_t i, index_t low, index_t high) {
+      return i < low ? low : i > high ? high : i;
+    };
+    auto const place = [&](slice_end e, index_t open) {
+      return e.given ? within(e.at < 0 ? e.at + extent : e.at, lowest, highest) : open;
+    };
+    index_t const begin = place(o.begin, back ? highest : lowest);
+    index_t const end = place(o.end, back ? lowest : highest);
+    index_t const step = within(o.step, -extent, extent); // more leave one element as well
+    index_t const way = back ? begin - end : end - begin, stride = back ? -step : step;
+    n.with.before[axis] = static_cast<int>(begin);
+    n.with.after[axis] = static_cast<int>(step);
     n.with.units = way > 0 ? (way + stride - 1) / stride : 0;
   }
   return apply(n, {x}, "slice");
@@ -134,6 +147,10 @@ constexpr value pad(value x, pad_layer const& o) {
                                      " are not all behind the batch of input ", s),
                          "");
   for (int d = 0; d < count; ++d) {
+    constexpr index_t most = INT32_MAX;
+    for (index_t const by : {o.begin.n[d], end.n[d]})
+      if (by < -most || by > most)
+        return x.owner->fail(detail::say(about("pad", o.name), by, " elements at an axis"), "");
     n.with.before[axis + d] = d < o.begin.count ? static_cast<int>(o.begin.n[d]) : 0;
     n.with.after[axis + d] = d < end.count ? static_cast<int>(end.n[d]) : 0;
   }

@@ -62,7 +62,7 @@ constexpr sentence infer_reshape(node& n, dims const& x, subject const& who) {
   int open = -1;
   for (int d = 1; d < n.shape.rank && d < 5; ++d) {
     if (n.shape[d] == -1 && open < 0) open = d;
-    else known *= n.shape[d];
+    else known = n.shape[d] > 0 && known <= x.item() / n.shape[d] ? known * n.shape[d] : 0;
   }
   n.shape.extent[0] = x[0];
   if (open > 0 && known > 0 && x.item() % known == 0) n.shape.extent[open] = x.item() / known;
@@ -76,7 +76,7 @@ constexpr sentence infer_pad(node& n, dims const& x, subject const& who) {
   n.shape = x;
   for (int d = 1; d < x.rank; ++d) {
     index_t& e = n.shape.extent[d];
-    e += n.with.before[d] + n.with.after[d];
+    e += index_t{n.with.before[d]} + n.with.after[d];
     if (e < 1)
       return say(who, "axis ", d, " of input ", x, " gets ", n.with.before[d], " and ",
                  n.with.after[d], " elements: nothing is left");
@@ -108,7 +108,9 @@ constexpr sentence infer_slice(node& n, dims const& x, subject const& who) {
   index_t const first = n.with.before[axis], step = n.with.after[axis], count = n.with.units,
                 last = first + (count - 1) * step;
   if (step == 0) return say(who, "the step is 0");
-  if (count < 1 || first < 0 || last < 0 || first >= x[axis] || last >= x[axis])
+  if (count < 1)
+    return say(who, "nothing is taken from axis ", axis, " of input ", x);
+  if (first < 0 || last < 0 || first >= x[axis] || last >= x[axis])
     return say(who, count, " elements from ", first, " in steps of ", step, " along axis ", axis,
                " of input ", x);
   n.shape = x;

@@ -71,7 +71,7 @@ constexpr f32 folded(function f, f32 x, f32 a, f32 b) {
   case function::square:
     return x * x;
   case function::abs:
-    return x < 0 ? -x : x;
+    return x < 0 ? -x : x + 0.0F; // of -0 as well
   default:
     return x;
   }
@@ -93,10 +93,10 @@ constexpr f32 folded(op kind, f32 x, f32 y) {
     return x * y;
   case op::divide:
     return x / y;
-  case op::minimum:
-    return y < x ? y : x;
+  case op::minimum: // a NaN on either side is handed on
+    return y < x || y != y ? y : x;
   default:
-    return x < y ? y : x;
+    return x < y || y != y ? y : x;
   }
 }
 constexpr void become_function(node& n, int from, function f, f32 a, f32 b) {
@@ -130,6 +130,7 @@ constexpr int fold_constants(draft& d) {
         f32 const c = number(l ? 0 : 1);
         int const from = n.inputs[l ? 1 : 0];
         if (!(d[from].shape == n.shape)) continue; // it is repeated
+        if (c != c && (kind == op::minimum || kind == op::maximum)) continue; // no bound of a clip
         if (kind == op::add) detail::become_function(n, from, function::linear, 1, c);
         else if (kind == op::multiply) detail::become_function(n, from, function::linear, c, 0);
         else if (kind == op::minimum)

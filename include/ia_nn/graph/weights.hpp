@@ -20,6 +20,7 @@
 #include <ia_nn/core/memory.hpp>
 #include <ia_nn/graph/node.hpp>
 
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -36,20 +37,18 @@ concept weights_source = requires(W const& w, std::string const& name) {
   { w.values(name) } -> std::convertible_to<std::vector<f32>>;
 };
 
-/// Arrays in memory, which must stay there until the network is built.
+/// Arrays in memory. Those that are handed over as a temporary std::vector are kept, all others must
+/// stay where they are until the network is built.
 class memory_weights {
 public:
   /// Errors: errc::bad_parameter for a name twice, errc::bad_shape if the number of elements is
   /// not that of the shape.
   void add(std::string name, std::vector<index_t> shape, std::span<f32 const> elements) {
-    index_t size = 1;
-    for (index_t const n : shape) size *= n;
-    if (find(name)) throw_error(errc::bad_parameter, "weights: '" + name + "' is there twice");
-    if (size != static_cast<index_t>(elements.size()))
-      throw_error(errc::bad_shape, "weights: '" + name + "' has " +
-                                       std::to_string(elements.size()) + " elements, its shape " +
-                                       std::to_string(size));
-    all_.push_back({std::move(name), std::move(shape), elements});
+    add(std::move(name), std::move(shape), elements, {});
+  }
+  void add(std::string name, std::vector<index_t> shape, std::vector<f32>&& elements) {
+    auto const own = std::make_shared<std::vector<f32> const>(std::move(elements));
+    add(std::move(name), std::move(shape), *own, own);
   }
   std::vector<std::string> names() const {
     std::vector<std::string> n;
@@ -65,11 +64,23 @@ public:
   }
 
 private:
+  using owner = std::shared_ptr<std::vector<f32> const>;
   struct entry {
     std::string name;
     std::vector<index_t> shape;
     std::span<f32 const> elements;
+    owner own;
   };
+  void add(std::string name, std::vector<index_t> shape, std::span<f32 const> elements, owner own) {
+    index_t size = 1;
+    for (index_t const n : shape) size *= n;
+    if (find(name)) throw_error(errc::bad_parameter, "weights: '" + name + "' is there twice");
+    if (size != static_cast<index_t>(elements.size()))
+      throw_error(errc::bad_shape, "weights: '" + name + "' has " +
+                                       std::to_string(elements.size()) + " elements, its shape " +
+                                       std::to_string(size));
+    all_.push_back({std::move(name), std::move(shape), elements, std::move(own)});
+  }
   entry const* find(std::string const& name) const {
     for (entry const& e : all_)
       if (e.name == name) return &e;
@@ -83,27 +94,32 @@ private:
   std::vector<entry> all_;
 };
 
-/// The tensors of an ia_nn::safetensors (io/safetensors.hpp), F32, F16 or BF16. Integers are not
-/// weights and are left out of `names` ("num_batches_tracked").
+/// The tensors of an ia_nn::safetensors (io/safetensors.hpp), F32, F16 or BF16. A temporary is kept;
+/// of one that has a name, File is a reference to it. Integers and truth values are not weights and
+/// are left out of `names` ("num_batches_tracked", "position_ids").
 template <class File> class file_weights {
 public:
-  explicit file_weights(File const& file) : file_(&file) {}
+  explicit file_weights(File&& file) : file_(static_cast<File&&>(file)) {}
   std::vector<std::string> names() const {
     std::vector<std::string> n;
-    constexpr std::string_view counter = "num_batches_tracked";
-    for (auto const& e : file_->entries())
-      if (!std::string_view(e.name).ends_with(counter)) n.emplace_back(e.name);
+    for (auto const& e : file_.entries())
+      if (!counts(e.type)) n.emplace_back(e.name);
     return n;
   }
-  bool has(std::string const& name) const { return file_->find(name) != nullptr; }
-  std::vector<index_t> shape(std::string const& name) const { return file_->at(name).shape; }
-  std::vector<f32> values(std::string const& name) const {
-    return file_->to_f32(name, shape(name));
-  }
+  bool has(std::string const& name) const { return file_.find(name) != nullptr; }
+  std::vector<index_t> shape(std::string const& name) const { return file_.at(name).shape; }
+  std::vector<f32> values(std::string const& name) const { return file_.to_f32(name, shape(name)); }
 
 private:
-  File const* file_;
+  template <class T> static constexpr bool counts(T type) {
+    for (T const t : {T::int64, T::int32, T::int16, T::int8, T::uint64, T::uint32, T::uint16,
+                      T::uint8, T::boolean})
+      if (type == t) return true;
+    return false;
+  }
+  File file_;
 };
+template <class File> file_weights(File&&) -> file_weights<File>;
 
 /// f(node, what, name, shape) for each array that the `count` nodes of a network read; `name` is the
 /// node's with `what` (".weight", ".bias", ...) behind it.
