@@ -67,7 +67,8 @@ TEST_CASE("memory: files that are refused take none, whatever they say they hold
       {std::string(8, '\xff'), 6 * gib, "more than 100 MB"},
   };
   row const arrays[] = {
-      {"\x93NUMPY\2\0\xf0\xff\xff\xff"s, 4 * gib, "a header of 4294967280 bytes, 65535 can be read"},
+      {"\x93NUMPY\2\0\xf0\xff\xff\xff"s, 4 * gib,
+       "a header of 4294967280 bytes, 65535 can be read"},
       {"\x93NUMPY\3\0\0\0\1\0"s, 4 * gib, "a header of 65536 bytes"},
       {numbers_file("(4,)", 0), 6 * gib, "its header says 16"},
       {numbers_file("(1610612736, 2)", 0), 6 * gib, "its header says 12884901888"},
@@ -122,7 +123,8 @@ TEST_CASE("memory: what is read takes as much as it holds, once", "[io]") {
 #if IA_NN_TEST_COUNTS_ALLOCATIONS
 TEST_CASE("memory: wherever it ends the error is errc::out_of_memory", "[io]") {
   std::string const name(100, 'n'); // names and types that need memory of their own
-  std::string const idx = "\0\0\x08\3\0\0\0\1\0\0\0\2\0\0\0\3abcdef"s, labels = "\0\0\x08\1\0\0\0\1\1"s;
+  std::string const idx = "\0\0\x08\3\0\0\0\1\0\0\0\2\0\0\0\3abcdef"s,
+                    labels = "\0\0\x08\1\0\0\0\1\1"s;
   std::string const array = numbers_file("(2, 3)", 24);
   std::string const tensors = safetensors_file(
       "{\"__metadata__\":{\"" + name + "\":\"" + name + "\"},\"" + name +
@@ -135,9 +137,8 @@ TEST_CASE("memory: wherever it ends the error is errc::out_of_memory", "[io]") {
   folder.write("a.npy", array);
   folder.write("t.st", tensors);
   std::string const images = folder.path + "/train-images-idx3-ubyte.gz",
-                    plain = folder.path + "/train-labels-idx1-ubyte",
-                    npy = folder.path + "/a.npy", st = folder.path + "/t.st", set = "train",
-                    out = folder.path + "/out";
+                    plain = folder.path + "/train-labels-idx1-ubyte", npy = folder.path + "/a.npy",
+                    st = folder.path + "/t.st", set = "train", out = folder.path + "/out";
   auto const view = [](std::string const& s) { return std::as_bytes(std::span<char const>(s)); };
   std::string const packed = pack(idx);
   ia_nn::npy_array const numbers = ia_nn::parse_npy(view(array), name);

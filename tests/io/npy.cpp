@@ -3,6 +3,7 @@
 // NPY files: byte by byte against files as NumPy writes them, there and back through memory and
 // disk, conversions, and what damaged files are answered with.
 #include "io/npy_file.hpp"
+#include "support/locale.hpp"
 
 #include <cmath>
 #include <limits>
@@ -175,9 +176,17 @@ TEST_CASE("npy: everything that NumPy reads as a type", "[io]") {
 
 TEST_CASE("npy: arrays in Fortran's order become C's", "[io]") {
   // Element (i, j, k, ...) is its number in C's order, so what is read is 0, 1, 2, ...
-  for (std::vector<index_t> const& shape :
-       {std::vector<index_t>{}, {7}, {1, 7, 1}, {7, 1}, {0, 3}, {2, 3}, {3, 2, 4}, {2, 1, 3, 2, 5},
-        {70, 90}, {4096, 2}, {4097, 3}}) {
+  for (std::vector<index_t> const& shape : {std::vector<index_t>{},
+                                            {7},
+                                            {1, 7, 1},
+                                            {7, 1},
+                                            {0, 3},
+                                            {2, 3},
+                                            {3, 2, 4},
+                                            {2, 1, 3, 2, 5},
+                                            {70, 90},
+                                            {4096, 2},
+                                            {4097, 3}}) {
     index_t size = 1;
     std::string text = "(";
     for (index_t const n : shape) size *= n, text += std::to_string(n) + ", ";
@@ -191,9 +200,8 @@ TEST_CASE("npy: arrays in Fortran's order become C's", "[io]") {
     }
     CAPTURE(text);
     for (char const order : {'<', '>'}) {
-      std::string file = padded("{'descr': '"s + order + "u2', 'fortran_order': True, 'shape': " +
-                                    text + ")}",
-                                128);
+      std::string file = padded(
+          "{'descr': '"s + order + "u2', 'fortran_order': True, 'shape': " + text + ")}", 128);
       for (std::uint16_t const x : stored)
         for (int const byte : {order == '<' ? 0 : 1, order == '<' ? 1 : 0})
           file += static_cast<char>(x >> 8 * byte);
@@ -251,7 +259,12 @@ TEST_CASE("npy: conversion to integers refuses what is none", "[io]") {
   CHECK(convert(true) == 1);
   CHECK(convert(INT64_MAX) == INT64_MAX);
   CHECK(convert(static_cast<std::uint64_t>(INT64_MAX)) == INT64_MAX);
-  CHECK(sentence([&] { convert(0.5F); }).find("'number.npy' holds 0.5") != std::string::npos);
+  CHECK(sentence([&] { convert(0.5F); }).find("'number.npy' holds 0.5,") != std::string::npos);
+  in_other_locales([&] {
+    CHECK(sentence([&] { convert(1234.5); }).find("holds 1234.5,") != std::string::npos);
+    CHECK(sentence([&] { convert(UINT64_MAX); }).find("holds 18446744073709551615,") !=
+          std::string::npos);
+  });
   CHECK_FALSE(sentence([&] { convert(0x1p63); }).empty());
   CHECK_FALSE(sentence([&] { convert(std::numeric_limits<double>::quiet_NaN()); }).empty());
   CHECK_FALSE(sentence([&] { convert(-std::numeric_limits<f32>::infinity()); }).empty());
@@ -296,7 +309,8 @@ TEST_CASE("npy: damaged files are answered with a sentence", "[io]") {
       {with("{'descr': '<<i2', 'fortran_order': False, 'shape': (), }"), "a descr that is none of"},
       {with("{'descr': '<c8', 'fortran_order': False, 'shape': (), }"), "a descr that is none of"},
       {with("{'descr': '|O', 'fortran_order': False, 'shape': (), }"), "a descr that is none of"},
-      {with("{'descr': [('x', '<i2')], 'fortran_order': False, 'shape': ()}"), "a structured descr"},
+      {with("{'descr': [('x', '<i2')], 'fortran_order': False, 'shape': ()}"),
+       "a structured descr"},
       {with("{'descr': '<i2', 'fortran_order': 0, 'shape': (), }"), "neither True nor False"},
       {with("{'descr': '<i2', 'fortran_order': False, }"), "no descr, fortran_order or shape"},
       {with("{'descr': '<i2', 'descr': '<i2'}"), "unknown or there twice"},

@@ -143,12 +143,12 @@ TEST_CASE("safetensors: files of other writers", "[io]") {
   CHECK(f4.bytes[0] == std::byte{'a'});
   CHECK(file.at("new").bytes.size() == 1);
   for (auto const& [name, type] : {std::pair{"f4", "F4"}, std::pair{"c", "C64"}})
-    for (std::string const& said :
-         {sentence([&, n = name] { file.to_f32(n, {dyn}); }),
-          sentence([&, n = name] { file.view<u8>(n, {dyn}); }),
-          sentence([&, n = name] { file.copy<f32>(n, {dyn}); }),
-          sentence([&, n = name] { file.tensor<f32, dyn>(n); })})
-      has(said, "'some.st' holds '"s + name + "' in the dtype '" + type + "', which cannot be read");
+    for (std::string const& said : {sentence([&, n = name] { file.to_f32(n, {dyn}); }),
+                                    sentence([&, n = name] { file.view<u8>(n, {dyn}); }),
+                                    sentence([&, n = name] { file.copy<f32>(n, {dyn}); }),
+                                    sentence([&, n = name] { file.tensor<f32, dyn>(n); })})
+      has(said,
+          "'some.st' holds '"s + name + "' in the dtype '" + type + "', which cannot be read");
 
   // It can be written as it came.
   temporary_folder const folder;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Counts what operator new is asked for, and lets it fail. It replaces operator new and delete of the
-// whole executable, so exactly one source file of an executable includes it. Sanitizers bring an
-// operator new of their own: then IA_NN_TEST_COUNTS_ALLOCATIONS is 0, and nothing is counted.
+// Counts what operator new is asked for, and lets it fail. It replaces operator new and delete of
+// the whole executable, so exactly one source file of an executable includes it. Sanitizers bring
+// an operator new of their own: then IA_NN_TEST_COUNTS_ALLOCATIONS is 0, and nothing is counted.
 #pragma once
 
 #include <ia_nn/config.hpp>

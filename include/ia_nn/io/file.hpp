@@ -26,8 +26,8 @@ namespace detail {
 /// is errc::out_of_memory; by then what f had is free again.
 template <class F> auto within_memory(std::string_view name, F&& f) -> decltype(f()) {
   IA_NN_TRY { return f(); }
-  IA_NN_CATCH(std::bad_alloc const& e) {}
-  IA_NN_CATCH(std::length_error const& e) {}
+  IA_NN_CATCH(std::bad_alloc const& none) {}
+  IA_NN_CATCH(std::length_error const& too_long) {}
   no_memory(name);
 }
 
@@ -58,8 +58,8 @@ private:
   std::span<std::byte const> bytes_;
 };
 
-// What readers read from has its size(), gives the next n bytes by read(to, n), and all that is left
-// by rest().
+// What readers read from has its size(), gives the next n bytes by read(to, n), and all that is
+// left by rest().
 
 /// A file in memory that somebody else owns.
 class viewed_bytes {
@@ -85,7 +85,8 @@ private:
 /// A file in memory that goes to the reader: what is left is not copied to another place.
 class owned_bytes : public viewed_bytes {
 public:
-  explicit owned_bytes(std::vector<std::byte>&& file) : viewed_bytes(file), file_(std::move(file)) {}
+  explicit owned_bytes(std::vector<std::byte>&& file)
+      : viewed_bytes(file), file_(std::move(file)) {}
   std::vector<std::byte> rest() {
     file_.erase(file_.begin(), file_.begin() + static_cast<std::ptrdiff_t>(at_));
     return std::move(file_);

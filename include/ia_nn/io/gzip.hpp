@@ -3,8 +3,8 @@
 // gzip files (RFC 1952) in memory, by zlib: whoever includes this header links with zlib.
 //
 // The length that a gzip file states is not believed. A file is unpacked twice: the first time
-// nothing is kept, each member's checksum and length are compared with its own trailer, and the bytes
-// are counted; then there is memory for just so many.
+// nothing is kept, each member's checksum and length are compared with its own trailer, and the
+// bytes are counted; then there is memory for just so many.
 #pragma once
 
 #include <ia_nn/io/file.hpp>
@@ -48,8 +48,8 @@ struct gunzip {
       std::uint64_t size = 0;
       unpack(file, name, [&](std::span<std::byte const> piece) {
         if (piece.size() > limit - size)
-          detail::npy_fail(name, "unpacks to more than " + std::to_string(limit) +
-                                     " bytes, the limit");
+          detail::npy_fail(name,
+                           "unpacks to more than " + std::to_string(limit) + " bytes, the limit");
         size += piece.size();
       });
       std::vector<std::byte> contents(static_cast<std::size_t>(size));
@@ -95,8 +95,8 @@ private:
       std::span<std::byte const> const rest = file.subspan(at);
       if (rest.empty()) return;
       if (!detail::begins_as_gzip(reinterpret_cast<unsigned char const*>(rest.data()), rest.size()))
-        detail::npy_fail(name,
-                         "has " + std::to_string(rest.size()) + " bytes behind its compressed data");
+        detail::npy_fail(name, "has " + std::to_string(rest.size()) +
+                                   " bytes behind its compressed data");
       inflateReset(&z);
       z.avail_in = 0; // it is given the rest anew
     }

@@ -82,7 +82,8 @@ inline image_set make_image_set(npy_array const& images, npy_array const& labels
 ///     <set>-images-idx3-ubyte   or   <set>-images.idx3-ubyte
 ///     <set>-labels-idx1-ubyte   or   <set>-labels.idx1-ubyte
 /// with or without ".gz" behind the name; MNIST's sets are "train" and "t10k". `decompress` is as
-/// for `load_idx`. Errors: errc::bad_file, also where `make_image_set` has one; errc::out_of_memory.
+/// for `load_idx`. Errors: errc::bad_file, also where `make_image_set` has one;
+/// errc::out_of_memory.
 template <detail::decompressor Decompress>
 image_set load_image_set(std::string const& folder, std::string const& set,
                          Decompress const& decompress, index_t classes = 10) {

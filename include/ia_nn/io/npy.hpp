@@ -12,6 +12,7 @@
 // says.
 #pragma once
 
+#include <ia_nn/core/text.hpp>
 #include <ia_nn/io/file.hpp>
 
 #include <algorithm>
@@ -144,7 +145,10 @@ inline f32 half_to_f32(std::uint16_t h) noexcept {
 
 template <class To, class From> To npy_convert(From x, std::string_view name) {
   auto const fail = [&] {
-    npy_fail(name, "holds " + std::to_string(x) + ", which is no integer of 64 bits");
+    std::string text;
+    if constexpr (std::is_floating_point_v<From>) text = number_text(x);
+    else text = std::to_string(x);
+    npy_fail(name, "holds " + text + ", which is no integer of 64 bits");
   };
   if constexpr (std::same_as<To, std::int64_t>) {
     if constexpr (std::is_floating_point_v<From>) { // false for a NaN as well
@@ -178,7 +182,8 @@ inline npy_array load_npy(std::string const& path) {
 }
 
 /// The elements as f32, double or std::int64_t. Numbers that f32 or double cannot hold are rounded;
-/// for std::int64_t they must be integers of its range. Errors: errc::bad_file, errc::out_of_memory.
+/// for std::int64_t they must be integers of its range. Errors: errc::bad_file,
+/// errc::out_of_memory.
 template <class T> std::vector<T> npy_elements(npy_array const& array) {
   static_assert(std::same_as<T, f32> || std::same_as<T, double> || std::same_as<T, std::int64_t>,
                 "ia_nn: npy_elements: T must be f32, double or std::int64_t");

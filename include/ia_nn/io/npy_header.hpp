@@ -27,9 +27,9 @@ struct npy_word {
   char const *kind, *letters, *name;
 };
 inline constexpr npy_word npy_words[] = {
-    {"f8", "d", "float64"}, {"f4", "f", "float32"},  {"f2", "e", "float16"}, {"i8", "ql", "int64"},
-    {"i4", "i", "int32"},   {"i2", "h", "int16"},    {"i1", "b", "int8"},    {"u8", "QL", "uint64"},
-    {"u4", "I", "uint32"},  {"u2", "H", "uint16"},   {"u1", "B", "uint8"},   {"b1", "?", "bool"}};
+    {"f8", "d", "float64"}, {"f4", "f", "float32"}, {"f2", "e", "float16"}, {"i8", "ql", "int64"},
+    {"i4", "i", "int32"},   {"i2", "h", "int16"},   {"i1", "b", "int8"},    {"u8", "QL", "uint64"},
+    {"u4", "I", "uint32"},  {"u2", "H", "uint16"},  {"u1", "B", "uint8"},   {"b1", "?", "bool"}};
 inline constexpr unsigned char npy_magic[6] = {0x93, 'N', 'U', 'M', 'P', 'Y'};
 inline constexpr std::size_t npy_rank = 64; ///< NumPy's own limit
 /// Bytes of a header. NumPy itself asks its user before it reads more than 10000: of types that can
@@ -71,8 +71,8 @@ struct npy_header {
 };
 
 /// Reads {'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }: the three keys once each, in
-/// any order, and nothing behind the brace but spaces and newlines; also as Python 2 wrote it, which
-/// has integers 3L and words u'descr'.
+/// any order, and nothing behind the brace but spaces and newlines; also as Python 2 wrote it,
+/// which has integers 3L and words u'descr'.
 class npy_header_reader {
 public:
   npy_header_reader(std::string_view text, std::string_view file) : text_(text), file_(file) {}
@@ -142,7 +142,8 @@ private:
     std::string_view const word = descr.substr(order ? 1 : 0);
     for (int t = 0; t <= static_cast<int>(npy_type::boolean); ++t) {
       npy_word const& is = npy_words[t];
-      bool const letter = word.size() == 1 && std::string_view(is.letters).find(word[0]) != word.npos;
+      bool const letter =
+          word.size() == 1 && std::string_view(is.letters).find(word[0]) != word.npos;
       if (word != is.kind && !letter && (order || word != is.name)) continue;
       header_.type = static_cast<npy_type>(t);
       header_.big_endian = descr[0] == '>';

@@ -27,8 +27,8 @@ struct safetensors_record {
 };
 
 /// Receives the tokens of the header from nlohmann's parser; the names of the functions are its.
-/// `depth_` is 1 between tensors, 2 in a tensor or in the metadata, 3 in a list. Within the value of
-/// an unknown field it only counts.
+/// `depth_` is 1 between tensors, 2 in a tensor or in the metadata, 3 in a list. Within the value
+/// of an unknown field it only counts.
 class safetensors_header_reader {
 public:
   explicit safetensors_header_reader(std::string_view file) : file_(file) {}

@@ -65,9 +65,7 @@ public:
 
 private:
   // A constructor that throws runs no destructor; by then there is no file.
-  [[noreturn]] void fail() const {
-    fail_with_errno(path_, "cannot be written");
-  }
+  [[noreturn]] void fail() const { fail_with_errno(path_, "cannot be written"); }
 
   std::string path_, temporary_;
   int descriptor_ = -1;
@@ -132,8 +130,7 @@ inline std::string safetensors_head(std::vector<safetensors_entry const*> const&
   std::uint64_t at = 0;
   for (safetensors_entry const* const e : order) {
     json += std::exchange(comma, ",") + text(e->name) + ":{\"dtype\":" +
-            text(e->type == safetensors_type::other ? e->other : name_of(e->type)) +
-            ",\"shape\":[";
+            text(e->type == safetensors_type::other ? e->other : name_of(e->type)) + ",\"shape\":[";
     for (std::size_t d = 0; d < e->shape.size(); ++d)
       json += (d ? "," : "") + std::to_string(e->shape[d]);
     json += "],\"data_offsets\":[" + std::to_string(at) + ',';
