@@ -11,6 +11,7 @@
 // loaded the same way.
 #include <ia_nn/ia_nn.hpp>
 
+#include <charconv>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
@@ -37,15 +38,23 @@ std::vector<f32> read_signal(std::string const& path) {
       samples.push_back(static_cast<f32>(s) / 32768.0F);
     }
   } else {
-    char const* at = bytes.c_str();
-    for (char* end; *at; at = *end ? end + 1 : end) {
-      f32 const x = std::strtof(at, &end);
-      if (end != at) samples.push_back(x);
-      else if (*end == 0) break;
+    char const *at = bytes.data(), *const end = at + bytes.size();
+    while (at != end) {
+      f32 x;
+      auto const [stop, code] = std::from_chars(at, end, x); // a point in every locale
+      if (code == std::errc()) samples.push_back(x);
+      at = stop == at ? at + 1 : stop;
     }
   }
   if (samples.empty()) throw error(errc::bad_file, path + " holds no samples");
   return samples;
+}
+
+void write_line(std::ofstream& file, double x) {
+  char text[32];
+  file.write(text,
+             std::to_chars(text, text + sizeof text, x, std::chars_format::general, 6).ptr - text);
+  file.put('\n');
 }
 
 // A sine with noise, as a file.
@@ -55,7 +64,8 @@ std::string demonstration() {
   std::uint32_t seed = 1;
   for (int i = 0; i < 48000; ++i) {
     seed = seed * 1664525U + 1013904223U;
-    file << 0.5 * std::sin(i * 0.01) + 0.3 * (static_cast<double>(seed >> 8) * 0x1p-23 - 1) << '\n';
+    write_line(file,
+               0.5 * std::sin(i * 0.01) + 0.3 * (static_cast<double>(seed >> 8) * 0x1p-23 - 1));
   }
   return path;
 }
@@ -93,7 +103,7 @@ int main(int argc, char** argv) try {
   double const ns =
       std::chrono::duration<double, std::nano>(std::chrono::steady_clock::now() - start).count();
   if (std::ofstream file(argc > 2 ? argv[2] : "stream_filter_output.csv"); file)
-    for (f32 const v : y) file << v << '\n';
+    for (f32 const v : y) write_line(file, static_cast<double>(v));
   std::printf("%zu samples, %.0f ns each; roughness %.2e before, %.2e after\n", x.size(),
               ns / static_cast<double>(x.size()), static_cast<double>(roughness(x)),
               static_cast<double>(roughness(y)));

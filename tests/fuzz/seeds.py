@@ -40,7 +40,9 @@ def seeds():
     yield "npy", [
         npy("<f4", "(2, 3)", bytes(24)), npy("<f8", "()", bytes(8)), npy("|b1", "(7,)", b"\1" * 7),
         npy("<f2", "(1, 1, 5)", bytes(10)), npy("<u8", "(2,)", b"\xff" * 16),
-        npy("<i4", "(4, 0, 2)", b"", 2), npy("<f4", "(4294967296, 4294967296)", b"")]
+        npy("<i4", "(4, 0, 2)", b"", 2), npy("<f4", "(4294967296, 4294967296)", b""),
+        npy(">i2", "(2L, 3L)", bytes(range(12))), npy("=d", "(1,)", bytes(8), 3),
+        npy(">u4", "(3, 2)", bytes(range(24))).replace(b"False", b"True ")]
     arrays = [
         images, labels, idx(9, [1], b"\x80"), idx(11, [3], b"\1\2" * 3), idx(12, [1, 2], bytes(8)),
         idx(13, [2], struct.pack(">2f", 1, -2)), idx(14, [1], struct.pack(">d", 0.5)),
@@ -50,6 +52,7 @@ def seeds():
     packed = [gzip.compress(a, 9, mtime=0) for a in arrays]
     yield "gzip", packed + [
         packed[0] + gzip.compress(b"", mtime=0), packed[0][:-3], packed[0] + b"tail",
+        packed[0] + bytes(512), packed[1] + bytes(3) + gzip.compress(b"", mtime=0),
         gzip.compress(bytes(1 << 17), 9, mtime=0), b"\x00\x00\x01" + images]
     two = {"__metadata__": {"format": "pt"}, "a": tensor("F32", [2, 3], 0, 24),
            "b": tensor("BF16", [3], 24, 30), "c": tensor("I8", [], 30, 31)}
@@ -60,12 +63,14 @@ def seeds():
         safetensors({"a": tensor("U8", [1 << 40, 1 << 40], 0, 4)}, bytes(4)),
         safetensors(None, b"",
                     b'{"\\u00e9\\"": {"dtype":"BOOL","shape":[0],"data_offsets":[0,0]}}  '),
+        safetensors({"__metadata__": None, "a": {**tensor("F4", [3, 2], 0, 3), "x": [{"y": -1.5}]},
+                     "b": tensor("U8", [1], 3, 4)}, bytes(4)),
         safetensors(None, b"", b'{"a":' * 40)]
 
 
 WORDS = {
     "npy": ["'descr'", "'fortran_order'", "'shape'", "'<f4'", "'|u1'", "True", "False", "(", "), }",
-            "9223372036854775807"],
+            "9223372036854775807", "'>i2'", "2L"],
     "safetensors": ['"__metadata__":{', '"dtype":"', '"shape":[', '"data_offsets":[', "F32", "BF16",
                     "F16", "BOOL", "F8_E4M3", "18446744073709551615", "9223372036854775808", "-1",
                     "1e3", "null", "]},", "\\u0000"],

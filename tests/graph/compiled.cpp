@@ -8,6 +8,7 @@
 #include "../../examples/models/with_softmax.hpp"
 #include "../gemm/throws.hpp"
 #include "../support/allocations.hpp"
+#include "../support/locale.hpp"
 #include "support.hpp"
 
 #include <ia_nn/exec/thread_pool.hpp>
@@ -188,6 +189,11 @@ TEST_CASE("trace", "[graph]") {
   net.run(2, c.in, c.to, scratch, sequential{}, trace);
   REQUIRE(trace.table(2).find("deep1") != std::string::npos);
   REQUIRE(trace.chrome().find("\"name\": \"deep1\", \"ph\": \"X\"") != std::string::npos);
+  std::string const table = trace.table(2), chrome = trace.chrome();
+  ia_nn_test::in_other_locales([&] {
+    CHECK(trace.table(2) == table);
+    CHECK(trace.chrome() == chrome);
+  });
   REQUIRE(same_bits(c, run<wide>(p, {.max_batch = 2})));
 }
 

@@ -8,7 +8,7 @@
 #include "../../examples/models/resnet50.hpp"
 #include "../../examples/models/wide_deep.hpp"
 #include "../../examples/models/with_softmax.hpp"
-#include "../catch.hpp"
+#include "../support/locale.hpp"
 #include "../support/shapes.hpp"
 
 #include <ia_nn/graph/custom.hpp>
@@ -288,10 +288,18 @@ TEST_CASE("dump", "[graph]") {
     for (std::size_t at = 0; (at = text.find(what, at)) != std::string::npos; ++at) ++n;
     return n;
   };
-  REQUIRE(count(cost_svg<resnet>(), "<rect ") == 2 * schedule<resnet>.count);
+  std::string const costs = cost_svg<resnet>();
+  REQUIRE(count(costs, "<rect ") == 2 * schedule<resnet>.count);
   std::string const parts = fusion_svg<resnet>(5, 22);
   REQUIRE(count(parts, "<path ") == 22);
   REQUIRE(count(parts, "<rect ") == 22 + 7); // two blocks and the projection of the first
+  ia_nn_test::in_other_locales([&] {
+    CHECK(memory_svg<resnet>() == svg);
+    CHECK(fusion_svg<resnet>(5, 22) == parts);
+    CHECK(cost_svg<resnet>() == costs);
+    CHECK(dump_steps<resnet>() == steps);
+    CHECK(dot_steps<wide>() == dot);
+  });
 }
 
 TEST_CASE("cost", "[graph]") {

@@ -2,6 +2,7 @@
 //
 // Scales and zero points of ranges.
 #include "support.hpp"
+#include "support/locale.hpp"
 
 namespace ia_nn_test {
 
@@ -71,6 +72,12 @@ TEST_CASE("ranges and parameters that make no sense are refused", "[int8][scheme
                   "must be finite and contain 0");
   REQUIRE_ERROR([] { quantization_of<u8>({-1, 1}); }, errc::bad_parameter,
                 "a symmetric u8 holds no negative values");
+  in_other_locales([] {
+    REQUIRE_ERROR([] { quantization_of<s8>({0.5F, 1234.5F}); }, errc::bad_parameter,
+                  "the range 0.5 to 1234.5 must");
+    REQUIRE_ERROR([] { (quantization{-1e-9F, 0}.check<u8>("layer")); }, errc::bad_parameter,
+                  "layer: a scale is -1e-09,");
+  });
   for (f32 bad : {0.0F, -1.0F, inf, nan})
     REQUIRE_ERROR([&] { (quantization{bad, 0}.check<u8>("layer")); }, errc::bad_parameter,
                   "layer: a scale is");

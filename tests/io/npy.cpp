@@ -3,9 +3,12 @@
 // NPY files: byte by byte against files as NumPy writes them, there and back through memory and
 // disk, conversions, and what damaged files are answered with.
 #include "io/npy_file.hpp"
+#include "support/locale.hpp"
 
 #include <cmath>
 #include <limits>
+#include <ranges>
+#include <sys/stat.h>
 
 using namespace ia_nn_test;
 using namespace ia_nn_test::npy;
@@ -84,6 +87,139 @@ TEST_CASE("npy: headers in other spellings", "[io]") {
   CHECK(ia_nn::npy_elements<f32>(a)[5] == -32768.0F);
   std::string const bools = padded("{'descr': '<b1', 'fortran_order': False, 'shape': (2,)}", 67);
   CHECK(ia_nn::npy_elements<f32>(parse(bools + "\7\0"s)) == std::vector<f32>{1, 0});
+
+  std::string const usual = "{'descr': '<i2', 'fortran_order': False, 'shape': (2, 3), }";
+  auto const with = [&](std::string const& from, std::string const& to) {
+    std::string text = usual;
+    for (std::size_t i = 0; (i = text.find(from, i)) != text.npos; i += to.size())
+      text.replace(i, from.size(), to);
+    REQUIRE(text != usual);
+    return text;
+  };
+  std::string const dictionaries[] = {
+      with("(2, 3)", "(2L, 3L)"), // as Python 2 wrote integers
+      with("(2, 3)", "( 2 ,3 , )"),
+      with("(2, 3)", "(2,\n3)"),
+      with(" ", ""),
+      with(" ", "\t"),
+      with(" ", "\f"),
+      with(" ", "\r\n"),
+      with("'descr'", "u'descr'"),
+      with("'<i2'", "U\"<i2\""),
+      with(", }", "}"),
+      " \t\n" + usual + "\r\n\t ",
+      with("False", "True"),
+  };
+  for (std::string const& dictionary : dictionaries)
+    for (int const version : {1, 2, 3}) {
+      CAPTURE(dictionary, version);
+      std::string file = padded(dictionary, 128);
+      file[6] = static_cast<char>(version);
+      if (version > 1) file.insert(10, 2, '\0');
+      ia_nn::npy_array const b = parse(file + elements_2x3);
+      CHECK(b.shape == std::vector<index_t>{2, 3});
+      if (dictionary.find("True") == dictionary.npos)
+        CHECK(std::equal(b.bytes.begin(), b.bytes.end(),
+                         std::as_bytes(std::span<char const>(elements_2x3)).begin()));
+    }
+}
+
+TEST_CASE("npy: everything that NumPy reads as a type", "[io]") {
+  // Kind and size, letters, and names in full, in the order of npy_type; the numbers 1 and 2.
+  struct row {
+    char const* words;
+    char const* one_two; // bytes of one number each, little-endian, as hexadecimal text
+  };
+  row const rows[] = {{"f8 d float64", "000000000000f03f 0000000000000040"},
+                      {"f4 f float32", "0000803f 00000040"},
+                      {"f2 e float16", "003c 0040"},
+                      {"i8 q l int64", "0100000000000000 0200000000000000"},
+                      {"i4 i int32", "01000000 02000000"},
+                      {"i2 h int16", "0100 0200"},
+                      {"i1 b int8", "01 02"},
+                      {"u8 Q L uint64", "0100000000000000 0200000000000000"},
+                      {"u4 I uint32", "01000000 02000000"},
+                      {"u2 H uint16", "0100 0200"},
+                      {"u1 B uint8", "01 02"},
+                      {"b1 ? bool", "01 02"}};
+  int type = 0;
+  for (row const& r : rows) {
+    auto const is = static_cast<ia_nn::npy_type>(type++);
+    for (auto const word : std::views::split(std::string_view(r.words), ' '))
+      for (std::string const order : {"", "<", "=", "|", ">"}) {
+        std::string const name = order + std::string(word.begin(), word.end());
+        CAPTURE(name);
+        std::string bytes;
+        for (auto const number : std::views::split(std::string_view(r.one_two), ' ')) {
+          std::string one;
+          for (auto at = number.begin(); at != number.end(); at += 2)
+            one += static_cast<char>(std::stoi(std::string(at, at + 2), nullptr, 16));
+          if (order == ">") std::reverse(one.begin(), one.end());
+          bytes += one;
+        }
+        std::string const file =
+            padded("{'descr': '" + name + "', 'fortran_order': False, 'shape': (2,), }", 128) +
+            bytes;
+        if (word.size() > 3 && !order.empty()) { // NumPy wants names in full to stand alone
+          CHECK_FALSE(sentence([&] { parse(file); }).empty());
+          continue;
+        }
+        ia_nn::npy_array const a = parse(file);
+        CHECK(a.type == is);
+        bool const boolean = is == ia_nn::npy_type::boolean;
+        CHECK(ia_nn::npy_elements<f32>(a) == std::vector<f32>{1, boolean ? 1.0F : 2.0F});
+        temporary_file const stored(file);
+        CHECK(ia_nn::load_npy(stored.path).bytes == a.bytes);
+      }
+  }
+}
+
+TEST_CASE("npy: arrays in Fortran's order become C's", "[io]") {
+  // Element (i, j, k, ...) is its number in C's order, so what is read is 0, 1, 2, ...
+  for (std::vector<index_t> const& shape : {std::vector<index_t>{},
+                                            {7},
+                                            {1, 7, 1},
+                                            {7, 1},
+                                            {0, 3},
+                                            {2, 3},
+                                            {3, 2, 4},
+                                            {2, 1, 3, 2, 5},
+                                            {70, 90},
+                                            {4096, 2},
+                                            {4097, 3}}) {
+    index_t size = 1;
+    std::string text = "(";
+    for (index_t const n : shape) size *= n, text += std::to_string(n) + ", ";
+    std::vector<std::uint16_t> stored;
+    for (index_t i = 0; i < size; ++i) { // i counts with the first index the fastest
+      index_t left = i, number = 0, all = 1;
+      std::vector<index_t> at;
+      for (index_t const n : shape) at.push_back(left % n), left /= n;
+      for (std::size_t d = shape.size(); d-- > 0; all *= shape[d]) number += at[d] * all;
+      stored.push_back(static_cast<std::uint16_t>(number));
+    }
+    CAPTURE(text);
+    for (char const order : {'<', '>'}) {
+      std::string file = padded(
+          "{'descr': '"s + order + "u2', 'fortran_order': True, 'shape': " + text + ")}", 128);
+      for (std::uint16_t const x : stored)
+        for (int const byte : {order == '<' ? 0 : 1, order == '<' ? 1 : 0})
+          file += static_cast<char>(x >> 8 * byte);
+      ia_nn::npy_array const a = parse(file);
+      REQUIRE(a.shape == shape);
+      auto const values = ia_nn::npy_elements<std::int64_t>(a);
+      REQUIRE(values.size() == at(static_cast<int>(size)));
+      bool same = true;
+      for (std::size_t i = 0; i < values.size(); ++i)
+        same = same && values[i] == static_cast<std::uint16_t>(i);
+      CHECK(same);
+      temporary_file const on_disk(file);
+      CHECK(ia_nn::load_npy(on_disk.path).bytes == a.bytes);
+      // Bytes that are handed over.
+      auto const bytes = std::as_bytes(std::span<char const>(file));
+      CHECK(ia_nn::parse_npy(std::vector<std::byte>(bytes.begin(), bytes.end())).bytes == a.bytes);
+    }
+  }
 }
 
 TEST_CASE("npy: f2 is converted exactly", "[io]") {
@@ -123,7 +259,12 @@ TEST_CASE("npy: conversion to integers refuses what is none", "[io]") {
   CHECK(convert(true) == 1);
   CHECK(convert(INT64_MAX) == INT64_MAX);
   CHECK(convert(static_cast<std::uint64_t>(INT64_MAX)) == INT64_MAX);
-  CHECK(sentence([&] { convert(0.5F); }).find("'number.npy' holds 0.5") != std::string::npos);
+  CHECK(sentence([&] { convert(0.5F); }).find("'number.npy' holds 0.5,") != std::string::npos);
+  in_other_locales([&] {
+    CHECK(sentence([&] { convert(1234.5); }).find("holds 1234.5,") != std::string::npos);
+    CHECK(sentence([&] { convert(UINT64_MAX); }).find("holds 18446744073709551615,") !=
+          std::string::npos);
+  });
   CHECK_FALSE(sentence([&] { convert(0x1p63); }).empty());
   CHECK_FALSE(sentence([&] { convert(std::numeric_limits<double>::quiet_NaN()); }).empty());
   CHECK_FALSE(sentence([&] { convert(-std::numeric_limits<f32>::infinity()); }).empty());
@@ -142,7 +283,10 @@ TEST_CASE("npy: damaged files are answered with a sentence", "[io]") {
   row const rows[] = {
       {"", "ends within its first 8 bytes"},
       {"\x93NUMPX\1\0\0\0\0"s, "is no NPY file"},
-      {"\x93NUMPY\3\0\0\0\0\0"s, "has version 3.0"},
+      {"\x93NUMPY\4\0\0\0\0\0"s, "has version 4.0, 1.0, 2.0 and 3.0 can be read"},
+      {"\x93NUMPY\0\0\0\0\0\0"s, "has version 0.0"},
+      {"\x93NUMPY\3\1\0\0\0\0"s, "has version 3.1"},
+      {"\x93NUMPY\2\0\0\0\1\0"s + std::string(65536, ' '), "a header of 65536 bytes, 65535 can be"},
       {"\x93NUMPY\1"s, "ends within its first 8 bytes"},
       {"\x93NUMPY\1\0\x10"s, "ends within the length of its header: 1 bytes are left, 2"},
       {"\x93NUMPY\2\0\xff\xff\xff\xff{}"s, "ends within its header"},
@@ -156,10 +300,17 @@ TEST_CASE("npy: damaged files are answered with a sentence", "[io]") {
       {of("(3)"), "a shape that is a number"},
       {of("(2 3)"), "no ',' between extents"},
       {of("(2, 3"), "an extent that is no number"},
-      {with("{'descr': '>i2', 'fortran_order': False, 'shape': (), }"), "a descr that is none of"},
-      {with("{'descr': '|i2', 'fortran_order': False, 'shape': (), }"), "a descr that is none of"},
+      {of("(2l,)"), "no ',' between extents"},
+      {of("(2LL,)"), "no ',' between extents"},
+      {of("(2L)"), "a shape that is a number"},
+      {with("{'descr': '', 'fortran_order': False, 'shape': (), }"), "a descr that is none of"},
+      {with("{'descr': '<', 'fortran_order': False, 'shape': (), }"), "a descr that is none of"},
+      {with("{'descr': '!i2', 'fortran_order': False, 'shape': (), }"), "a descr that is none of"},
+      {with("{'descr': '<<i2', 'fortran_order': False, 'shape': (), }"), "a descr that is none of"},
       {with("{'descr': '<c8', 'fortran_order': False, 'shape': (), }"), "a descr that is none of"},
-      {with("{'descr': '<i2', 'fortran_order': True, 'shape': (), }"), "only C order"},
+      {with("{'descr': '|O', 'fortran_order': False, 'shape': (), }"), "a descr that is none of"},
+      {with("{'descr': [('x', '<i2')], 'fortran_order': False, 'shape': ()}"),
+       "a structured descr"},
       {with("{'descr': '<i2', 'fortran_order': 0, 'shape': (), }"), "neither True nor False"},
       {with("{'descr': '<i2', 'fortran_order': False, }"), "no descr, fortran_order or shape"},
       {with("{'descr': '<i2', 'descr': '<i2'}"), "unknown or there twice"},
@@ -190,6 +341,10 @@ TEST_CASE("npy: paths that are no files", "[io]") {
   CHECK(sentence([&] { ia_nn::load_npy(file.path + ".absent"); }).find("cannot be opened") !=
         std::string::npos);
   CHECK(sentence([&] { ia_nn::load_npy("/"); }).find("cannot be read") != std::string::npos);
+  std::string const pipe = file.path + ".pipe";
+  REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0); // nobody writes to it
+  CHECK(sentence([&] { ia_nn::load_npy(pipe); }).find("no regular file") != std::string::npos);
+  ::unlink(pipe.c_str());
   f32 const x = 1;
   std::span<f32 const> const one(&x, 1);
   CHECK(sentence([&] {

@@ -116,7 +116,7 @@ TEST_CASE("errors of batch normalisation in training", "[train][batch_norm][erro
   REQUIRE_ERROR([&] { norm const p({1, -1.0F}); }, errc::bad_parameter, "epsilon is -1.0");
   REQUIRE_ERROR([&] { norm const p({1, std::nanf("")}); }, errc::bad_parameter, "epsilon is");
   REQUIRE_ERROR([&] { norm const p({1, 0.1F, 1.5F}); }, errc::bad_parameter,
-                "momentum is 1.500000, must be within [0, 1]");
+                "momentum is 1.5, must be within [0, 1]");
 }
 
 } // namespace ia_nn_test

@@ -8,6 +8,7 @@
 // Pictures are in svg.hpp.
 #pragma once
 
+#include <ia_nn/core/text.hpp>
 #include <ia_nn/graph/cost.hpp>
 #include <ia_nn/graph/text.hpp>
 
@@ -30,7 +31,7 @@ inline std::string amount(index_t n) {
   double x = static_cast<double>(n);
   int u = 0;
   while (x >= 999.5 && u < 4) x /= 1000, ++u;
-  std::string s = std::to_string(x);
+  std::string const s = ia_nn::detail::number_text(x, 6);
   return (u == 0 ? std::to_string(n) : s.substr(0, x < 10 ? 4 : x < 100 ? 4 : 3)) + units[u];
 }
 inline std::string escaped(std::string_view s) {

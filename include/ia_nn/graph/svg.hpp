@@ -26,7 +26,7 @@ inline std::string markup(std::string_view s) {
 }
 /// With one digit behind the point.
 inline std::string number(double v) {
-  std::string const s = std::to_string(v);
+  std::string const s = ia_nn::detail::number_text(v, 6);
   return s.substr(0, s.find('.') + 2);
 }
 inline std::string attribute(char const* name, double v) {

@@ -36,10 +36,7 @@ public:
     double sum = 0;
     for (int i = 0; i < p.count; ++i) sum += microseconds(i);
     std::string t = detail::padded("step", 30) + "        us       %  GFLOP/s     GB/s\n";
-    auto const number = [](double x) {
-      std::string s = std::to_string(x);
-      return detail::right(s.substr(0, s.find('.') + 2), 9);
-    };
+    auto const number = [](double x) { return detail::right(ia_nn::detail::number_text(x, 1), 9); };
     for (int i = 0; i < p.count; ++i) {
       step_cost const c = cost_of(simplified<Net>, p.steps[i]);
       double const us = microseconds(i), n = static_cast<double>(items);
@@ -62,8 +59,8 @@ public:
            detail::escaped(detail::text_of(simplified<Net>[p.steps[i].anchor])) +
            "\", \"ph\": \"X\", \"pid\": 0, \"tid\": " +
            std::to_string(p.steps[i].group >= 0 ? 1 + i - p.times[i] : 0) +
-           ", \"ts\": " + std::to_string(between(start_[0], start_[i])) +
-           ", \"dur\": " + std::to_string(microseconds(i)) + "}";
+           ", \"ts\": " + ia_nn::detail::number_text(between(start_[0], start_[i]), 3) +
+           ", \"dur\": " + ia_nn::detail::number_text(microseconds(i), 3) + "}";
     return t + "\n]\n";
   }
 

@@ -15,6 +15,7 @@
 // counts them. A range that is asked for before any finite value was seen is an error.
 #pragma once
 
+#include <ia_nn/core/text.hpp>
 #include <ia_nn/int8/entropy.hpp>
 #include <ia_nn/int8/histogram.hpp>
 
@@ -101,7 +102,7 @@ public:
   explicit percentile_calibrator(double percent = 99.99, index_t bins = 8001)
       : histogram_(bins), percent_(percent) {
     if (!(percent > 0 && percent <= 100))
-      throw_error(errc::bad_parameter, "percentile_calibrator: " + std::to_string(percent) +
+      throw_error(errc::bad_parameter, "percentile_calibrator: " + detail::number_text(percent) +
                                            " percent: must be above 0 and at most 100");
   }
   void observe(std::span<f32 const> x) { histogram_.observe(x); }

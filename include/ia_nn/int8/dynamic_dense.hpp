@@ -9,6 +9,7 @@
 //   dst      stages(y)
 #pragma once
 
+#include <ia_nn/core/text.hpp>
 #include <ia_nn/gemm/gemm.hpp>
 #include <ia_nn/int8/dynamic.hpp>
 #include <ia_nn/int8/weights.hpp>
@@ -53,7 +54,8 @@ public:
     if (w.data_scale != 0)
       throw_error(errc::bad_parameter, "dynamic_dense: the weights have biases in steps of data of "
                                        "scale " +
-                                           std::to_string(w.data_scale) + "; give biases as f32");
+                                           detail::number_text(w.data_scale) +
+                                           "; give biases as f32");
     if (!bias.empty() && bias.size() != static_cast<std::size_t>(w.filters))
       throw_error(errc::bad_shape, "dynamic_dense: " + std::to_string(bias.size()) +
                                        " biases for " + std::to_string(w.filters) + " columns");

@@ -14,6 +14,7 @@
 #pragma once
 
 #include <ia_nn/core/memory.hpp>
+#include <ia_nn/core/text.hpp>
 #include <ia_nn/gemm/stages.hpp>
 #include <ia_nn/int8/weights.hpp>
 
@@ -94,13 +95,13 @@ public:
     o.src.check<A>(who);
     if constexpr (rounds) o.dst.check<C>(who);
     if (!(o.lowest <= o.highest))
-      fail("the result cannot be clamped to [" + std::to_string(o.lowest) + ", " +
-           std::to_string(o.highest) + "]");
+      fail("the result cannot be clamped to [" + number_text(o.lowest) + ", " +
+           number_text(o.highest) + "]");
     if (std::same_as<C, s32> && !(o.lowest == -__builtin_inff() && o.highest == __builtin_inff()))
       fail("sums (s32) are not clamped; choose another type of result");
     if (w.data_scale != 0 && w.data_scale != o.src.scale)
-      fail("the biases were quantized for data of scale " + std::to_string(w.data_scale) +
-           ", the input has " + std::to_string(o.src.scale));
+      fail("the biases were quantized for data of scale " + number_text(w.data_scale) +
+           ", the input has " + number_text(o.src.scale));
     std::int64_t const below = o.src.zero_point - lowest_byte<A>,
                        above = highest_byte<A> - o.src.zero_point;
     for (index_t c = 0; c < w.filters; ++c) {
@@ -117,7 +118,7 @@ public:
       factor_[c] = o.src.scale * w.scales[c] / out_scale();
       if (!usable_scale(factor_[c]))
         fail("scale(src) * scale(weights) / scale(dst) of filter " + std::to_string(c) + " is " +
-             std::to_string(factor_[c]) + ", it must be positive and finite");
+             number_text(factor_[c]) + ", it must be positive and finite");
     }
   }
 

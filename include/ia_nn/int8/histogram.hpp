@@ -9,6 +9,7 @@
 // The number of bins is odd: the middle one is centred on zero.
 #pragma once
 
+#include <ia_nn/core/text.hpp>
 #include <ia_nn/int8/dynamic.hpp>
 
 #include <span>
@@ -73,9 +74,9 @@ private:
     double const more = __builtin_floor((largest - limit_) / step) + 1;
     if (more > most)
       throw_error(errc::bad_parameter,
-                  "value_histogram: a value of " + std::to_string(largest) +
+                  "value_histogram: a value of " + detail::number_text(largest) +
                       " does not fit a histogram that began with the largest value " +
-                      std::to_string(limit_) + "; observe typical values first");
+                      detail::number_text(limit_) + "; observe typical values first");
     auto const side = static_cast<std::size_t>(more);
     counts_.insert(counts_.begin(), side, 0);
     counts_.insert(counts_.end(), side, 0);

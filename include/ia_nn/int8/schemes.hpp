@@ -17,6 +17,7 @@
 
 #include <ia_nn/core/error.hpp>
 #include <ia_nn/core/meta.hpp>
+#include <ia_nn/core/text.hpp>
 
 #include <ia_nn/begin.hpp>
 
@@ -78,7 +79,8 @@ struct quantization {
   }
   static constexpr void check_scale(char const* who, f32 scale) {
     if (!detail::usable_scale(scale))
-      throw_error(errc::bad_parameter, std::string(who) + ": a scale is " + std::to_string(scale) +
+      throw_error(errc::bad_parameter, std::string(who) + ": a scale is " +
+                                           detail::number_text(scale) +
                                            ", it must be positive and finite");
   }
   template <byte_element Q> static constexpr void check_zero_point(char const* who, s32 zero) {
@@ -99,14 +101,14 @@ template <byte_element Q>
 constexpr quantization quantization_of(value_range const& r, scheme s = scheme::symmetric) {
   constexpr f32 most = 0x1.fffffep127F;
   if (!(r.low <= 0 && r.low >= -most && r.high >= 0 && r.high <= most))
-    throw_error(errc::bad_parameter, "quantization_of: the range " + std::to_string(r.low) +
-                                         " to " + std::to_string(r.high) +
+    throw_error(errc::bad_parameter, "quantization_of: the range " + detail::number_text(r.low) +
+                                         " to " + detail::number_text(r.high) +
                                          " must be finite and contain 0");
   if (s == scheme::symmetric) {
     if constexpr (std::same_as<Q, u8>) {
       if (r.low < 0)
         throw_error(errc::bad_parameter, "quantization_of: the range begins at " +
-                                             std::to_string(r.low) +
+                                             detail::number_text(r.low) +
                                              ", a symmetric u8 holds no negative values; take s8 "
                                              "or an asymmetric scheme");
       return {detail::positive_scale(r.high / 255.0F, r.high), 0};

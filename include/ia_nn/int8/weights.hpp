@@ -12,6 +12,7 @@
 #pragma once
 
 #include <ia_nn/core/memory.hpp>
+#include <ia_nn/core/text.hpp>
 #include <ia_nn/int8/schemes.hpp>
 
 #include <cmath>
@@ -107,7 +108,7 @@ inline quantized_weights quantize_weights(std::span<f32 const> w, index_t filter
         if (least > 0x1p127)
           throw_error(errc::bad_parameter,
                       std::string(who) + ": the bias of filter " + std::to_string(c) +
-                          " is too large for data of scale " + std::to_string(data_scale));
+                          " is too large for data of scale " + detail::number_text(data_scale));
         scale = std::nextafter(static_cast<f32>(least), 0x1p127F); // rounded, but not below it
         if (largest == 0 && scale < detail::smallest_bias_scale)
           scale = detail::smallest_bias_scale;

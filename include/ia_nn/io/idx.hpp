@@ -37,23 +37,11 @@ inline npy_type idx_type(unsigned char code, std::string_view name) {
   // clang-format on
 }
 
-/// Turns the bytes of each element around.
-template <class Bits> void reverse_bytes(std::vector<std::byte>& bytes) noexcept {
-  for (std::size_t i = 0; i + sizeof(Bits) <= bytes.size(); i += sizeof(Bits)) {
-    Bits x;
-    std::memcpy(&x, bytes.data() + i, sizeof x);
-    if constexpr (sizeof(Bits) == 2) x = __builtin_bswap16(x);
-    else if constexpr (sizeof(Bits) == 4) x = __builtin_bswap32(x);
-    else x = __builtin_bswap64(x);
-    std::memcpy(bytes.data() + i, &x, sizeof x);
-  }
-}
-
-/// Reads an array of `size` bytes in all; read(to, n) gets the next n of them.
-template <class Read> npy_array read_idx(Read&& read, std::uint64_t size, std::string_view name) {
+template <class Source> npy_array read_idx(Source&& from, std::string_view name) {
+  std::uint64_t const size = from.size();
   unsigned char start[4] = {}, extents[4 * idx_rank] = {};
   std::size_t const have = static_cast<std::size_t>(size < sizeof start ? size : sizeof start);
-  if (have > 0) read(start, have);
+  from.read(start, have);
   if (begins_as_gzip(start, have))
     npy_fail(name, "is compressed; with gunzip{} of <ia_nn/io/gzip.hpp> it can be read");
   if (have < sizeof start)
@@ -68,7 +56,7 @@ template <class Read> npy_array read_idx(Read&& read, std::uint64_t size, std::s
   if (left < 4 * rank)
     npy_fail(name, "ends within its extents: " + std::to_string(left) + " bytes are left, " +
                        std::to_string(4 * rank) + " are needed");
-  read(extents, 4 * rank);
+  from.read(extents, 4 * rank);
   for (std::size_t d = 0; d < rank; ++d) {
     std::uint32_t n;
     std::memcpy(&n, extents + 4 * d, sizeof n);
@@ -79,60 +67,46 @@ template <class Read> npy_array read_idx(Read&& read, std::uint64_t size, std::s
   if (bytes != left - 4 * rank)
     npy_fail(name, "holds " + std::to_string(left - 4 * rank) +
                        " bytes of elements, its header says " + std::to_string(bytes));
-  npy_array array{header.type, std::move(header.shape), {}, std::string(name)};
-  array.bytes.resize(static_cast<std::size_t>(bytes));
-  if (bytes > 0) read(array.bytes.data(), array.bytes.size());
-  switch (bytes_of(array.type)) {
-  case 2:
-    reverse_bytes<std::uint16_t>(array.bytes);
-    break;
-  case 4:
-    reverse_bytes<std::uint32_t>(array.bytes);
-    break;
-  case 8:
-    reverse_bytes<std::uint64_t>(array.bytes);
-    break;
-  default:
-    break;
-  }
+  npy_array array{header.type, std::move(header.shape), from.rest(), std::string(name)};
+  reverse_bytes(array);
   return array;
 }
 
 } // namespace detail
 
 /// The array in an IDX file that was read into memory; `name` is for error messages. Errors:
-/// errc::bad_file.
+/// errc::bad_file, errc::out_of_memory.
 inline npy_array parse_idx(std::span<std::byte const> file, std::string_view name = "memory") {
-  std::byte const* from = file.data();
-  return detail::read_idx(
-      [&](void* to, std::size_t n) {
-        std::memcpy(to, from, n);
-        from += n;
-      },
-      file.size(), name);
+  return detail::within_memory(name,
+                               [&] { return detail::read_idx(detail::viewed_bytes(file), name); });
+}
+/// The same of bytes that nobody else needs: the elements stay in them.
+inline npy_array parse_idx(std::vector<std::byte>&& file, std::string_view name = "memory") {
+  return detail::within_memory(
+      name, [&] { return detail::read_idx(detail::owned_bytes(std::move(file)), name); });
 }
 
-/// The array in the IDX file at `path`, which is not compressed. Errors: errc::bad_file.
+/// The array in the IDX file at `path`, which is not compressed. Errors: errc::bad_file,
+/// errc::out_of_memory.
 inline npy_array load_idx(std::string const& path) {
-  detail::input_file file(path);
-  return detail::read_idx([&](void* to, std::size_t n) { file.read(to, n); }, file.size(), path);
+  return detail::within_memory(path,
+                               [&] { return detail::read_idx(detail::input_file(path), path); });
 }
 
 /// The array in the IDX file at `path`. If that begins as a gzip file does, its contents are
 /// `decompress(bytes, path)`: `gunzip{}` of <ia_nn/io/gzip.hpp>, or something like it. Errors:
-/// errc::bad_file.
+/// errc::bad_file, errc::out_of_memory.
 template <detail::decompressor Decompress>
 npy_array load_idx(std::string const& path, Decompress const& decompress) {
-  detail::input_file file(path);
-  unsigned char start[2] = {};
-  std::size_t const n = static_cast<std::size_t>(file.size() < 2 ? file.size() : 2);
-  file.read(start, n);
-  if (detail::begins_as_gzip(start, n)) {
-    std::vector<std::byte> const packed = file.all();
-    return parse_idx(decompress(std::span<std::byte const>(packed), path), path);
-  }
-  file.rewind();
-  return detail::read_idx([&](void* to, std::size_t m) { file.read(to, m); }, file.size(), path);
+  return detail::within_memory(path, [&] {
+    detail::input_file file(path);
+    unsigned char start[2] = {};
+    std::size_t const n = static_cast<std::size_t>(file.size() < 2 ? file.size() : 2);
+    file.read(start, n);
+    file.rewind();
+    if (!detail::begins_as_gzip(start, n)) return detail::read_idx(file, path);
+    return parse_idx(std::vector<std::byte>(decompress(file.map().bytes(), path)), path);
+  });
 }
 
 IA_NN_END

@@ -40,22 +40,24 @@ inline std::vector<u8> u8_elements(npy_array const& array) {
 /// The first of <folder>/<set>-<what><-|.>idx<rank>-ubyte[.gz] that can be opened.
 inline std::string find_idx(std::string const& folder, std::string const& set, char const* what,
                             int rank) {
-  std::string tried;
-  for (char const* const end : {"", ".gz"})
-    for (char const dot : {'-', '.'}) {
-      std::string const name =
-          set + '-' + what + dot + "idx" + std::to_string(rank) + "-ubyte" + end;
-      std::string path = folder + '/' + name;
-      if (std::ifstream(path, std::ios::binary)) return path;
-      tried += (tried.empty() ? "" : ", ") + name;
-    }
-  npy_fail(folder, "holds none of " + tried);
+  return within_memory(folder, [&] {
+    std::string tried;
+    for (char const* const end : {"", ".gz"})
+      for (char const dot : {'-', '.'}) {
+        std::string const name =
+            set + '-' + what + dot + "idx" + std::to_string(rank) + "-ubyte" + end;
+        std::string path = folder + '/' + name;
+        if (::access(path.c_str(), R_OK) == 0) return path;
+        tried += (tried.empty() ? "" : ", ") + name;
+      }
+    npy_fail(folder, "holds none of " + tried);
+  });
 }
 
 } // namespace detail
 
 /// The set of these images and labels. Errors: errc::bad_file if they are not u8 of rank 3 and 1
-/// and as many, or if a label is not below `classes`.
+/// and as many, or if a label is not below `classes`; errc::out_of_memory.
 inline image_set make_image_set(npy_array const& images, npy_array const& labels,
                                 index_t classes = 10) {
   detail::require_u8(images, 3, "images");
@@ -64,8 +66,10 @@ inline image_set make_image_set(npy_array const& images, npy_array const& labels
   if (images.shape[0] != n)
     detail::npy_fail(labels.name, "holds " + std::to_string(n) + " labels, '" + images.name +
                                       "' holds " + std::to_string(images.shape[0]) + " images");
-  image_set set{n, images.shape[1], images.shape[2], detail::u8_elements(images),
-                detail::u8_elements(labels)};
+  image_set set = detail::within_memory(images.name, [&] {
+    return image_set{n, images.shape[1], images.shape[2], detail::u8_elements(images),
+                     detail::u8_elements(labels)};
+  });
   for (std::size_t i = 0; i < set.labels.size(); ++i)
     if (set.labels[i] >= classes)
       detail::npy_fail(labels.name, "has the label " + std::to_string(set.labels[i]) +
@@ -78,7 +82,8 @@ inline image_set make_image_set(npy_array const& images, npy_array const& labels
 ///     <set>-images-idx3-ubyte   or   <set>-images.idx3-ubyte
 ///     <set>-labels-idx1-ubyte   or   <set>-labels.idx1-ubyte
 /// with or without ".gz" behind the name; MNIST's sets are "train" and "t10k". `decompress` is as
-/// for `load_idx`. Errors: errc::bad_file, also where `make_image_set` has one.
+/// for `load_idx`. Errors: errc::bad_file, also where `make_image_set` has one;
+/// errc::out_of_memory.
 template <detail::decompressor Decompress>
 image_set load_image_set(std::string const& folder, std::string const& set,
                          Decompress const& decompress, index_t classes = 10) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Arrays in NumPy's NPY files, versions 1.0 and 2.0, little-endian, in C order.
+// Arrays in NumPy's NPY files, versions 1.0 to 3.0. In memory they are in C order and in the order
+// of bytes of this machine, whatever they were in the file.
 //
 //   offset   0         6      8                10 or 12
 //            \x93NUMPY major, header's length  {'descr': '<f4', 'fortran_order': False,
@@ -11,11 +12,12 @@
 // says.
 #pragma once
 
-#include <ia_nn/io/npy_header.hpp>
+#include <ia_nn/core/text.hpp>
+#include <ia_nn/io/file.hpp>
 
+#include <algorithm>
 #include <cstring>
 #include <fstream>
-#include <span>
 
 #include <ia_nn/begin.hpp>
 
@@ -32,27 +34,81 @@ struct npy_array {
 
 namespace detail {
 
-/// Reads an array of `size` bytes in all; read(to, n) gets the next n of them.
-template <class Read> npy_array read_npy(Read&& read, std::uint64_t size, std::string_view name) {
-  std::uint64_t left = size;
+/// f(bits) with an unsigned integer as long as an element.
+template <class F> void with_bits_of(npy_type type, F&& f) {
+  // clang-format off
+  switch (bytes_of(type)) {
+  case 1: f(std::uint8_t{}); break;
+  case 2: f(std::uint16_t{}); break;
+  case 4: f(std::uint32_t{}); break;
+  default: f(std::uint64_t{}); break;
+  }
+  // clang-format on
+}
+
+/// Turns the bytes of each element around.
+inline void reverse_bytes(npy_array& array) noexcept {
+  with_bits_of(array.type, [&]<class Bits>(Bits x) {
+    if constexpr (sizeof x > 1)
+      for (std::byte *at = array.bytes.data(), *end = at + array.bytes.size(); at != end;
+           at += sizeof x) {
+        std::memcpy(&x, at, sizeof x);
+        if constexpr (sizeof x == 2) x = __builtin_bswap16(x);
+        else if constexpr (sizeof x == 4) x = __builtin_bswap32(x);
+        else x = __builtin_bswap64(x);
+        std::memcpy(at, &x, sizeof x);
+      }
+  });
+}
+
+/// Reads elements of which the first dimension is the fastest, piece by piece, and puts each where
+/// it belongs when the last one is.
+template <class Source> void read_fortran_order(npy_array& array, Source& from) {
+  std::vector<index_t> const& extent = array.shape;
+  std::vector<index_t> step(extent.size(), bytes_of(array.type)), index(extent.size());
+  for (std::size_t d = extent.size(); d-- > 1;) step[d - 1] = step[d] * extent[d];
+  with_bits_of(array.type, [&]<class Bits>(Bits) {
+    Bits piece[4096];
+    index_t to = 0;
+    for (index_t left = array.size(); left > 0;) {
+      index_t const n = std::min(left, std::ssize(piece));
+      from.read(piece, static_cast<std::size_t>(n) * sizeof(Bits));
+      left -= n;
+      for (Bits const& x : std::span(piece, static_cast<std::size_t>(n))) {
+        std::memcpy(array.bytes.data() + to, &x, sizeof x);
+        for (std::size_t d = 0; d < extent.size(); ++d) {
+          to += step[d];
+          if (++index[d] < extent[d]) break;
+          to -= step[d] * extent[d];
+          index[d] = 0;
+        }
+      }
+    }
+  });
+}
+
+template <class Source> npy_array read_npy(Source&& from, std::string_view name) {
+  std::uint64_t left = from.size();
   auto const take = [&](void* to, std::uint64_t n, char const* what) {
     if (n > left)
       npy_fail(name, std::string("ends within ") + what + ": " + std::to_string(left) +
                          " bytes are left, " + std::to_string(n) + " are needed");
-    read(to, static_cast<std::size_t>(n));
+    from.read(to, static_cast<std::size_t>(n));
     left -= n;
   };
 
   unsigned char start[8] = {}, length[4] = {};
   take(start, sizeof start, "its first 8 bytes");
   if (std::memcmp(start, npy_magic, sizeof npy_magic) != 0) npy_fail(name, "is no NPY file");
-  if ((start[6] != 1 && start[6] != 2) || start[7] != 0)
+  if (start[6] < 1 || start[6] > 3 || start[7] != 0)
     npy_fail(name, "has version " + std::to_string(start[6]) + "." + std::to_string(start[7]) +
-                       ", 1.0 and 2.0 can be read");
+                       ", 1.0, 2.0 and 3.0 can be read");
   take(length, start[6] == 1 ? 2 : 4, "the length of its header");
   std::uint64_t const n = length[0] | std::uint64_t{length[1]} << 8 |
                           std::uint64_t{length[2]} << 16 | std::uint64_t{length[3]} << 24;
   if (n > left) npy_fail(name, "ends within its header");
+  if (n > npy_header_limit)
+    npy_fail(name, "has a header of " + std::to_string(n) + " bytes, 65535 can be read");
   std::string text(static_cast<std::size_t>(n), ' ');
   take(text.data(), n, "its header");
 
@@ -62,8 +118,16 @@ template <class Read> npy_array read_npy(Read&& read, std::uint64_t size, std::s
     npy_fail(name, "holds " + std::to_string(left) + " bytes of elements, its header says " +
                        std::to_string(bytes));
   npy_array array{header.type, std::move(header.shape), {}, std::string(name)};
-  array.bytes.resize(static_cast<std::size_t>(bytes));
-  if (bytes > 0) take(array.bytes.data(), bytes, "its elements");
+  // Where only one extent is not 1 both orders are one.
+  auto const longer = [](index_t x) { return x != 1; };
+  if (header.fortran_order && bytes > 0 &&
+      std::count_if(array.shape.begin(), array.shape.end(), longer) > 1) {
+    array.bytes.resize(static_cast<std::size_t>(bytes));
+    read_fortran_order(array, from);
+  } else {
+    array.bytes = from.rest();
+  }
+  if (header.big_endian) reverse_bytes(array);
   return array;
 }
 
@@ -81,7 +145,10 @@ inline f32 half_to_f32(std::uint16_t h) noexcept {
 
 template <class To, class From> To npy_convert(From x, std::string_view name) {
   auto const fail = [&] {
-    npy_fail(name, "holds " + std::to_string(x) + ", which is no integer of 64 bits");
+    std::string text;
+    if constexpr (std::is_floating_point_v<From>) text = number_text(x);
+    else text = std::to_string(x);
+    npy_fail(name, "holds " + text + ", which is no integer of 64 bits");
   };
   if constexpr (std::same_as<To, std::int64_t>) {
     if constexpr (std::is_floating_point_v<From>) { // false for a NaN as well
@@ -97,91 +164,89 @@ template <class To, class From> To npy_convert(From x, std::string_view name) {
 } // namespace detail
 
 /// The array in a file that was read into memory; `name` is for error messages. Errors:
-/// errc::bad_file.
+/// errc::bad_file, errc::out_of_memory.
 inline npy_array parse_npy(std::span<std::byte const> file, std::string_view name = "memory") {
-  std::byte const* from = file.data();
-  return detail::read_npy(
-      [&](void* to, std::size_t n) {
-        if (n > 0) std::memcpy(to, from, n);
-        from += n;
-      },
-      file.size(), name);
+  return detail::within_memory(name,
+                               [&] { return detail::read_npy(detail::viewed_bytes(file), name); });
+}
+/// The same of bytes that nobody else needs: the elements stay in them.
+inline npy_array parse_npy(std::vector<std::byte>&& file, std::string_view name = "memory") {
+  return detail::within_memory(
+      name, [&] { return detail::read_npy(detail::owned_bytes(std::move(file)), name); });
 }
 
-/// The array in the file at `path`. Errors: errc::bad_file.
+/// The array in the file at `path`. Errors: errc::bad_file, errc::out_of_memory.
 inline npy_array load_npy(std::string const& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) detail::npy_fail(path, "cannot be opened");
-  // A folder can be opened, and its length is any number; no byte of it can be read.
-  file.peek();
-  file.seekg(0, std::ios::end);
-  std::streamoff const size = file ? static_cast<std::streamoff>(file.tellg()) : -1;
-  file.seekg(0);
-  if (!file || size < 0) detail::npy_fail(path, "cannot be read");
-  return detail::read_npy(
-      [&](void* to, std::size_t n) {
-        if (!file.read(static_cast<char*>(to), static_cast<std::streamsize>(n)))
-          detail::npy_fail(path, "cannot be read");
-      },
-      static_cast<std::uint64_t>(size), path);
+  return detail::within_memory(path,
+                               [&] { return detail::read_npy(detail::input_file(path), path); });
 }
 
 /// The elements as f32, double or std::int64_t. Numbers that f32 or double cannot hold are rounded;
-/// for std::int64_t they must be integers of its range. Errors: errc::bad_file.
+/// for std::int64_t they must be integers of its range. Errors: errc::bad_file,
+/// errc::out_of_memory.
 template <class T> std::vector<T> npy_elements(npy_array const& array) {
   static_assert(std::same_as<T, f32> || std::same_as<T, double> || std::same_as<T, std::int64_t>,
                 "ia_nn: npy_elements: T must be f32, double or std::int64_t");
-  std::vector<T> to(static_cast<std::size_t>(array.size()));
-  auto const convert = [&]<class From>(From, auto&& widen) {
-    std::byte const* from = array.bytes.data();
-    for (T& y : to) {
-      From x;
-      std::memcpy(&x, from, sizeof x);
-      from += sizeof x;
-      y = detail::npy_convert<T>(widen(x), array.name);
+  return detail::within_memory(array.name, [&] {
+    std::vector<T> to(static_cast<std::size_t>(array.size()));
+    auto const convert = [&]<class From>(From, auto&& widen) {
+      std::byte const* from = array.bytes.data();
+      for (T& y : to) {
+        From x;
+        std::memcpy(&x, from, sizeof x);
+        from += sizeof x;
+        y = detail::npy_convert<T>(widen(x), array.name);
+      }
+    };
+    auto const as_is = [](auto x) { return x; };
+    // clang-format off
+    switch (array.type) {
+    case npy_type::float64: convert(double{}, as_is); break;
+    case npy_type::float32: convert(float{}, as_is); break;
+    case npy_type::float16: convert(std::uint16_t{}, detail::half_to_f32); break;
+    case npy_type::int64: convert(std::int64_t{}, as_is); break;
+    case npy_type::int32: convert(std::int32_t{}, as_is); break;
+    case npy_type::int16: convert(std::int16_t{}, as_is); break;
+    case npy_type::int8: convert(std::int8_t{}, as_is); break;
+    case npy_type::uint64: convert(std::uint64_t{}, as_is); break;
+    case npy_type::uint32: convert(std::uint32_t{}, as_is); break;
+    case npy_type::uint16: convert(std::uint16_t{}, as_is); break;
+    case npy_type::uint8: convert(std::uint8_t{}, as_is); break;
+    case npy_type::boolean:
+      convert(std::uint8_t{}, [](std::uint8_t x) { return x ? 1 : 0; });
+      break;
     }
-  };
-  auto const as_is = [](auto x) { return x; };
-  // clang-format off
-  switch (array.type) {
-  case npy_type::float64: convert(double{}, as_is); break;
-  case npy_type::float32: convert(float{}, as_is); break;
-  case npy_type::float16: convert(std::uint16_t{}, detail::half_to_f32); break;
-  case npy_type::int64: convert(std::int64_t{}, as_is); break;
-  case npy_type::int32: convert(std::int32_t{}, as_is); break;
-  case npy_type::int16: convert(std::int16_t{}, as_is); break;
-  case npy_type::int8: convert(std::int8_t{}, as_is); break;
-  case npy_type::uint64: convert(std::uint64_t{}, as_is); break;
-  case npy_type::uint32: convert(std::uint32_t{}, as_is); break;
-  case npy_type::uint16: convert(std::uint16_t{}, as_is); break;
-  case npy_type::uint8: convert(std::uint8_t{}, as_is); break;
-  case npy_type::boolean: convert(std::uint8_t{}, [](std::uint8_t x) { return x ? 1 : 0; }); break;
-  }
-  // clang-format on
-  return to;
+    // clang-format on
+    return to;
+  });
 }
 
-/// The array with these elements. Errors: errc::bad_shape if there are not as many as `shape` says.
+/// The array with these elements. Errors: errc::bad_shape if there are not as many as `shape` says;
+/// errc::out_of_memory.
 template <class T>
 npy_array make_npy(std::span<T const> elements, std::vector<index_t> shape,
                    std::string name = "memory") {
   npy_array array{npy_type_of<std::remove_const_t<T>>(), std::move(shape), {}, std::move(name)};
-  detail::npy_require_count(array.shape, elements.size(), array.name);
-  array.bytes.resize(elements.size_bytes());
-  if (!elements.empty()) std::memcpy(array.bytes.data(), elements.data(), elements.size_bytes());
-  return array;
+  return detail::within_memory(array.name, [&] {
+    detail::npy_require_count(array.shape, elements.size(), array.name);
+    array.bytes.resize(elements.size_bytes());
+    if (!elements.empty()) std::memcpy(array.bytes.data(), elements.data(), elements.size_bytes());
+    return std::move(array);
+  });
 }
 
-/// Writes a file of version 1.0. Errors: errc::bad_shape, errc::bad_file.
+/// Writes a file of version 1.0. Errors: errc::bad_shape, errc::bad_file, errc::out_of_memory.
 inline void save_npy(std::string const& path, npy_array const& array) {
-  detail::npy_require_count(array.shape, static_cast<std::uint64_t>(array.size()), path);
-  std::string const head = detail::npy_head(array.type, array.shape);
-  std::ofstream file(path, std::ios::binary);
-  file.write(head.data(), static_cast<std::streamsize>(head.size()));
-  file.write(reinterpret_cast<char const*>(array.bytes.data()),
-             static_cast<std::streamsize>(array.bytes.size()));
-  file.close();
-  if (!file) detail::npy_fail(path, "cannot be written");
+  detail::within_memory(path, [&] {
+    detail::npy_require_count(array.shape, static_cast<std::uint64_t>(array.size()), path);
+    std::string const head = detail::npy_head(array.type, array.shape);
+    std::ofstream file(path, std::ios::binary);
+    file.write(head.data(), static_cast<std::streamsize>(head.size()));
+    file.write(reinterpret_cast<char const*>(array.bytes.data()),
+               static_cast<std::streamsize>(array.bytes.size()));
+    file.close();
+    if (!file) detail::npy_fail(path, "cannot be written");
+  });
 }
 
 /// Writes f32, double or integers. Errors: errc::bad_shape, errc::bad_file.

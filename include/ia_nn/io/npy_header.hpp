@@ -22,11 +22,19 @@ enum class npy_type {
 // clang-format on
 
 namespace detail {
-// Kind and bytes, in the order of npy_type.
-inline constexpr char npy_names[][3] = {"f8", "f4", "f2", "i8", "i4", "i2",
-                                        "i1", "u8", "u4", "u2", "u1", "b1"};
+// NumPy's words for types, in the order of npy_type: kind and bytes, a letter or two, in full.
+struct npy_word {
+  char const *kind, *letters, *name;
+};
+inline constexpr npy_word npy_words[] = {
+    {"f8", "d", "float64"}, {"f4", "f", "float32"}, {"f2", "e", "float16"}, {"i8", "ql", "int64"},
+    {"i4", "i", "int32"},   {"i2", "h", "int16"},   {"i1", "b", "int8"},    {"u8", "QL", "uint64"},
+    {"u4", "I", "uint32"},  {"u2", "H", "uint16"},  {"u1", "B", "uint8"},   {"b1", "?", "bool"}};
 inline constexpr unsigned char npy_magic[6] = {0x93, 'N', 'U', 'M', 'P', 'Y'};
 inline constexpr std::size_t npy_rank = 64; ///< NumPy's own limit
+/// Bytes of a header. NumPy itself asks its user before it reads more than 10000: of types that can
+/// be read here none takes a quarter of these.
+inline constexpr std::uint64_t npy_header_limit = 65535;
 
 [[noreturn]] inline void npy_fail(std::string_view file, std::string const& sentence) {
   throw_error(errc::bad_file, "'" + std::string(file) + "' " + sentence);
@@ -35,7 +43,7 @@ inline constexpr std::size_t npy_rank = 64; ///< NumPy's own limit
 
 /// NumPy's short name: "f4" for float32, "b1" for boolean.
 constexpr char const* name_of(npy_type t) noexcept {
-  return detail::npy_names[static_cast<int>(t)];
+  return detail::npy_words[static_cast<int>(t)].kind;
 }
 constexpr index_t bytes_of(npy_type t) noexcept { return name_of(t)[1] - '0'; }
 
@@ -58,10 +66,13 @@ namespace detail {
 struct npy_header {
   npy_type type = npy_type::float32;
   std::vector<index_t> shape;
+  bool big_endian = false;
+  bool fortran_order = false; ///< the first dimension is the fastest
 };
 
 /// Reads {'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }: the three keys once each, in
-/// any order, and nothing behind the brace but spaces and newlines.
+/// any order, and nothing behind the brace but spaces and newlines; also as Python 2 wrote it,
+/// which has integers 3L and words u'descr'.
 class npy_header_reader {
 public:
   npy_header_reader(std::string_view text, std::string_view file) : text_(text), file_(file) {}
@@ -72,7 +83,7 @@ public:
     while (!accept('}')) {
       std::string_view const key = quoted();
       expect(':');
-      if (key == "descr" && !std::exchange(have_type, true)) read_type(quoted());
+      if (key == "descr" && !std::exchange(have_type, true)) read_type();
       else if (key == "fortran_order" && !std::exchange(have_order, true)) read_order();
       else if (key == "shape" && !std::exchange(have_shape, true)) read_shape();
       else fail("a key that is unknown or there twice");
@@ -94,7 +105,7 @@ private:
   }
   char peek() const noexcept { return at_ < text_.size() ? text_[at_] : '\0'; }
   void skip() noexcept {
-    while (peek() == ' ' || peek() == '\n') ++at_;
+    while (std::string_view(" \n\t\r\f").find(peek()) != std::string_view::npos) ++at_;
   }
   bool accept(char c) noexcept {
     skip();
@@ -113,6 +124,7 @@ private:
   }
   std::string_view quoted() {
     skip();
+    if (std::string_view("uUrR").find(peek()) != std::string_view::npos) ++at_;
     char const quote = peek();
     if (quote != '\'' && quote != '"') fail("no quoted word");
     std::size_t const end = text_.find(quote, at_ + 1);
@@ -122,19 +134,27 @@ private:
     return word;
   }
 
-  void read_type(std::string_view descr) {
-    if (descr.size() == 3)
-      for (int t = 0; t <= static_cast<int>(npy_type::boolean); ++t) {
-        if (descr.substr(1) != npy_names[t]) continue;
-        header_.type = static_cast<npy_type>(t);
-        bool const single = bytes_of(header_.type) == 1;
-        if (descr[0] == '<' || (single && descr[0] == '|')) return;
-      }
-    fail("a descr that is none of <f8 <f4 <f2 <i8 <i4 <i2 |i1 <u8 <u4 <u2 |u1 |b1");
+  void read_type() {
+    if (skip(), peek() == '[') fail("a structured descr, which cannot be read");
+    std::string_view const descr = quoted();
+    // < > little and big endian, = or nothing this machine's, | where there is only one byte.
+    bool const order = !descr.empty() && std::string_view("<>=|").find(descr[0]) != descr.npos;
+    std::string_view const word = descr.substr(order ? 1 : 0);
+    for (int t = 0; t <= static_cast<int>(npy_type::boolean); ++t) {
+      npy_word const& is = npy_words[t];
+      bool const letter =
+          word.size() == 1 && std::string_view(is.letters).find(word[0]) != word.npos;
+      if (word != is.kind && !letter && (order || word != is.name)) continue;
+      header_.type = static_cast<npy_type>(t);
+      header_.big_endian = descr[0] == '>';
+      return;
+    }
+    fail("a descr that is none of f8 f4 f2 i8 i4 i2 i1 u8 u4 u2 u1 b1");
   }
   void read_order() {
-    if (accept(std::string_view("True"))) fail("fortran_order True, only C order can be read");
-    if (!accept(std::string_view("False"))) fail("a fortran_order that is neither True nor False");
+    header_.fortran_order = accept(std::string_view("True"));
+    if (!header_.fortran_order && !accept(std::string_view("False")))
+      fail("a fortran_order that is neither True nor False");
   }
   void read_shape() {
     expect('(');
@@ -156,6 +176,7 @@ private:
       if (__builtin_mul_overflow(n, index_t{10}, &n) ||
           __builtin_add_overflow(n, index_t{peek() - '0'}, &n))
         fail("an extent beyond 2^63");
+    accept('L');
     return n;
   }
 

@@ -8,7 +8,7 @@
 //
 // The bytes are not trusted. A file that is accepted has been checked in whole: names are unique,
 // each tensor has as many bytes as its shape and dtype need, and together they are all bytes behind
-// the header, each belonging to one tensor.
+// the header, each belonging to one tensor. No memory is taken for the elements before that.
 #pragma once
 
 #include <ia_nn/core/tensor.hpp>
@@ -27,15 +27,18 @@
 class safetensors {
 public:
   /// A view of a file that lies in memory, which must stay there; `name` is for error messages.
-  /// Nothing but the header is copied. Errors: errc::bad_file.
+  /// Nothing but the header is copied. Errors: errc::bad_file, errc::out_of_memory.
   explicit safetensors(std::span<std::byte const> file, std::string name = "memory")
       : name_(std::move(name)) {
-    std::size_t const n =
-        static_cast<std::size_t>(header_size({reinterpret_cast<unsigned char const*>(file.data()),
-                                              std::min<std::size_t>(file.size(), 8)},
-                                             file.size()));
-    auto const* const text = reinterpret_cast<char const*>(file.data()) + 8;
-    set({text, n}, file.subspan(8 + n));
+    detail::within_memory(name_, [&] {
+      std::size_t const n =
+          static_cast<std::size_t>(header_size({reinterpret_cast<unsigned char const*>(file.data()),
+                                                std::min<std::size_t>(file.size(), 8)},
+                                               file.size()));
+      auto const* const text = reinterpret_cast<char const*>(file.data()) + 8;
+      std::span<std::byte const> const data = file.subspan(8 + n);
+      place(check({text, n}, data.size()), data.data());
+    });
   }
 
   /// The name of the file.
@@ -83,9 +86,11 @@ public:
   template <class T>
   std::vector<T> copy(std::string_view name, std::vector<index_t> const& shape) const {
     safetensors_entry const& e = expect(name, safetensors_type_of<T>(), shape);
-    std::vector<T> to(e.bytes.size() / sizeof(T));
-    if (!to.empty()) std::memcpy(to.data(), e.bytes.data(), e.bytes.size());
-    return to;
+    return detail::within_memory(name_, [&] {
+      std::vector<T> to(e.bytes.size() / sizeof(T));
+      if (!to.empty()) std::memcpy(to.data(), e.bytes.data(), e.bytes.size());
+      return to;
+    });
   }
 
   /// The elements of an F32, F16 or BF16 tensor as f32, which is exact.
@@ -94,14 +99,16 @@ public:
     if (type != safetensors_type::float16 && type != safetensors_type::bfloat16)
       return copy<f32>(name, shape);
     safetensors_entry const& e = expect(name, type, shape);
-    std::vector<f32> to(e.bytes.size() / 2);
-    for (std::size_t i = 0; i < to.size(); ++i) {
-      std::uint16_t bits;
-      std::memcpy(&bits, e.bytes.data() + 2 * i, sizeof bits);
-      to[i] = type == safetensors_type::float16 ? detail::half_to_f32(bits)
-                                                : static_cast<f32>(bf16::from_bits(bits));
-    }
-    return to;
+    return detail::within_memory(name_, [&] {
+      std::vector<f32> to(e.bytes.size() / 2);
+      for (std::size_t i = 0; i < to.size(); ++i) {
+        std::uint16_t bits;
+        std::memcpy(&bits, e.bytes.data() + 2 * i, sizeof bits);
+        to[i] = type == safetensors_type::float16 ? detail::half_to_f32(bits)
+                                                  : static_cast<f32>(bf16::from_bits(bits));
+      }
+      return to;
+    });
   }
 
 private:
@@ -124,30 +131,42 @@ private:
     return n;
   }
 
-  void set(std::string_view header, std::span<std::byte const> data) {
-    if (header.empty() || header[0] != '{')
+  using records = std::vector<detail::safetensors_record>;
+
+  /// The tensors of a header, in the order of their bytes, of which there are `size`.
+  records check(std::string_view header, std::uint64_t size) {
+    std::size_t const first = header.find_first_not_of(" \n\t\r");
+    if (first == header.npos || header[first] != '{')
       detail::npy_fail(name_, "has a header that does not begin with '{'");
     detail::safetensors_header_reader reader(name_);
     reader.read(header);
-    detail::check_safetensors(reader.records, data.size(), name_);
-    metadata_ = std::move(reader.metadata);
-    entries_.reserve(reader.records.size());
-    for (detail::safetensors_record& r : reader.records) {
-      by_name_.push_back(entries_.size());
-      entries_.push_back(std::move(r.entry));
-      entries_.back().bytes = data.subspan(r.begin, r.end - r.begin);
-    }
+    records& all = reader.records;
+    detail::check_safetensors(all, size, name_);
+    for (std::size_t i = 0; i < all.size(); ++i) by_name_.push_back(i);
+    auto const name = [&](std::size_t i) -> std::string const& { return all[i].entry.name; };
     std::sort(by_name_.begin(), by_name_.end(),
-              [&](std::size_t a, std::size_t b) { return entries_[a].name < entries_[b].name; });
+              [&](std::size_t a, std::size_t b) { return name(a) < name(b); });
     for (std::size_t i = 1; i < by_name_.size(); ++i)
-      if (entries_[by_name_[i]].name == entries_[by_name_[i - 1]].name)
-        detail::npy_fail(name_,
-                         "has two tensors " + detail::shown_name(entries_[by_name_[i]].name));
+      if (name(by_name_[i]) == name(by_name_[i - 1]))
+        detail::npy_fail(name_, "has two tensors " + detail::shown_name(name(by_name_[i])));
+    metadata_ = std::move(reader.metadata);
+    return std::move(all);
+  }
+  /// These tensors become entries; their elements begin at `data`.
+  void place(records all, std::byte const* data) {
+    entries_.reserve(all.size());
+    for (detail::safetensors_record& r : all) {
+      entries_.push_back(std::move(r.entry));
+      entries_.back().bytes = {data + r.begin, static_cast<std::size_t>(r.end - r.begin)};
+    }
   }
 
   safetensors_entry const& expect(std::string_view name, safetensors_type type,
                                   std::vector<index_t> const& shape) const {
     safetensors_entry const& e = at(name);
+    if (e.type == safetensors_type::other)
+      detail::npy_fail(name_, "holds " + detail::shown_name(name) + " in the dtype " +
+                                  detail::shown_name(e.other) + ", which cannot be read");
     if (e.type != type)
       detail::npy_fail(name_, "holds " + detail::shown_name(name) + " in " + name_of(e.type) +
                                   ", " + name_of(type) + " is expected");
@@ -173,22 +192,23 @@ private:
 /// The tensors in the file at `path`. Its elements lie in one piece of memory that begins at a
 /// multiple of 64 bytes. Errors: errc::bad_file, errc::out_of_memory.
 inline safetensors load_safetensors(std::string const& path) {
-  safetensors result;
-  result.name_ = path;
-  detail::input_file file(path);
-  unsigned char start[8] = {};
-  std::size_t const have = static_cast<std::size_t>(file.size() < 8 ? file.size() : 8);
-  file.read(start, have);
-  std::size_t const n = static_cast<std::size_t>(result.header_size({start, have}, file.size()));
-  std::string header(n, ' ');
-  file.read(header.data(), n);
-  result.storage_ = aligned_array<std::byte>(static_cast<index_t>(file.size() - 8 - n));
-  std::span<std::byte> const data(result.storage_.data(),
-                                  static_cast<std::size_t>(result.storage_.size()));
-  // A header that is refused costs no reading of what follows.
-  result.set(header, data);
-  file.read(data.data(), data.size());
-  return result;
+  return detail::within_memory(path, [&] {
+    safetensors result;
+    result.name_ = path;
+    detail::input_file file(path);
+    unsigned char start[8] = {};
+    std::size_t const have = static_cast<std::size_t>(file.size() < 8 ? file.size() : 8);
+    file.read(start, have);
+    std::size_t const n = static_cast<std::size_t>(result.header_size({start, have}, file.size()));
+    std::string header(n, ' ');
+    file.read(header.data(), n);
+    std::uint64_t const size = file.size() - 8 - n;
+    safetensors::records all = result.check(header, size);
+    result.storage_ = aligned_array<std::byte>(static_cast<index_t>(size));
+    file.read(result.storage_.data(), static_cast<std::size_t>(size));
+    result.place(std::move(all), result.storage_.data());
+    return result;
+  });
 }
 
 IA_NN_END

@@ -2,8 +2,10 @@
 //
 // The header of a safetensors file: an object of JSON with a member per tensor.
 //
-//   {"__metadata__": {"format": "pt"},      may be missing; strings only
+//   {"__metadata__": {"format": "pt"},      may be missing or null; strings only
 //    "fc.weight": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}, ...}
+//
+// A tensor may have other fields, which say nothing here.
 //
 // It is read as a stream of tokens and not as a document: what does not belong where it stands is
 // refused when it comes, so that neither deep nesting nor a long list takes memory.
@@ -25,7 +27,8 @@ struct safetensors_record {
 };
 
 /// Receives the tokens of the header from nlohmann's parser; the names of the functions are its.
-/// `depth_` is 1 between tensors, 2 in a tensor or in the metadata, 3 in a list.
+/// `depth_` is 1 between tensors, 2 in a tensor or in the metadata, 3 in a list. Within the value
+/// of an unknown field it only counts.
 class safetensors_header_reader {
 public:
   explicit safetensors_header_reader(std::string_view file) : file_(file) {}
@@ -39,6 +42,7 @@ public:
   safetensors_metadata metadata;
 
   bool start_object(std::size_t) {
+    if (unknown()) return deeper();
     if (depth_ >= 2) fail("an object out of place");
     ++depth_;
     return true;
@@ -54,15 +58,15 @@ public:
       offsets_ = 0;
     } else if (in_metadata_) {
       word_ = std::move(text);
-    } else {
+    } else if (depth_ == 2) {
       field_ = text == "dtype" ? 1U : text == "shape" ? 2U : text == "data_offsets" ? 4U : 0U;
-      if (field_ == 0 || (seen_ & field_) != 0)
-        fail("the key " + shown_name(text) + ", which is unknown or there twice");
+      if ((seen_ & field_) != 0) fail("the key " + shown_name(text) + " twice");
       seen_ |= field_;
     }
     return true;
   }
   bool string(std::string& text) {
+    if (unknown()) return true;
     if (depth_ != 2) fail("a string out of place");
     if (in_metadata_) {
       if (!metadata.emplace(word_, std::move(text)).second)
@@ -70,18 +74,18 @@ public:
       return true;
     }
     if (field_ != 1) fail("a string out of place");
-    auto const* const last = std::end(safetensors_names);
-    auto const* const found = std::find(std::begin(safetensors_names), last, text);
-    if (found == last) fail("the dtype " + shown_name(text) + ", which cannot be read");
-    record_.entry.type = static_cast<safetensors_type>(found - std::begin(safetensors_names));
+    record_.entry.type = safetensors_type_named(text);
+    if (record_.entry.type == safetensors_type::other) record_.entry.other = std::move(text);
     return true;
   }
   bool start_array(std::size_t) {
+    if (unknown()) return deeper();
     if (depth_ != 2 || in_metadata_ || field_ < 2) fail("a list out of place");
     ++depth_;
     return true;
   }
   bool number_unsigned(std::uint64_t n) {
+    if (unknown()) return true;
     if (depth_ != 3) fail("a number out of place");
     if (field_ == 2) {
       if (n > static_cast<std::uint64_t>(PTRDIFF_MAX)) fail("an extent beyond 2^63");
@@ -94,11 +98,13 @@ public:
     return true;
   }
   bool end_array() {
+    if (unknown()) return --depth_, true;
     if (field_ == 4 && offsets_ != 2) fail("fewer than two data_offsets");
     --depth_;
     return true;
   }
   bool end_object() {
+    if (unknown() && depth_ > 2) return --depth_, true;
     if (depth_ == 2 && !in_metadata_) {
       if (seen_ != 7) fail("no dtype, shape or data_offsets");
       record_.entry.name = std::move(name_);
@@ -106,19 +112,30 @@ public:
     }
     --depth_;
     named_ = false;
+    field_ = 1;
     return true;
   }
 
-  bool number_integer(std::int64_t) { fail("a negative number"); }
-  bool number_float(double, std::string const&) { fail("a number that is no integer below 2^64"); }
-  bool boolean(bool) { fail("a truth value out of place"); }
-  bool null() { fail("a null out of place"); }
+  bool number_integer(std::int64_t) { return unknown_or("a negative number"); }
+  bool number_float(double, std::string const&) {
+    return unknown_or("a number that is no integer below 2^64");
+  }
+  bool boolean(bool) { return unknown_or("a truth value out of place"); }
+  bool null() { return (depth_ == 1 && in_metadata_) || unknown_or("a null out of place"); }
   bool binary(nlohmann::json::binary_t&) { fail("bytes out of place"); }
   bool parse_error(std::size_t at, std::string const&, nlohmann::detail::exception const&) {
     no_json(at);
   }
 
 private:
+  /// In the value of a field that is not known.
+  bool unknown() const noexcept { return depth_ >= 2 && !in_metadata_ && field_ == 0; }
+  bool unknown_or(char const* what) const { return unknown() || (fail(what), false); }
+  bool deeper() {
+    if (depth_ == 128) fail("lists or objects that lie too deep");
+    ++depth_;
+    return true;
+  }
   [[noreturn]] void no_json(std::size_t at) const {
     npy_fail(file_, "has a header that is no JSON in UTF-8, at byte " + std::to_string(at));
   }
@@ -128,7 +145,7 @@ private:
 
   std::string file_, name_, word_;
   safetensors_record record_;
-  unsigned field_ = 0, seen_ = 0; // dtype 1, shape 2, data_offsets 4
+  unsigned field_ = 1, seen_ = 0; // dtype 1, shape 2, data_offsets 4, others 0
   int depth_ = 0, offsets_ = 0;
   bool named_ = false, in_metadata_ = false, had_metadata_ = false;
 };
@@ -142,11 +159,12 @@ inline void check_safetensors(std::vector<safetensors_record>& records, std::uin
       npy_fail(file, "has a tensor " + shown_name(r.entry.name) + " " + what);
     };
     index_t const bytes = safetensors_size(r.entry.type, r.entry.shape);
+    bool const other = r.entry.type == safetensors_type::other; // of which the shape says nothing
     if (bytes < 0) fail("of more than 2^63 bytes: " + npy_shape_text(r.entry.shape));
     std::string const range = "bytes " + std::to_string(r.begin) + " to " + std::to_string(r.end);
     if (r.begin > r.end || r.end > size)
       fail("in " + range + ", there are " + std::to_string(size));
-    if (r.end - r.begin != static_cast<std::uint64_t>(bytes))
+    if (!other && r.end - r.begin != static_cast<std::uint64_t>(bytes))
       fail("in " + range + ", its shape and dtype need " + std::to_string(bytes));
   }
   std::sort(records.begin(), records.end(), [](auto const& a, auto const& b) {

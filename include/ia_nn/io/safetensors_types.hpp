@@ -14,7 +14,8 @@
 /// Types of elements.
 enum class safetensors_type {
   float64, float32, float16, bfloat16, int64, int32, int16, int8, uint64, uint32, uint16, uint8,
-  float8_e5m2, float8_e4m3, boolean
+  float8_e5m2, float8_e4m3, boolean,
+  other ///< one that is not known here
 };
 // clang-format on
 
@@ -25,6 +26,7 @@ struct safetensors_entry {
   safetensors_type type = safetensors_type::float32;
   std::vector<index_t> shape; ///< empty for a single number
   std::span<std::byte const> bytes;
+  std::string other = {}; ///< what the file calls the type, if that is safetensors_type::other
 };
 
 /// The strings stored under "__metadata__".
@@ -36,7 +38,7 @@ namespace detail {
 inline constexpr char const* safetensors_names[] = {"F64", "F32", "F16",     "BF16",    "I64",
                                                     "I32", "I16", "I8",      "U64",     "U32",
                                                     "U16", "U8",  "F8_E5M2", "F8_E4M3", "BOOL"};
-inline constexpr char safetensors_bytes[] = {8, 4, 2, 2, 8, 4, 2, 1, 8, 4, 2, 1, 1, 1, 1};
+inline constexpr char safetensors_bytes[] = {8, 4, 2, 2, 8, 4, 2, 1, 8, 4, 2, 1, 1, 1, 1, 1};
 inline constexpr std::size_t safetensors_rank = 64;
 inline constexpr std::uint64_t safetensors_header_limit = 100'000'000; ///< the format's own
 inline constexpr char const* safetensors_metadata_key = "__metadata__";
@@ -50,6 +52,14 @@ inline std::string shown_name(std::string_view name) {
   for (char const c : name.substr(0, n))
     text += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? '?' : c;
   return text + (n < name.size() ? "...'" : "'");
+}
+
+/// The type of this name in files.
+inline safetensors_type safetensors_type_named(std::string_view name) noexcept {
+  int i = 0;
+  for (; i < static_cast<int>(safetensors_type::other); ++i)
+    if (name == safetensors_names[i]) break;
+  return static_cast<safetensors_type>(i);
 }
 
 /// Bytes of a tensor, or -1 if they are more than 2^63. A zero does not excuse the other extents:
@@ -68,8 +78,10 @@ inline index_t safetensors_size(safetensors_type type, std::vector<index_t> cons
 
 /// The name of the type in files: "F32", "BF16".
 constexpr char const* name_of(safetensors_type t) noexcept {
-  return detail::safetensors_names[static_cast<int>(t)];
+  return t == safetensors_type::other ? "another type"
+                                      : detail::safetensors_names[static_cast<int>(t)];
 }
+/// Bytes of an element; 1 for another type.
 constexpr index_t bytes_of(safetensors_type t) noexcept {
   return detail::safetensors_bytes[static_cast<int>(t)];
 }

@@ -4,16 +4,13 @@
 // names either the old file or the whole new one.
 #pragma once
 
+#include <ia_nn/io/file.hpp>
 #include <ia_nn/io/safetensors_types.hpp>
 
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <atomic>
-#include <cerrno>
-#include <fcntl.h>
-#include <system_error>
-#include <unistd.h>
 
 #include <ia_nn/begin.hpp>
 
@@ -68,9 +65,7 @@ public:
 
 private:
   // A constructor that throws runs no destructor; by then there is no file.
-  [[noreturn]] void fail() const {
-    npy_fail(path_, "cannot be written: " + std::generic_category().message(errno));
-  }
+  [[noreturn]] void fail() const { fail_with_errno(path_, "cannot be written"); }
 
   std::string path_, temporary_;
   int descriptor_ = -1;
@@ -86,11 +81,14 @@ safetensors_order(std::span<safetensors_entry const> entries) {
       throw_error(code, "save_safetensors: " + shown_name(e.name) + " " + what);
     };
     index_t const bytes = safetensors_size(e.type, e.shape);
+    bool const other = e.type == safetensors_type::other;
     if (e.shape.size() > safetensors_rank || bytes < 0 ||
-        static_cast<std::uint64_t>(bytes) != e.bytes.size())
+        (!other && static_cast<std::uint64_t>(bytes) != e.bytes.size()))
       fail(errc::bad_shape, "has " + std::to_string(e.bytes.size()) + " bytes, the shape " +
-                                npy_shape_text(e.shape) + " of " +
-                                safetensors_names[static_cast<int>(e.type)] + " needs others");
+                                npy_shape_text(e.shape) + " of " + name_of(e.type) +
+                                " needs others");
+    if (other && safetensors_type_named(e.other) != safetensors_type::other)
+      fail(errc::bad_parameter, "is of the other type " + e.other + ", which is no other");
     if (e.name == safetensors_metadata_key) fail(errc::bad_parameter, "is no name for a tensor");
     order.push_back(&e);
   }
@@ -131,8 +129,8 @@ inline std::string safetensors_head(std::vector<safetensors_entry const*> const&
   }
   std::uint64_t at = 0;
   for (safetensors_entry const* const e : order) {
-    json += std::exchange(comma, ",") + text(e->name) + ":{\"dtype\":\"" +
-            safetensors_names[static_cast<int>(e->type)] + "\",\"shape\":[";
+    json += std::exchange(comma, ",") + text(e->name) + ":{\"dtype\":" +
+            text(e->type == safetensors_type::other ? e->other : name_of(e->type)) + ",\"shape\":[";
     for (std::size_t d = 0; d < e->shape.size(); ++d)
       json += (d ? "," : "") + std::to_string(e->shape[d]);
     json += "],\"data_offsets\":[" + std::to_string(at) + ',';
@@ -154,15 +152,17 @@ inline std::string safetensors_head(std::vector<safetensors_entry const*> const&
 /// Writes the tensors to `path`, whose old contents stay what they are until the new ones are
 /// complete. Errors: errc::bad_shape for entries with other than the needed bytes;
 /// errc::bad_parameter for names that are there twice, "__metadata__", or not UTF-8; errc::bad_file
-/// if it cannot be written.
+/// if it cannot be written; errc::out_of_memory.
 inline void save_safetensors(std::string const& path, std::span<safetensors_entry const> entries,
                              safetensors_metadata const& metadata = {}) {
-  auto const order = detail::safetensors_order(entries);
-  std::string const head = detail::safetensors_head(order, metadata);
-  detail::replacing_file file(path);
-  file.write(head.data(), head.size());
-  for (safetensors_entry const* const e : order) file.write(e->bytes.data(), e->bytes.size());
-  file.commit();
+  detail::within_memory(path, [&] {
+    auto const order = detail::safetensors_order(entries);
+    std::string const head = detail::safetensors_head(order, metadata);
+    detail::replacing_file file(path);
+    file.write(head.data(), head.size());
+    for (safetensors_entry const* const e : order) file.write(e->bytes.data(), e->bytes.size());
+    file.commit();
+  });
 }
 
 IA_NN_END

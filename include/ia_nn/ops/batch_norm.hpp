@@ -11,6 +11,7 @@
 #include <ia_nn/arch/cpu.hpp>
 #include <ia_nn/core/executor.hpp>
 #include <ia_nn/core/memory.hpp>
+#include <ia_nn/core/text.hpp>
 #include <ia_nn/math/activation.hpp>
 
 #include <span>
@@ -37,9 +38,9 @@ struct batch_norm_parameters {
     length(scale, "scale", true), length(shift, "shift", true);
     for (f32 const v : variance)
       if (!(v + epsilon > 0))
-        throw_error(errc::bad_parameter, std::string(who) + ": a variance of " + std::to_string(v) +
-                                             " with epsilon " + std::to_string(epsilon) +
-                                             " has no inverse root");
+        throw_error(errc::bad_parameter, std::string(who) + ": a variance of " +
+                                             detail::number_text(v) + " with epsilon " +
+                                             detail::number_text(epsilon) + " has no inverse root");
   }
   double factor(index_t c) const noexcept {
     std::size_t const i = static_cast<std::size_t>(c);

@@ -15,6 +15,7 @@
 
 #include <ia_nn/arch/cpu.hpp>
 #include <ia_nn/core/executor.hpp>
+#include <ia_nn/core/text.hpp>
 #include <ia_nn/math/reduce.hpp>
 
 #include <ia_nn/begin.hpp>
@@ -32,7 +33,7 @@ public:
     double const steps = static_cast<double>(p) * 0x1p24;
     if (!(p >= 0) || !(steps + 0.5 < 0x1p24))
       throw_error(errc::bad_parameter,
-                  "dropout: p is " + std::to_string(p) + ", it must lie in [0, 1)");
+                  "dropout: p is " + detail::number_text(p) + ", it must lie in [0, 1)");
     threshold_ = static_cast<s32>(steps + 0.5);
     scale_ = static_cast<f32>(1.0 / (1.0 - static_cast<double>(p)));
   }

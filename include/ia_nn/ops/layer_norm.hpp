@@ -12,6 +12,7 @@
 #include <ia_nn/arch/cpu.hpp>
 #include <ia_nn/core/executor.hpp>
 #include <ia_nn/core/memory.hpp>
+#include <ia_nn/core/text.hpp>
 #include <ia_nn/math/reduce.hpp>
 
 #include <span>
@@ -37,7 +38,7 @@ inline moments moments_of(f32 mean, double sum, double squares, double n, f32 ep
 
 inline void check_epsilon(char const* who, f32 epsilon) {
   if (!(epsilon >= 0 && epsilon < infinity))
-    throw_error(errc::bad_parameter, std::string(who) + ": epsilon is " + std::to_string(epsilon));
+    throw_error(errc::bad_parameter, std::string(who) + ": epsilon is " + number_text(epsilon));
 }
 inline aligned_array<f32> copy_or(std::span<f32 const> from, index_t n, f32 otherwise,
                                   char const* who, char const* what) {

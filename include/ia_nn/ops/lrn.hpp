@@ -16,6 +16,7 @@
 
 #include <ia_nn/arch/cpu.hpp>
 #include <ia_nn/core/executor.hpp>
+#include <ia_nn/core/text.hpp>
 #include <ia_nn/math/exp.hpp>
 #include <ia_nn/math/log.hpp>
 #include <ia_nn/ops/window.hpp>
@@ -49,7 +50,7 @@ public:
                                            std::to_string(largest));
     for (f32 const v : {o.alpha, o.beta, o.bias})
       if (!(v > -detail::infinity && v < detail::infinity))
-        throw_error(errc::bad_parameter, "lrn: alpha, beta or bias is " + std::to_string(v));
+        throw_error(errc::bad_parameter, "lrn: alpha, beta or bias is " + detail::number_text(v));
   }
 
   index_t channels() const noexcept { return channels_; }

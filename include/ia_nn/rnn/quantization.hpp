@@ -8,6 +8,7 @@
 //             bounded, else by the largest value of h at every step
 #pragma once
 
+#include <ia_nn/core/text.hpp>
 #include <ia_nn/int8/schemes.hpp>
 
 #include <ia_nn/begin.hpp>
@@ -45,7 +46,7 @@ struct rnn_quantization {
     auto const check = [&](quantization const& a, char const* what) {
       if (!(a.scale > 0) || !(a.scale < 3.4e38F) || !(1 / a.scale < 3.4e38F))
         throw_error(errc::bad_parameter,
-                    name + ": the scale of " + what + " is " + std::to_string(a.scale) +
+                    name + ": the scale of " + what + " is " + detail::number_text(a.scale) +
                         ", it must be positive and finite; calibrate the layer "
                         "or choose dynamic quantization");
       if (a.zero_point < detail::lowest_byte<A> || a.zero_point > detail::highest_byte<A>)

@@ -11,6 +11,7 @@
 //   diff_src   = gamma inv_std (diff_dst - diff_beta / N - h diff_gamma / N)
 #pragma once
 
+#include <ia_nn/core/text.hpp>
 #include <ia_nn/train/column_sums.hpp>
 
 #include <ia_nn/begin.hpp>
@@ -46,11 +47,12 @@ public:
     detail::check_positive("batch_norm_training", "channels", o.channels);
     if (!(o.epsilon >= 0) || !(o.epsilon < 1e30F))
       throw_error(errc::bad_parameter, "batch_norm_training: epsilon is " +
-                                           std::to_string(o.epsilon) +
+                                           detail::number_text(o.epsilon) +
                                            ", must be a number that is not negative");
     if (!(o.momentum >= 0 && o.momentum <= 1))
       throw_error(errc::bad_parameter, "batch_norm_training: momentum is " +
-                                           std::to_string(o.momentum) + ", must be within [0, 1]");
+                                           detail::number_text(o.momentum) +
+                                           ", must be within [0, 1]");
   }
 
   index_t workspace_bytes() const noexcept {

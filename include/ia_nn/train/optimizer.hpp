@@ -10,6 +10,7 @@
 // step computes each element from its own state: the bits do not depend on the number of workers.
 #pragma once
 
+#include <ia_nn/core/text.hpp>
 #include <ia_nn/train/parameters.hpp>
 
 #include <ia_nn/begin.hpp>
@@ -18,15 +19,13 @@ namespace detail {
 
 inline void check_rate(char const* who, char const* what, double value) {
   if (!(value >= 0 && value < 1e30))
-    throw_error(errc::bad_parameter, std::string(who) + ": " + what + " is " +
-                                         std::to_string(value) +
+    throw_error(errc::bad_parameter, std::string(who) + ": " + what + " is " + number_text(value) +
                                          ", must be a number that is not negative");
 }
 inline void check_share(char const* who, char const* what, double value, bool one_is_right) {
   if (!(value >= 0 && (value < 1 || (one_is_right && value == 1))))
-    throw_error(errc::bad_parameter, std::string(who) + ": " + what + " is " +
-                                         std::to_string(value) + ", must be within [0, 1" +
-                                         (one_is_right ? "]" : ")"));
+    throw_error(errc::bad_parameter, std::string(who) + ": " + what + " is " + number_text(value) +
+                                         ", must be within [0, 1" + (one_is_right ? "]" : ")"));
 }
 
 /// Derived::update<E>(f32* value, f32 const* gradient, index_t n, index_t offset, E&) updates n
