@@ -71,10 +71,10 @@ struct numbers {
            std::to_string(epsilon);
   }
 };
-// What rounding leaves of y = d / sqrt(T) scale + shift, T = variance + epsilon, in 2^-24. The sums of
-// d and d^2 are `chain` additions deep. Where the correction of the mean is not above sqrt(2 T), sums
-// of d^2 are off by 3 (chain + 3) of T, their root by half of that; the correction itself by sqrt(3)
-// chain of sqrt(T). Elsewhere the kernels use double.
+// What rounding leaves of y = d / sqrt(T) scale + shift, T = variance + epsilon, in 2^-24. The sums
+// of d and d^2 are `chain` additions deep. Where the correction of the mean is not above sqrt(2 T),
+// sums of d^2 are off by 3 (chain + 3) of T, their root by half of that; the correction itself by
+// sqrt(3) chain of sqrt(T). Elsewhere the kernels use double.
 double norm_roundings(double chain, double y, double scale, double shift) {
   return (1.5 * chain + 10) * std::abs(y) + (1.75 * chain + 4) * std::abs(scale) +
          2 * std::abs(shift);
@@ -191,10 +191,14 @@ void check_group_norm(index_t batch, index_t pixels, index_t channels, index_t g
   });
 }
 
-void check_lrn(index_t pixels, index_t channels, ia_nn::lrn_options const& o, random& r) {
-  INFO("pixels " << pixels << " channels " << channels << " size " << o.size << " beta " << o.beta);
+// The first channel of each pixel is `first` times as large as the others.
+void check_lrn(index_t pixels, index_t channels, ia_nn::lrn_options const& o, random& r,
+               f32 size = 4, f32 first = 1) {
+  INFO("pixels " << pixels << " channels " << channels << " size " << o.size << " beta " << o.beta
+                 << " numbers " << size << " first " << first);
   exact_buffer<f32> src(pixels * channels, 1);
-  for (f32& x : src) x = 4 * r.normal();
+  for (index_t i = 0; i < src.size(); ++i)
+    src[i] = (r.coin() ? size : -size) * (i % channels == 0 ? first : 1) * r.uniform(0.25F, 2);
   std::vector<double> expected;
   for (index_t p = 0; p < pixels; ++p)
     for (double const y : lrn_reference(src.data() + p * channels, channels, o.size, wide(o.alpha),
@@ -207,8 +211,11 @@ void check_lrn(index_t pixels, index_t channels, ia_nn::lrn_options const& o, ra
     CHECK(deviation(
               src.size(), dst.data(), [&](index_t i) { return expected[at(i)]; },
               [&](index_t i) {
-                // Sums of squares, the root or the power, and the product.
-                return (12 + static_cast<double>(o.size)) * f32_eps * std::abs(expected[at(i)]);
+                // Sums of squares, the root or the power, and the product. A power by way of the
+                // logarithm, beta log s, is off by two roundings of that.
+                double const y = std::abs(expected[at(i)]);
+                double const power = std::abs(std::log(y / std::abs(wide(src[i]))));
+                return (12 + static_cast<double>(o.size) + 2 * power) * f32_eps * y + 0x1p-149;
               }) == "");
     CHECK(same_in_slice(dst, channels, [&](f32* to, index_t ld) {
       layer.run(pixels, src.data(), to, ld, last_task_first{2});
@@ -354,6 +361,16 @@ TEST_CASE("lrn") {
       check_lrn(c > 1000 ? 1 : 2, c, {size, 0.1F, 0.75F, 1.0F}, r);
   for (f32 const beta : {0.5F, 1.0F, 0.3F, 2.0F, -0.5F}) check_lrn(3, 37, {5, 0.2F, beta, 2.0F}, r);
   check_lrn(1, 600, {511, 0.2F, 0.75F, 1.0F}, r);
+  // Squares beyond f32 at either end.
+  for (f32 const beta : {0.5F, 0.75F, 1.0F, 0.3F})
+    for (index_t const c : {3, 37, 1030}) {
+      for (f32 const size : {1e17F, 1e19F, 1e20F, 1e38F})
+        check_lrn(2, c, {5, 1e-4F, beta, 1}, r, size);
+      for (f32 const size : {1e-17F, 1e-20F, 1e-30F}) check_lrn(2, c, {5, 0.1F, beta, 0}, r, size);
+      check_lrn(2, c, {5, 1e-4F, beta, 1}, r, 1, 1e25F);
+      check_lrn(2, c, {5, 1, beta, 0}, r, 1e-25F, 1e25F);
+      check_lrn(2, c, {5, 1e9F, beta, 1e-30F}, r, 1e-15F);
+    }
 }
 
 TEST_CASE("lrn: layers of networks, images cut to 32 and channels to 70") {
