@@ -60,67 +60,93 @@ void check_batch_norm(index_t pixels, index_t channels, random& r) {
   });
 }
 
-// x = offset + noise: mean and variance must not suffer from the offset.
-void check_layer_norm(index_t rows, index_t n, f32 offset, random& r) {
-  INFO("rows " << rows << " of " << n << " around " << offset);
+// x = offset + deviation * noise. Neither the offset nor the size of either may matter.
+struct numbers {
+  f32 offset = 0, deviation = 1, epsilon = 1e-5F;
+  void fill(exact_buffer<f32>& b, random& r) const {
+    for (f32& x : b) x = offset + deviation * r.normal();
+  }
+  std::string text() const {
+    return "around " + std::to_string(offset) + " by " + std::to_string(deviation) + ", epsilon " +
+           std::to_string(epsilon);
+  }
+};
+// What rounding leaves of y = d / sqrt(T) scale + shift, T = variance + epsilon, in 2^-24. The sums
+// of d and d^2 are `chain` additions deep. Where the correction of the mean is not above sqrt(2 T),
+// sums of d^2 are off by 3 (chain + 3) of T, their root by half of that; the correction itself by
+// sqrt(3) chain of sqrt(T). Elsewhere the kernels use double.
+double norm_roundings(double chain, double y, double scale, double shift) {
+  return (1.5 * chain + 10) * std::abs(y) + (1.75 * chain + 4) * std::abs(scale) +
+         2 * std::abs(shift);
+}
+
+void check_layer_norm(index_t rows, index_t n, numbers const& source, random& r) {
+  INFO("rows " << rows << " of " << n << " " << source.text());
   channel_data const c(n, r);
   exact_buffer<f32> src(rows * n, 1);
-  for (f32& x : src) x = offset + r.normal();
-  std::vector<double> expected, size;
-  std::vector<mean_and_variance> moments;
+  source.fill(src, r);
+  std::vector<double> expected, size, means, inverses;
   for (index_t row = 0; row < rows; ++row) {
     auto const x = [&](index_t i) { return wide(src[row * n + i]); };
     auto const m = moments_reference(n, x);
-    moments.push_back(m);
+    means.push_back(m.mean);
+    inverses.push_back(1 / std::sqrt(m.variance + wide(source.epsilon)));
     for (index_t i = 0; i < n; ++i) {
-      double const a = wide(c.scale[i]) / std::sqrt(m.variance + wide(1e-5F));
-      expected.push_back((x(i) - m.mean) * a + wide(c.shift[i]));
-      // The error of the mean is one of sums of numbers as large as the deviation.
-      size.push_back(std::abs((x(i) - m.mean) * a) + std::abs(wide(c.shift[i])) +
-                     std::abs(a) * std::sqrt(m.variance));
+      double const y = (x(i) - m.mean) * inverses.back() * wide(c.scale[i]);
+      expected.push_back(y + wide(c.shift[i]));
     }
   }
   for_each_isa<vector_isas>([&](auto tag) {
     using I = decltype(tag);
-    constexpr double lanes = ia_nn::vec<f32, I>::size;
-    // Chains of additions: at most 2048 elements in lanes, four registers at a time.
-    double const chain = 8 + std::sqrt(std::min<double>(static_cast<double>(n), 2048) / lanes);
-    ia_nn::layer_norm<I> const layer(n, span_of(c.scale), span_of(c.shift));
+    // Of a block in one register of four, of the rest of a row, of four registers, of lanes.
+    double const chain = 32 + 3 + 2 + std::log2(ia_nn::vec<f32, I>::size);
+    auto const bound = [&](index_t i) {
+      index_t const k = i % n;
+      double const y = expected[at(i)] - wide(c.shift[k]);
+      return f32_eps * norm_roundings(chain, y, wide(c.scale[k]), wide(c.shift[k]));
+    };
+    auto const verdict = [&](exact_buffer<f32> const& dst) {
+      return deviation(
+          src.size(), dst.data(), [&](index_t i) { return expected[at(i)]; }, bound);
+    };
+    ia_nn::layer_norm<I> const layer(n, span_of(c.scale), span_of(c.shift), source.epsilon);
     exact_buffer<f32> dst(src.size()), mean(rows), inverse(rows);
     layer.run(rows, src.data(), dst.data(), last_task_first{2}, mean.data(), inverse.data());
+    CHECK(verdict(dst) == "");
     CHECK(deviation(
-              src.size(), dst.data(), [&](index_t i) { return expected[at(i)]; },
-              [&](index_t i) { return chain * f32_eps * size[at(i)]; }) == "");
-    CHECK(deviation(
-              rows, mean.data(), [&](index_t i) { return moments[at(i)].mean; },
-              [&](index_t i) { return (2 * std::abs(moments[at(i)].mean) + chain) * f32_eps; }) ==
-          "");
+              rows, mean.data(), [&](index_t i) { return means[at(i)]; },
+              [&](index_t i) {
+                return 0x1p-149 +
+                       (2 * std::abs(means[at(i)]) + 1.75 * chain / inverses[at(i)]) * f32_eps;
+              }) == "");
     CHECK(deviation(
               rows, inverse.data(),
-              [&](index_t i) { return 1 / std::sqrt(moments[at(i)].variance + wide(1e-5F)); },
+              [&](index_t i) { return wide(static_cast<f32>(inverses[at(i)])); },
               [&](index_t i) {
-                return chain * f32_eps / std::sqrt(moments[at(i)].variance + wide(1e-5F));
+                return 0x1p-149 + (1.5 * chain + 8) * f32_eps * inverses[at(i)];
               }) == "");
     std::copy(src.begin(), src.end(), dst.begin());
     layer.run(rows, dst.data(), dst.data()); // in place
-    CHECK(deviation(
-              src.size(), dst.data(), [&](index_t i) { return expected[at(i)]; },
-              [&](index_t i) { return chain * f32_eps * size[at(i)]; }) == "");
+    CHECK(verdict(dst) == "");
     CHECK(same_in_slice(dst, n, [&](f32* to, index_t ld) {
       layer.run(rows, src.data(), to, ld, last_task_first{2});
     }));
   });
 }
 
-void check_group_norm(index_t batch, index_t pixels, index_t channels, index_t groups, f32 offset,
-                      random& r) {
+// The last group is as `other` says.
+void check_group_norm(index_t batch, index_t pixels, index_t channels, index_t groups,
+                      numbers const& source, numbers const& other, random& r) {
   INFO("batch " << batch << " pixels " << pixels << " channels " << channels << " groups " << groups
-                << " around " << offset);
+                << " " << source.text() << " last group " << other.text());
   channel_data const c(channels, r);
   exact_buffer<f32> src(batch * pixels * channels, 1);
-  for (f32& x : src) x = offset + r.normal();
   index_t const each = channels / groups;
-  std::vector<double> expected(at(src.size())), size(at(src.size()));
+  for (index_t i = 0; i < src.size(); ++i) {
+    numbers const& s = i % channels / each == groups - 1 ? other : source;
+    src[i] = s.offset + s.deviation * r.normal();
+  }
+  std::vector<double> expected(at(src.size()));
   for (index_t b = 0; b < batch; ++b)
     for (index_t g = 0; g < groups; ++g) {
       auto const place = [&](index_t i) {
@@ -130,38 +156,49 @@ void check_group_norm(index_t batch, index_t pixels, index_t channels, index_t g
           moments_reference(pixels * each, [&](index_t i) { return wide(src[place(i)]); });
       for (index_t i = 0; i < pixels * each; ++i) {
         index_t const p = place(i), k = p % channels;
-        double const a = wide(c.scale[k]) / std::sqrt(m.variance + wide(1e-5F));
+        double const a = wide(c.scale[k]) / std::sqrt(m.variance + wide(source.epsilon));
         expected[at(p)] = (wide(src[p]) - m.mean) * a + wide(c.shift[k]);
-        size[at(p)] = std::abs((wide(src[p]) - m.mean) * a) + std::abs(wide(c.shift[k])) +
-                      std::abs(a) * std::sqrt(m.variance);
       }
     }
   for_each_isa<vector_isas>([&](auto tag) {
     using I = decltype(tag);
-    double const chain = 8 + std::sqrt(std::min<double>(static_cast<double>(pixels), 256));
+    constexpr double chain = 32 + 8; // pixels in a row, blocks of these
     exact_buffer<f32> first(src.size());
     for (int const workers : {1, 2, 3}) {
       exact_buffer<f32> dst(src.size(), 3);
-      ia_nn::group_norm<I> const layer(channels, groups, span_of(c.scale), span_of(c.shift));
-      layer.run(batch, pixels, src.data(), dst.data(), last_task_first{workers});
+      std::copy(src.begin(), src.end(), dst.begin());
+      bool const in_place = workers == 3;
+      ia_nn::group_norm<I> const layer(channels, groups, span_of(c.scale), span_of(c.shift),
+                                       source.epsilon);
+      layer.run(batch, pixels, in_place ? dst.data() : src.data(), dst.data(),
+                last_task_first{workers});
       CHECK(deviation(
                 src.size(), dst.data(), [&](index_t i) { return expected[at(i)]; },
-                [&](index_t i) { return chain * f32_eps * size[at(i)]; }) == "");
+                [&](index_t i) {
+                  index_t const k = i % channels;
+                  double const y = expected[at(i)] - wide(c.shift[k]);
+                  return f32_eps * norm_roundings(chain, y, wide(c.scale[k]), wide(c.shift[k]));
+                }) == "");
       if (workers == 1) std::copy(dst.begin(), dst.end(), first.begin());
       else CHECK(std::equal(dst.begin(), dst.end(), first.begin()));
     }
     if (groups != channels) return;
-    ia_nn::instance_norm<I> const layer(channels, span_of(c.scale), span_of(c.shift));
+    ia_nn::instance_norm<I> const layer(channels, span_of(c.scale), span_of(c.shift),
+                                        source.epsilon);
     exact_buffer<f32> dst(src.size());
     layer.run(batch, pixels, src.data(), dst.data());
     CHECK(std::equal(dst.begin(), dst.end(), first.begin()));
   });
 }
 
-void check_lrn(index_t pixels, index_t channels, ia_nn::lrn_options const& o, random& r) {
-  INFO("pixels " << pixels << " channels " << channels << " size " << o.size << " beta " << o.beta);
+// The first channel of each pixel is `first` times as large as the others.
+void check_lrn(index_t pixels, index_t channels, ia_nn::lrn_options const& o, random& r,
+               f32 size = 4, f32 first = 1) {
+  INFO("pixels " << pixels << " channels " << channels << " size " << o.size << " beta " << o.beta
+                 << " numbers " << size << " first " << first);
   exact_buffer<f32> src(pixels * channels, 1);
-  for (f32& x : src) x = 4 * r.normal();
+  for (index_t i = 0; i < src.size(); ++i)
+    src[i] = (r.coin() ? size : -size) * (i % channels == 0 ? first : 1) * r.uniform(0.25F, 2);
   std::vector<double> expected;
   for (index_t p = 0; p < pixels; ++p)
     for (double const y : lrn_reference(src.data() + p * channels, channels, o.size, wide(o.alpha),
@@ -175,8 +212,11 @@ void check_lrn(index_t pixels, index_t channels, ia_nn::lrn_options const& o, ra
     CHECK(deviation(
               src.size(), dst.data(), [&](index_t i) { return expected[at(i)]; },
               [&](index_t i) {
-                // Sums of squares, the root or the power, and the product.
-                return (12 + static_cast<double>(o.size)) * f32_eps * std::abs(expected[at(i)]);
+                // Sums of squares, the root or the power, and the product. A power by way of the
+                // logarithm, beta log s, is off by two roundings of that.
+                double const y = std::abs(expected[at(i)]);
+                double const power = std::abs(std::log(y / std::abs(wide(src[i]))));
+                return (12 + static_cast<double>(o.size) + 2 * power) * f32_eps * y + 0x1p-149;
               }) == "");
     CHECK(same_in_slice(dst, channels, [&](f32* to, index_t ld) {
       layer.run(pixels, src.data(), to, ld, last_task_first{2});
@@ -201,7 +241,7 @@ TEST_CASE("batch_norm: shapes of a list") {
     for (char const* axis : {"id", "ih", "iw"}) pixels *= std::min<index_t>(row.at(axis, 1), 32);
     index_t const channels = c > 70 ? 48 + c % 16 : c;
     check_batch_norm(pixels, channels, r);
-    check_group_norm(1, pixels, channels, channels, 0, r);
+    check_group_norm(1, pixels, channels, channels, {}, {}, r);
   }
 }
 
@@ -237,8 +277,9 @@ TEST_CASE("fold_batch_norm: weights and bias do what the layer did") {
 TEST_CASE("layer_norm") {
   random r(84);
   for (index_t const n : {1, 2, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 131, 768, 2049, 5000})
-    for (f32 const offset : {0.0F, 100.0F}) check_layer_norm(r.between(1, 4), n, offset, r);
-  check_layer_norm(300, 64, 1000.0F, r);
+    for (f32 const offset : {0.0F, 100.0F})
+      check_layer_norm(r.between(1, 4), n, {.offset = offset}, r);
+  check_layer_norm(300, 64, {.offset = 1000}, r);
 }
 
 TEST_CASE("group_norm and instance_norm") {
@@ -246,10 +287,45 @@ TEST_CASE("group_norm and instance_norm") {
   for (index_t const each : {1, 2, 3, 8, 15, 16, 17, 33, 64, 65, 100, 130})
     for (index_t const groups : {1, 2, 5, 9}) {
       index_t const pixels = r.between(2, 40);
-      check_group_norm(r.between(1, 2), pixels, each * groups, groups, r.coin() ? 0.0F : 50.0F, r);
+      numbers const source{.offset = r.coin() ? 0.0F : 50.0F};
+      check_group_norm(r.between(1, 2), pixels, each * groups, groups, source, source, r);
     }
   for (index_t const channels : {1, 16, 31, 70})
-    check_group_norm(2, 700, channels, channels, 10.0F, r);
+    check_group_norm(2, 700, channels, channels, {.offset = 10}, {.offset = 10}, r);
+}
+
+// Numbers that differ in their last bits, and numbers whose squares f32 does not hold.
+constexpr numbers hard_numbers[] = {
+    {1e4F, 1e-3F, 1e-5F}, {12345.678F, 2e-3F, 0}, {12345.678F, 0, 1e-5F}, {0, 1e30F, 1e-5F},
+    {0, 1e-30F, 0},       {1e-30F, 1e-36F, 0},    {0, 1e-42F, 0},         {0, 1e-30F, 1e-38F},
+    {3e38F, 1e37F, 0},    {-1e30F, 1e24F, 1e-5F}, {1e20F, 1e19F, 1e-12F}, {0, 5e37F, 1e-5F}};
+
+TEST_CASE("normalizations: last bits, and squares beyond f32") {
+  random r(90);
+  for (numbers const& s : hard_numbers) {
+    for (index_t const n : {2, 9, 37, 1000, 4133}) check_layer_norm(2, n, s, r);
+    numbers usual;
+    usual.epsilon = s.epsilon;
+    for (auto const& [channels, groups] : {std::pair{6, 3}, {70, 2}, {40, 40}, {150, 2}})
+      check_group_norm(1, 50, channels, groups, usual, s, r);
+    check_group_norm(2, 600, 5, 5, s, usual, r);
+  }
+  // The rows as they were reported.
+  f32 const inf = std::numeric_limits<f32>::infinity();
+  for_each_isa<vector_isas>([&](auto tag) {
+    ia_nn::layer_norm<decltype(tag)> const four(4, {}, {}, 0);
+    for (f32 const size : {1.0F, 1e30F, 1e-30F}) {
+      exact_buffer<f32> x(8), y(8);
+      f32 const row[] = {1, -1, 2, -2};
+      for (index_t i = 0; i < 4; ++i) x[i] = row[i] * size, x[4 + i] = i == 2 ? inf : 1;
+      four.run(2, x.data(), y.data());
+      for (index_t i = 0; i < 4; ++i) {
+        double const expected = wide(row[i]) / std::sqrt(2.5);
+        CHECK(std::abs(wide(y[i]) - expected) <= 4 * f32_eps * std::abs(expected));
+        CHECK(std::isnan(y[4 + i])); // an infinite number has no deviation
+      }
+    }
+  });
 }
 
 TEST_CASE("normalizations: the same bits for any number of threads") {
@@ -287,6 +363,16 @@ TEST_CASE("lrn") {
   for (f32 const beta : {0.5F, 1.0F, 0.3F, 2.0F, -0.5F}) check_lrn(3, 37, {5, 0.2F, beta, 2.0F}, r);
   check_lrn(1, 600, {511, 0.2F, 0.75F, 1.0F}, r);
   for (index_t const size : {2, 3, 8}) check_lrn(3, 37, {size, 0.2F, 0.75F, 1.0F, ia_nn::lrn_window::onnx}, r);
+  // Squares beyond f32 at either end.
+  for (f32 const beta : {0.5F, 0.75F, 1.0F, 0.3F})
+    for (index_t const c : {3, 37, 1030}) {
+      for (f32 const size : {1e17F, 1e19F, 1e20F, 1e38F})
+        check_lrn(2, c, {5, 1e-4F, beta, 1}, r, size);
+      for (f32 const size : {1e-17F, 1e-20F, 1e-30F}) check_lrn(2, c, {5, 0.1F, beta, 0}, r, size);
+      check_lrn(2, c, {5, 1e-4F, beta, 1}, r, 1, 1e25F);
+      check_lrn(2, c, {5, 1, beta, 0}, r, 1e-25F, 1e25F);
+      check_lrn(2, c, {5, 1e9F, beta, 1e-30F}, r, 1e-15F);
+    }
 }
 
 TEST_CASE("lrn: layers of networks, images cut to 32 and channels to 70") {

@@ -243,6 +243,38 @@ TEST_CASE("pool: padding of bytes is their zero point, and averages are rounded 
   check(u8{}, 255, {0, 0, 0}, padded, average_padded, {85, 0, 85});
 }
 
+TEST_CASE("pool: averages of many numbers keep the bound of few") {
+  f32 const inf = std::numeric_limits<f32>::infinity();
+  random r(76);
+  // Of equal numbers a running sum loses most: each rounding has the same sign.
+  for (spatial const& in : {spatial{1, 1, 1000}, {1, 1000, 1}, {1, 25, 40}, {10, 10, 10}, {1, 7, 7}})
+    for (f32 const x : {0.1F, 1.0F / 3, 12345.678F}) {
+      problem<f32> p(1, pool_shape::global(35, in), r);
+      std::fill(p.src.begin(), p.src.end(), x);
+      double const mean = static_cast<double>(x);
+      for (pooled& e : p.expected)
+        e.sum = e.magnitude = static_cast<double>(in.size()) * mean, e.highest = mean, e.place = 0;
+      for_each_isa<vector_isas>([&](auto tag) {
+        check_pool<decltype(tag)>(p, pool_shape::global(35, in), pool_kind::average);
+      });
+    }
+  // Ones, of which a running sum takes 2^24 and no more.
+  constexpr index_t many = 20'000'000;
+  exact_buffer<f32> ones(many), mean(1);
+  std::fill(ones.begin(), ones.end(), 1.0F);
+  for_each_isa<vector_isas>([&](auto tag) {
+    pool<decltype(tag), f32> const plan(pool_kind::average, pool_shape::global(1, {1, 1, many}));
+    plan.run(1, ones.data(), mean.data());
+    CHECK(mean[0] == 1.0F);
+    // What is not finite goes through: the rests of a sum do not make a NaN of it.
+    pool<decltype(tag), f32> const some(pool_kind::average, pool_shape::global(2, {1, 5, 10}));
+    exact_buffer<f32> src(100), dst(2);
+    src[40] = inf, src[41] = inf, src[81] = -inf;
+    some.run(1, src.data(), dst.data());
+    CHECK((dst[0] == inf && std::isnan(dst[1])));
+  });
+}
+
 TEST_CASE("pool: NaN and infinities") {
   f32 const nan = std::numeric_limits<f32>::quiet_NaN(), inf = std::numeric_limits<f32>::infinity();
   // Windows {nan, 1} {1, -inf} {-inf, -inf} {-inf, nan} {nan, inf}: a NaN wins on either side.

@@ -11,7 +11,8 @@
 //   pixel 1   [ g0 g0 g0 g1 g1 g1 g2 ... ]
 //
 // A task is an image and a span of channels: several whole groups in 64 channels, or one group of
-// more. Three passes: mean; deviations (see layer_norm.hpp); y.
+// more. Three passes: the mean, as that of differences to the first number of the group, which are
+// small where the deviation is; deviations (see layer_norm.hpp); y.
 #pragma once
 
 #include <ia_nn/ops/layer_norm.hpp>
@@ -25,7 +26,7 @@ template <isa::tag I> class group_norm {
   using V = vec<f32, I>;
   static constexpr index_t lanes = V::size;
   static constexpr index_t width = 64;         // channels of one span of small groups
-  static constexpr index_t pixels_block = 256; // summed in f32, then added to doubles
+  static constexpr index_t pixels_block = 256, some_pixels = 32; // see some_columns
 
 public:
   /// An empty scale is all 1, an empty shift all 0.
@@ -64,29 +65,30 @@ public:
   }
 
 private:
-  /// Sums of x - mean over pixels, and of squares where `squares` is not null, for n <= width
-  /// lanes.
+  /// Sums of x - mean over pixels, and of squares if they are asked for, for n <= width lanes.
+  template <bool Squares>
   void column_sums(index_t pixels, f32 const* x, index_t n, f32 const* mean, double* sums,
                    double* squares) const noexcept {
     for (index_t c = 0; c < n; ++c) sums[c] = 0;
-    if (squares)
+    if constexpr (Squares)
       for (index_t c = 0; c < n; ++c) squares[c] = 0;
-    f32 s_out[width], q_out[width];
+    f32 s[width], q[width];
     for (index_t p = 0; p < pixels; p += pixels_block) {
       index_t const count = min_of(pixels_block, pixels - p);
       f32 const* const from = x + p * channels_;
       index_t c = 0;
       for (; c + 4 * lanes <= n; c += 4 * lanes)
-        some_columns<4, false>(count, from + c, mean + c, s_out + c, q_out + c, lanes);
+        some_columns<4, false, Squares>(count, from + c, mean + c, s + c, q + c, lanes);
       for (; c + lanes <= n; c += lanes)
-        some_columns<1, false>(count, from + c, mean + c, s_out + c, q_out + c, lanes);
-      if (c < n) some_columns<1, true>(count, from + c, mean + c, s_out + c, q_out + c, n - c);
-      for (c = 0; c < n; ++c) sums[c] += static_cast<double>(s_out[c]);
-      if (squares)
-        for (c = 0; c < n; ++c) squares[c] += static_cast<double>(q_out[c]);
+        some_columns<1, false, Squares>(count, from + c, mean + c, s + c, q + c, lanes);
+      if (c < n) some_columns<1, true, Squares>(count, from + c, mean + c, s + c, q + c, n - c);
+      for (c = 0; c < n; ++c) sums[c] += static_cast<double>(s[c]);
+      if constexpr (Squares)
+        for (c = 0; c < n; ++c) squares[c] += static_cast<double>(q[c]);
     }
   }
-  template <int U, bool Masked>
+  // Sums of `some_pixels` in a row, and of at most 8 of these.
+  template <int U, bool Masked, bool Squares>
   IA_NN_INLINE void some_columns(index_t count, f32 const* x, f32 const* mean, f32* s_out,
                                  f32* q_out, index_t n) const noexcept {
     V s[U], q[U], m[U];
@@ -95,18 +97,28 @@ private:
       s[u] = q[u] = V::zero();
       m[u] = get<Masked>(mean + u * lanes, n);
     }
-    for (index_t p = 0; p < count; ++p, x += channels_) {
+    for (index_t first = 0; first < count; first += some_pixels) {
+      V t[U], r[U];
+      IA_NN_UNROLL
+      for (int u = 0; u < U; ++u) t[u] = r[u] = V::zero();
+      for (index_t p = min_of(some_pixels, count - first); p > 0; --p, x += channels_) {
+        IA_NN_UNROLL
+        for (int u = 0; u < U; ++u) {
+          V const d = get<Masked>(x + u * lanes, n) - m[u];
+          t[u] = t[u] + d;
+          if constexpr (Squares) r[u] = fma(d, d, r[u]);
+        }
+      }
       IA_NN_UNROLL
       for (int u = 0; u < U; ++u) {
-        V const d = get<Masked>(x + u * lanes, n) - m[u];
-        s[u] = s[u] + d;
-        q[u] = fma(d, d, q[u]);
+        s[u] = s[u] + t[u];
+        if constexpr (Squares) q[u] = q[u] + r[u];
       }
     }
     IA_NN_UNROLL
     for (int u = 0; u < U; ++u) {
       put<Masked>(s[u], s_out + u * lanes, n);
-      put<Masked>(q[u], q_out + u * lanes, n);
+      if constexpr (Squares) put<Masked>(q[u], q_out + u * lanes, n);
     }
   }
   template <bool Masked> static IA_NN_INLINE V get(f32 const* p, index_t n) noexcept {
@@ -124,31 +136,40 @@ private:
     index_t const groups = channels / each;
     double const count = static_cast<double>(pixels) * static_cast<double>(each);
     double sums[width], squares[width], total[width] = {}, total_squares[width] = {};
-    f32 mean[width] = {};
+    f32 group_mean[width], mean[width];
     detail::moments m[width];
-    auto const blocks = [&](auto&& f) {
-      for (index_t c = 0; c < channels; c += width) f(c, min_of(width, channels - c));
+    auto const blocks = [&](index_t begin, index_t end, auto&& f) {
+      for (index_t c = begin; c < end; c += width) f(c, min_of(width, end - c));
     };
     auto const group_of = [&](index_t c) { return groups == 1 ? 0 : c / each; };
+    auto const spread_means = [&](index_t c, index_t n) {
+      for (index_t i = 0; i < n; ++i) mean[i] = group_mean[group_of(c + i)];
+    };
 
-    blocks([&](index_t c, index_t n) {
-      column_sums(pixels, src + c, n, mean, sums, nullptr);
+    for (index_t g = 0; g < groups; ++g) group_mean[g] = src[g * each];
+    blocks(0, channels, [&](index_t c, index_t n) {
+      spread_means(c, n);
+      column_sums<false>(pixels, src + c, n, mean, sums, nullptr);
       for (index_t i = 0; i < n; ++i) total[group_of(c + i)] += sums[i];
     });
-    f32 group_mean[width];
-    for (index_t g = 0; g < groups; ++g)
-      group_mean[g] = static_cast<f32>(total[g] / count), total[g] = 0;
-    blocks([&](index_t c, index_t n) {
-      for (index_t i = 0; i < n; ++i) mean[i] = group_mean[group_of(c + i)];
-      column_sums(pixels, src + c, n, mean, sums, squares);
+    for (index_t g = 0; g < groups; ++g) {
+      group_mean[g] = static_cast<f32>(static_cast<double>(group_mean[g]) + total[g] / count);
+      total[g] = 0;
+    }
+    blocks(0, channels, [&](index_t c, index_t n) {
+      spread_means(c, n);
+      column_sums<true>(pixels, src + c, n, mean, sums, squares);
       for (index_t i = 0; i < n; ++i) {
         total[group_of(c + i)] += sums[i];
         total_squares[group_of(c + i)] += squares[i];
       }
     });
-    for (index_t g = 0; g < groups; ++g)
+    bool exact = true;
+    for (index_t g = 0; g < groups; ++g) {
       m[g] = detail::moments_of(group_mean[g], total[g], total_squares[g], count, epsilon_);
-    blocks([&](index_t c, index_t n) {
+      exact = exact && m[g].exact;
+    }
+    auto const write = [&](index_t c, index_t n) {
       f32 a[width], b[width]; // y = (x - mean) a + b
       for (index_t i = 0; i < n; ++i) {
         detail::moments const& g = m[group_of(c + i)];
@@ -166,7 +187,27 @@ private:
           fma(V::load(x + i, k) - V::load(mean + i, k), V::load(a + i, k), V::load(b + i, k))
               .store(y + i, k);
       }
+    };
+    if (IA_NN_LIKELY(exact)) return blocks(0, channels, write);
+    for (index_t g = 0; g < groups; ++g) {
+      index_t const at = g * each;
+      if (m[g].exact) blocks(at, at + each, write);
+      else write_wide(pixels, src + at, dst + at, first + at, each);
+    }
+  }
+
+  // One group.
+  IA_NN_NOINLINE void write_wide(index_t pixels, f32 const* src, f32* dst, index_t first,
+                                 index_t each) const noexcept {
+    auto const m = detail::wide_moments_of(pixels * each, epsilon_, [&](index_t i) {
+      return src[i / each * channels_ + i % each];
     });
+    for (index_t p = 0; p < pixels; ++p)
+      for (index_t i = 0; i < each; ++i) {
+        f32& y = dst[p * channels_ + i];
+        y = static_cast<f32>(m(src[p * channels_ + i]) * static_cast<double>(scale_[first + i]) +
+                             static_cast<double>(shift_[first + i]));
+      }
   }
 
   index_t channels_, groups_;

@@ -6,7 +6,8 @@
 //
 // Two passes over a row, and one to write: the mean; then the sums of d = x - mean and d^2. The
 // first of these is not quite 0, since the mean was rounded: it corrects mean and variance, so rows
-// far from 0 keep their accuracy.
+// far from 0 keep their accuracy. A row whose squares leave f32, or whose numbers differ in their
+// last bits only, is computed in double.
 #pragma once
 
 #include <ia_nn/arch/cpu.hpp>
@@ -27,13 +28,38 @@ inline constexpr f32 sixteen_ones[16] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 
 /// Mean (rounded, with the rest that rounding left) and inverse deviation.
 struct moments {
   f32 mean, rest, inverse;
+  bool exact; ///< squares neither overflowed nor vanished, and what is corrected is not large
 };
 
 /// From n deviations from `mean`: their sum and the sum of their squares.
 inline moments moments_of(f32 mean, double sum, double squares, double n, f32 epsilon) noexcept {
   double const rest = sum / n, variance = squares / n - rest * rest;
-  double const root = __builtin_sqrt((variance < 0 ? 0 : variance) + static_cast<double>(epsilon));
-  return {mean, static_cast<f32>(rest), static_cast<f32>(1.0 / root)};
+  double const total = (variance < 0 ? 0 : variance) + static_cast<double>(epsilon);
+  return {mean, static_cast<f32>(rest), static_cast<f32>(1.0 / __builtin_sqrt(total)),
+          total > 0x1p-100 && total < static_cast<double>(infinity) && rest * rest <= 2 * total};
+}
+
+/// Moments in double, whose range has room for squares of f32. The mean is that of x - first, which
+/// is exact where all numbers are equal.
+struct wide_moments {
+  double first, mean, inverse;
+  double operator()(f32 x) const noexcept {
+    return (static_cast<double>(x) - first - mean) * inverse;
+  }
+};
+/// Of get(0) ... get(n - 1).
+template <class Get>
+IA_NN_NOINLINE wide_moments wide_moments_of(index_t n, f32 epsilon, Get const& get) noexcept {
+  double const first = static_cast<double>(get(0));
+  double sum = 0, squares = 0;
+  for (index_t i = 0; i < n; ++i) sum += static_cast<double>(get(i)) - first;
+  double const mean = sum / static_cast<double>(n);
+  for (index_t i = 0; i < n; ++i) {
+    double const d = static_cast<double>(get(i)) - first - mean;
+    squares += d * d;
+  }
+  return {first, mean,
+          1 / __builtin_sqrt(squares / static_cast<double>(n) + static_cast<double>(epsilon))};
 }
 
 inline void check_epsilon(char const* who, f32 epsilon) {
@@ -58,7 +84,7 @@ inline aligned_array<f32> copy_or(std::span<f32 const> from, index_t n, f32 othe
 template <isa::tag I> class layer_norm {
   using V = vec<f32, I>;
   static constexpr index_t lanes = V::size;
-  static constexpr index_t block_elements = 2048; // summed in f32, then added to a double
+  static constexpr index_t block_elements = 128 * lanes; // summed in f32, then added to a double
 
 public:
   /// An empty scale is all 1, an empty shift all 0.
@@ -88,8 +114,10 @@ public:
     IA_NN_ASSERT(dst_ld >= n_);
     parallel_blocks(e, rows, ceil_div(4096, n_), [&](index_t begin, index_t end, int) {
       for (index_t r = begin; r < end; ++r) {
-        detail::moments const m = moments_of_row(src + r * n_);
-        write(src + r * n_, dst + r * dst_ld, m);
+        f32 const* const x = src + r * n_;
+        detail::moments m = moments_of_row(x);
+        if (IA_NN_LIKELY(m.exact)) write(x, dst + r * dst_ld, m);
+        else m = write_wide(x, dst + r * dst_ld);
         if (mean) mean[r] = m.mean + m.rest;
         if (inverse_deviation) inverse_deviation[r] = m.inverse;
       }
@@ -116,7 +144,7 @@ private:
     return static_cast<double>(sum(all));
   }
 
-  detail::moments moments_of_row(f32 const* x) const noexcept {
+  IA_NN_INLINE detail::moments moments_of_row(f32 const* x) const noexcept {
     double const n = static_cast<double>(n_);
     double all = 0, deviations = 0, squares = 0;
     for (index_t b = 0; b < n_; b += block_elements) {
@@ -143,7 +171,7 @@ private:
     }
     return detail::moments_of(mean, deviations, squares, n, epsilon_);
   }
-  void write(f32 const* x, f32* y, detail::moments const& m) const noexcept {
+  IA_NN_INLINE void write(f32 const* x, f32* y, detail::moments const& m) const noexcept {
     V const mean = V::broadcast(m.mean), inverse = V::broadcast(m.inverse);
     V const rest = V::broadcast(-m.rest * m.inverse);
     over(0, n_, [&](auto masked, int, index_t i, index_t k) IA_NN_LAMBDA {
@@ -152,6 +180,14 @@ private:
       if constexpr (decltype(masked)::value) v.store(y + i, k);
       else v.store(y + i);
     });
+  }
+
+  IA_NN_NOINLINE detail::moments write_wide(f32 const* x, f32* y) const noexcept {
+    auto const m = detail::wide_moments_of(n_, epsilon_, [&](index_t i) { return x[i]; });
+    for (index_t i = 0; i < n_; ++i)
+      y[i] = static_cast<f32>(m(x[i]) * static_cast<double>(scale_[i]) +
+                              static_cast<double>(shift_[i]));
+    return {static_cast<f32>(m.first + m.mean), 0, static_cast<f32>(m.inverse), true};
   }
 
   index_t n_;

@@ -11,7 +11,9 @@
 //
 //   | 0 0 | x0^2 x1^2 ... | 0 0 |       y[c .. c + lanes) adds `size` loads from it
 //
-// s^-beta takes roots and a division for beta 0.5, 0.75 and 1, else e^(-beta log s).
+// s^-beta takes roots and a division for beta 0.5, 0.75 and 1, else e^(-beta log s). A piece whose
+// squares are so large that a sum could overflow, or, beside a bias of about 0, so small that one
+// vanishes, is computed in double.
 #pragma once
 
 #include <ia_nn/arch/cpu.hpp>
@@ -41,6 +43,11 @@ public:
   lrn(index_t channels, lrn_options const& o)
       : channels_(channels), options_(o), before_((o.window == lrn_window::pytorch ? o.size : o.size - 1) / 2),
         scale_(o.alpha / static_cast<f32>(o.size < 1 ? 1 : o.size)) {
+    f32 const factor = o.alpha < 0 ? -o.alpha : o.alpha;
+    // Of squares below it neither a sum overflows nor alpha times their mean.
+    most_ = 0x1p117F / (factor < 1 ? 1 : factor);
+    // What vanishes of a sum is 2^-30 of it or less.
+    least_ = factor * 0x1p-120F < 0x1p-100F ? 0x1p-100F : factor * 0x1p-120F;
     isa::require<typename detail::vec_tag<I>::type>();
     if (channels < 1)
       throw_error(errc::bad_shape, "lrn: there are " + std::to_string(channels) + " channels");
@@ -95,25 +102,60 @@ private:
         index_t const n = min_of(piece, channels_ - first);
         f32 const* const x = src + p * channels_;
         f32* const y = dst + p * dst_ld + first;
-        fill(x, first, n, squares);
+        if (IA_NN_UNLIKELY(!fill(x, first, n, squares))) {
+          wide(x, first, n, y);
+          continue;
+        }
         index_t c = 0;
         for (; c + lanes <= n; c += lanes)
           scaled(V::load(x + first + c), squares + c, power).store(y + c);
         if (c < n) scaled(V::load(x + first + c, n - c), squares + c, power).store(y + c, n - c);
       }
   }
-  // squares[i] belongs to channel first - before_ + i.
-  void fill(f32 const* x, index_t first, index_t n, f32* squares) const noexcept {
+  // squares[i] belongs to channel first - before_ + i. False where f32 has no room for their sums.
+  IA_NN_INLINE bool fill(f32 const* x, index_t first, index_t n, f32* squares) const noexcept {
     index_t const wanted = n + options_.size - 1 + lanes, base = first - before_;
     index_t const from = max_of(-base, 0), to = max_of(from, min_of(wanted, channels_ - base));
     for (index_t i = 0; i < from; ++i) squares[i] = 0;
     index_t i = from;
+    V most = V::zero();
     for (; i + lanes <= to; i += lanes) {
-      V const v = V::load(x + base + i);
-      (v * v).store(squares + i);
+      V const v = V::load(x + base + i), square = v * v;
+      square.store(squares + i);
+      most = max(square, most); // which a NaN is not
     }
-    for (; i < to; ++i) squares[i] = x[base + i] * x[base + i];
+    f32 highest = highest_lane(most);
+    for (; i < to; ++i) {
+      squares[i] = x[base + i] * x[base + i];
+      highest = squares[i] > highest ? squares[i] : highest;
+    }
     for (; i < wanted; ++i) squares[i] = 0;
+    return highest < most_ && (options_.bias >= least_ || sums_remain(n, squares));
+  }
+  static IA_NN_INLINE f32 highest_lane(V v) noexcept { return highest(v); }
+  IA_NN_NOINLINE bool sums_remain(index_t n, f32 const* squares) const noexcept {
+    bool remain = true;
+    for (index_t c = 0; c < n; ++c) {
+      f32 s = 0;
+      for (index_t j = 0; j < options_.size; ++j) s += squares[c + j];
+      remain = remain && __builtin_fmaf(s, scale_, options_.bias) >= least_;
+    }
+    return remain;
+  }
+  IA_NN_NOINLINE void wide(f32 const* x, index_t first, index_t n, f32* y) const noexcept {
+    double const bias = static_cast<double>(options_.bias);
+    double const scale = static_cast<double>(options_.alpha) / static_cast<double>(options_.size);
+    double bases[piece]; // all before y, which may be x
+    for (index_t c = 0; c < n; ++c) {
+      index_t const from = first + c - before_;
+      double sum = 0;
+      for (index_t j = max_of(from, 0); j < min_of(from + options_.size, channels_); ++j)
+        sum += static_cast<double>(x[j]) * static_cast<double>(x[j]);
+      bases[c] = sum * scale + bias;
+    }
+    for (index_t c = 0; c < n; ++c)
+      y[c] = static_cast<f32>(static_cast<double>(x[first + c]) *
+                              __builtin_pow(bases[c], -static_cast<double>(options_.beta)));
   }
   template <class Power>
   IA_NN_INLINE V scaled(V x, f32 const* squares, Power const& power) const noexcept {
@@ -125,7 +167,7 @@ private:
   index_t channels_;
   lrn_options options_;
   index_t before_;
-  f32 scale_;
+  f32 scale_, most_, least_;
 };
 
 IA_NN_END

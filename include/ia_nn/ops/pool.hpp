@@ -6,7 +6,8 @@
 //
 //   max        max over the taps in the image; a NaN among them is the result
 //   average    (sum of the taps in the image) * f32(1 / count)
-//     f32      count is what `pool_kind` says; rounding errors below 10 * 2^-24 of the mean |x|
+//     f32      count is what `pool_kind` says; rounding errors below 10 * 2^-24 of the mean |x|,
+//              however many there are; a sum beyond 3.4e38 is infinite
 //     u8, s8   saturate(round(f32(sum of q - zero_point) * f32(1 / count)) + zero_point)
 //              the sum is exact in s32, its f32 exact below 2^24, rounding is to nearest even
 //

@@ -6,11 +6,11 @@
 //   for each tap     max or +
 //
 // Windows are clipped before the loops, so no tap is tested, and an average multiplies by a
-// reciprocal. Sums of f32 are taken along rows, and then of rows, which keeps rounding errors of
-// large windows small.
+// reciprocal. Sums of f32 are taken along rows, and then of rows; where that would be more than
+// eight additions in a row, of pieces of rows, and a long_sum adds those up.
 #pragma once
 
-#include <ia_nn/arch/vec.hpp>
+#include <ia_nn/math/long_sum.hpp>
 
 #include <ia_nn/begin.hpp>
 
@@ -97,8 +97,11 @@ template <isa::tag I, element T> struct pool_kernel {
   /// dst = sum * scale; of bytes, sum of (src - zero_point) * scale + zero_point.
   static IA_NN_INLINE void average(T const* src, pool_cell const& cell, T* dst, index_t channels,
                                    f32 scale, s32 zero_point) noexcept {
-    if constexpr (byte_element<T>) // two operations less, where the store alone rounds
+    if constexpr (byte_element<T>) { // two operations less, where the store alone rounds
       if (zero_point != 0) return sums<true>(src, cell, dst, channels, scale, zero_point);
+    } else if (cell.taps[0] * cell.taps[1] + cell.taps[2] > 10) {
+      return average_of_many(src, cell, dst, channels, scale);
+    }
     sums<false>(src, cell, dst, channels, scale, 0);
   }
   template <bool HasZero>
@@ -138,6 +141,50 @@ template <isa::tag I, element T> struct pool_kernel {
         else mean = total[u] * V::broadcast(scale);
         put<M>(mean, dst + c + u * lanes, n);
       }
+    });
+  }
+
+  // Two sums take the taps of a row by turns. After seven taps each they are a term of a long_sum:
+  // seven additions in a row, and one of the long_sum.
+  static IA_NN_NOINLINE void average_of_many(T const* src, pool_cell const& cell, T* dst,
+                                             index_t channels, f32 scale) noexcept {
+    over_channels(channels, [&](auto unroll, auto masked, index_t c, index_t n) IA_NN_LAMBDA {
+      constexpr int U = decltype(unroll)::value;
+      constexpr bool M = decltype(masked)::value;
+      V even[U], odd[U];
+      long_sum<V> total[U];
+      IA_NN_UNROLL
+      for (int u = 0; u < U; ++u) even[u] = odd[u] = V::zero();
+      index_t room = 7;
+      auto const flush = [&]() IA_NN_LAMBDA {
+        room = 7;
+        IA_NN_UNROLL
+        for (int u = 0; u < U; ++u) total[u].add(even[u] + odd[u]), even[u] = odd[u] = V::zero();
+      };
+      index_t const step = cell.step[2];
+      for (index_t z = 0; z < cell.taps[0]; ++z)
+        for (index_t y = 0; y < cell.taps[1]; ++y) {
+          T const* p = src + c + z * cell.step[0] + y * cell.step[1];
+          index_t left = cell.taps[2];
+          for (; left > 1; left -= 2, p += 2 * step) {
+            if (room == 0) flush();
+            --room;
+            IA_NN_UNROLL
+            for (int u = 0; u < U; ++u) {
+              even[u] = even[u] + get<V, M>(p + u * lanes, n);
+              odd[u] = odd[u] + get<V, M>(p + step + u * lanes, n);
+            }
+          }
+          if (left == 0) continue;
+          if (room == 0) flush();
+          --room;
+          IA_NN_UNROLL
+          for (int u = 0; u < U; ++u) even[u] = even[u] + get<V, M>(p + u * lanes, n);
+        }
+      flush();
+      IA_NN_UNROLL
+      for (int u = 0; u < U; ++u)
+        put<M>(total[u].value() * V::broadcast(scale), dst + c + u * lanes, n);
     });
   }
 
