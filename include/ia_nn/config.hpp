@@ -20,14 +20,16 @@
 #define IA_NN_UNROLL IA_NN_PRAGMA(GCC unroll 64) // clang honours this spelling too
 #define IA_NN_ROLLED IA_NN_PRAGMA(GCC unroll 1)  // clang would unroll full register tiles and spill
 
-// Checks of preconditions inside `run`: on with -DIA_NN_CHECKED (the tests), else the compiler may
-// assume nothing and no code is made.
+// IA_NN_ASSERT(condition, parts of a sentence...): preconditions of `run`. With -DIA_NN_CHECKED (the
+// tests) one that does not hold ends the program with its sentence, or with its text if it has none;
+// else the compiler may assume nothing and no code is made.
 #if defined(IA_NN_CHECKED)
-#define IA_NN_ASSERT(condition)                                                                    \
+#define IA_NN_ASSERT(condition, ...)                                                               \
   ((condition) ? static_cast<void>(0)                                                              \
-               : ::ia_nn::checked::assertion_failed(#condition, __FILE__, __LINE__))
+               : ::ia_nn::checked::assertion_failed(__FILE__, __LINE__,                            \
+                                                    #condition __VA_OPT__(, ) __VA_ARGS__))
 #else
-#define IA_NN_ASSERT(condition) static_cast<void>(0)
+#define IA_NN_ASSERT(condition, ...) static_cast<void>(0)
 #endif
 
 // The flag set of this translation unit, as a namespace name.
@@ -69,10 +71,22 @@
   }
 
 #if defined(IA_NN_CHECKED)
-extern "C" int printf(char const*, ...);
+#include <cstdio>
 namespace ia_nn::checked {
-[[noreturn]] inline void assertion_failed(char const* text, char const* file, int line) {
-  printf("ia_nn: precondition violated: %s (%s:%d)\n", text, file, line);
+inline void print(char const* text) { std::fputs(text, stderr); }
+inline void print(long long number) { std::fprintf(stderr, "%lld", number); }
+
+/// "ia_nn: gemm: 5 rows, planned for at most 4 (file:line)" on stderr. What the program has printed
+/// itself is not lost either.
+template <class... Parts>
+[[noreturn]] void assertion_failed(char const* file, int line, char const* condition,
+                                   Parts... parts) {
+  std::fflush(stdout);
+  print("ia_nn: ");
+  if constexpr (sizeof...(Parts) == 0) print("precondition violated: "), print(condition);
+  else (print(parts), ...);
+  std::fprintf(stderr, " (%s:%d)\n", file, line);
+  std::fflush(stderr);
   __builtin_abort();
 }
 } // namespace ia_nn::checked
