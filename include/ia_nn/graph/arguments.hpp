@@ -97,7 +97,7 @@ template <op Kind, class T> constexpr memory memory_of(T& x) {
   if constexpr (right && with_size<T>) {
     m.data = std::data(x);
     m.type = std::same_as<U, f32> ? dtype::f32 : dtype::s32;
-    m.size = static_cast<index_t>(std::size(x));
+    m.size = std::ssize(x);
     if constexpr (with_extents<T>) {
       constexpr int rank = T::rank;
       static_assert(rank <= 5, "ia_nn: network: a tensor has at most 5 axes");

@@ -82,8 +82,8 @@ public:
                  workspace_view scratch = detail::missing_workspace<Net>(), E&& e = {},
                  Trace&& trace = {}) const noexcept {
     if (run_status const s = status_of(batch, in, out, scratch); !s) return s;
-    source from[inputs > 0 ? inputs : 1];
-    f32* to[outputs];
+    source from[static_cast<std::size_t>(inputs > 0 ? inputs : 1)];
+    f32* to[static_cast<std::size_t>(outputs)];
     int i = 0, o = 0;
     for (detail::memory const& m : in.list().items) from[i].data = m.data, from[i++].type = m.type;
     for (detail::memory const& m : out.list().items)
