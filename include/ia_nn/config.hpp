@@ -28,19 +28,21 @@
 #define IA_NN_UNROLL IA_NN_PRAGMA(GCC unroll 64) // clang honours this spelling too
 #define IA_NN_ROLLED IA_NN_PRAGMA(GCC unroll 1)  // clang would unroll full register tiles and spill
 
-// A precondition inside `run` that is always checked: a comparison for each call that stands between
-// a mistake and foreign memory.
-#define IA_NN_REQUIRE(condition)                                                                   \
+// IA_NN_REQUIRE(condition, parts of a sentence...): a precondition of `run` that is always checked, a
+// comparison for each call that stands between a mistake and foreign memory. One that does not hold
+// ends the program with its sentence, or with its text if it has none.
+#define IA_NN_REQUIRE(condition, ...)                                                              \
   (IA_NN_LIKELY(condition)                                                                         \
        ? static_cast<void>(0)                                                                      \
-       : ::ia_nn::checked::assertion_failed(#condition, __FILE__, __LINE__))
+       : ::ia_nn::checked::assertion_failed(__FILE__, __LINE__,                                    \
+                                            #condition __VA_OPT__(, ) __VA_ARGS__))
 
-// The other preconditions inside `run`: checked with -DIA_NN_CHECKED (the tests), else the compiler
-// may assume nothing and no code is made.
+// The other preconditions: checked with -DIA_NN_CHECKED (the tests), else the compiler may assume
+// nothing and no code is made.
 #if defined(IA_NN_CHECKED)
-#define IA_NN_ASSERT(condition) IA_NN_REQUIRE(condition)
+#define IA_NN_ASSERT(condition, ...) IA_NN_REQUIRE(condition __VA_OPT__(, ) __VA_ARGS__)
 #else
-#define IA_NN_ASSERT(condition) static_cast<void>(0)
+#define IA_NN_ASSERT(condition, ...) static_cast<void>(0)
 #endif
 
 // try and catch, where there are exceptions; else the second block is compiled and never entered.
@@ -99,13 +101,24 @@
   IA_NN_PRAGMA(pop_macro("lines")) IA_NN_PRAGMA(pop_macro("max")) IA_NN_PRAGMA(pop_macro("min"))   \
   IA_NN_PRAGMA(pop_macro("near")) IA_NN_PRAGMA(pop_macro("slots"))
 
-extern "C" int printf(char const*, ...);
+#include <cstdio>
 namespace ia_nn {
 inline namespace IA_NN_ABI {
 namespace checked {
-[[noreturn, gnu::cold]] IA_NN_NOINLINE inline void assertion_failed(char const* text,
-                                                                    char const* file, int line) {
-  printf("ia_nn: precondition violated: %s (%s:%d)\n", text, file, line);
+inline void print(char const* text) { std::fputs(text, stderr); }
+inline void print(long long number) { std::fprintf(stderr, "%lld", number); }
+
+/// "ia_nn: gemm: 5 rows, planned for at most 4 (file:line)" on stderr. What the program has printed
+/// itself is not lost either.
+template <class... Parts>
+[[noreturn, gnu::cold]] IA_NN_NOINLINE void assertion_failed(char const* file, int line,
+                                                             char const* condition, Parts... parts) {
+  std::fflush(stdout);
+  print("ia_nn: ");
+  if constexpr (sizeof...(Parts) == 0) print("precondition violated: "), print(condition);
+  else (print(parts), ...);
+  std::fprintf(stderr, " (%s:%d)\n", file, line);
+  std::fflush(stderr);
   __builtin_abort();
 }
 } // namespace checked

@@ -4,46 +4,23 @@
 // its instructions must still end the program. Each case runs in a child process.
 #include "../catch.hpp"
 #include "../emulator/emulator.hpp"
+#include "../support/in_child.hpp"
 
 #include <csignal>
 #include <cstdint>
 #include <cstring>
 #include <string>
-#include <sys/wait.h>
-#include <unistd.h>
 
 namespace emulator = ia_nn_test::emulator;
 
 namespace {
 
-struct outcome {
-  int signal = 0; // 0: the child came to its end
-  std::string text;
-};
-
-template <class F> outcome in_child(F body) {
-  int ends[2];
-  REQUIRE(pipe(ends) == 0);
-  pid_t const child = fork();
-  REQUIRE(child >= 0);
-  if (child == 0) {
-    for (int s : {SIGILL, SIGSEGV, SIGABRT, SIGBUS}) std::signal(s, SIG_DFL); // not Catch2's
-    dup2(ends[1], 2);
+// Forked without the emulator, which each child arms for itself.
+template <class F> ia_nn_test::child_end in_child(F body) {
+  return ia_nn_test::in_child([&] {
     emulator::install();
     body();
-    _exit(0);
-  }
-  close(ends[1]);
-  outcome r;
-  char buffer[512];
-  for (ssize_t n; (n = read(ends[0], buffer, sizeof buffer)) > 0;)
-    r.text.append(buffer, static_cast<std::size_t>(n));
-  close(ends[0]);
-  int status = 0;
-  REQUIRE(waitpid(child, &status, 0) == child);
-  if (WIFSIGNALED(status)) r.signal = WTERMSIG(status);
-  else if (WEXITSTATUS(status) != 0) r.signal = -1;
-  return r;
+  });
 }
 
 struct alignas(64) raw_config {
@@ -62,7 +39,7 @@ struct alignas(64) raw_config {
 };
 
 void check_refused(raw_config const& c, void (*then)(), char const* reason) {
-  outcome const r = in_child([&] {
+  ia_nn_test::child_end const r = in_child([&] {
     c.load();
     if (then != nullptr) then();
   });
@@ -137,7 +114,7 @@ TEST_CASE("emulator: tile operations that a CPU refuses") {
 
 TEST_CASE("emulator: a legal sequence in a child comes to its end") {
   REQUIRE(emulator::install());
-  outcome const r = in_child([] {
+  ia_nn_test::child_end const r = in_child([] {
     raw_config{}.tile(0, 4, 16).tile(1, 4, 16).tile(2, 4, 16).load();
     load_tile_0();
     product();
@@ -174,7 +151,7 @@ TEST_CASE("emulator: the address sanitizer sees tile loads and stores behind a b
   };
   for (bool writes : {false, true}) {
     CHECK(touch(1024, writes).signal == 0);
-    outcome const r = touch(1020, writes);
+    ia_nn_test::child_end const r = touch(1020, writes);
     CHECK(r.signal != 0);
     CHECK(r.text.find(reason) != std::string::npos);
   }
@@ -210,7 +187,7 @@ TEST_CASE("emulator: an aligned load behind an emulated instruction still faults
 
 TEST_CASE("emulator: the handler that was there before gets what is not ours") {
   REQUIRE(emulator::install());
-  outcome const r = in_child([] {
+  ia_nn_test::child_end const r = in_child([] {
     struct sigaction own = {};
     own.sa_handler = [](int) { _exit(write(2, "before\n", 7) == 7 ? 0 : 1); };
     sigaction(SIGILL, &own, nullptr);

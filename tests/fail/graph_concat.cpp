@@ -1,4 +1,4 @@
-// expect: ia_nn: concat 'mixed': input 0 has shape (1, 8, 8, 64), input 1 (1, 4, 4, 64)
+// expect: ia_nn: concat 'mixed': input 'image' has shape (1, 8, 8, 64), max_pool 'max_pool_1' (1, 4, 4, 64)
 #include <ia_nn/graph/layers.hpp>
 #include <ia_nn/graph/network.hpp>
 

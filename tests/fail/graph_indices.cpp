@@ -1,4 +1,4 @@
-// expect: ia_nn: embedding 'table': input must hold s32 indices, it has f32 elements
+// expect: ia_nn: embedding 'table': input 'y' has f32 elements, s32 indices are needed
 #include <ia_nn/graph/layers.hpp>
 #include <ia_nn/graph/network.hpp>
 

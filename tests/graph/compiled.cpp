@@ -94,11 +94,15 @@ TEST_CASE("run allocates nothing, and many may run", "[graph]") {
     calls.emplace_back(p), scratch.emplace_back(net.workspace_bytes());
   long const before = allocations.load();
   net.run(2, calls[0].in, calls[0].to, scratch[0]);
+  std::span const image(static_cast<f32 const*>(calls[0].in[0].data), 2 * 28 * 28);
+  bool const fits = static_cast<bool>(net.run(2, image, calls[0].out[0], scratch[0]));
+  bool const refused = !net.run(3, image, calls[0].out[0], scratch[0]);
   long const after = allocations.load();
   if (IA_NN_TEST_COUNTS_ALLOCATIONS) {
     CHECK(before > 0);
     CHECK(after == before);
   }
+  CHECK((fits && refused));
   std::vector<std::thread> threads;
   for (int i = 0; i < callers; ++i)
     threads.emplace_back([&, i] {

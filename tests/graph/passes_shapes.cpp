@@ -236,7 +236,12 @@ static_assert(said<[](value x) {
                 return conv2d(x, {.filters = 8, .channels = 128, .name = "stage2.conv1"});
               }> == "ia_nn: conv2d 'stage2.conv1': input has 4 channels, weights expect 128");
 static_assert(said<[](value x) { return add(x, max_pool(x, {.kernel = 2}), {.name = "sum"}); }> ==
-              "ia_nn: add 'sum': left has shape (any, 8, 8, 4), right (any, 4, 4, 4)");
+              "ia_nn: add 'sum': input 'x' has shape (any, 8, 8, 4), max_pool 'max_pool_1' (any, 4, "
+              "4, 4)");
+static_assert(said<[](value x) {
+                return relu(x, {.name = "a"}) / dense(x, {.units = 3, .name = "b"});
+              }> == "ia_nn: divide 'divide_3': relu 'a' has shape (any, 8, 8, 4), dense 'b' (any, 8, "
+                    "8, 3)");
 static_assert(said<[](value x) { return conv2d(x, {.filters = 8, .kernel = 9, .name = "c"}); }> ==
               "ia_nn: conv2d 'c': height: the kernel reaches over 9 elements, the padded input "
               "(any, 8, 8, 4) has 8");
@@ -249,7 +254,8 @@ static_assert(said<[](value x) { return dense(x, {.units = 8, .columns = 5, .nam
               "ia_nn: dense 'fc': input (any, 8, 8, 4) has 4 columns, weights expect 5");
 static_assert(
     said<[](value x) { return concat({x, max_pool(x, {.kernel = 2})}, {.name = "cat"}); }> ==
-    "ia_nn: concat 'cat': input 0 has shape (any, 8, 8, 4), input 1 (any, 4, 4, 4)");
+    "ia_nn: concat 'cat': input 'x' has shape (any, 8, 8, 4), max_pool 'max_pool_1' (any, 4, 4, 4), "
+    "to be joined along axis 3");
 static_assert(said<[](value x) { return reshape(x, {3, -1}, {.name = "r"}); }> ==
               "ia_nn: reshape 'r': input (any, 8, 8, 4) has not as many elements as (any, 3, any)");
 static_assert(said<[](value x) { return reshape(x, {most, most}, {.name = "r"}); }>.starts_with(
@@ -257,7 +263,22 @@ static_assert(said<[](value x) { return reshape(x, {most, most}, {.name = "r"});
 static_assert(said<[](value x) { return pad(x, {.begin = most, .name = "p"}); }> ==
               "ia_nn: pad 'p': 9223372036854775807 elements at an axis");
 static_assert(said<[](value x) { return embedding(x, {.rows = 9, .width = 2, .name = "e"}); }> ==
-              "ia_nn: embedding 'e': input must hold s32 indices, it has f32 elements");
+              "ia_nn: embedding 'e': input 'x' has f32 elements, s32 indices are needed");
+static_assert(said<[](value x) {
+                auto const ids = input(*x.owner, "ids", {any_batch, 8, 8, 4}, dtype::s32);
+                return maximum(x, ids, {.name = "m"});
+              }> == "ia_nn: maximum 'm': input 'ids' holds s32 indices, f32 elements are needed");
+// Channels first by mistake.
+static_assert(said<[](value x) {
+                auto const y = input(*x.owner, "y", {any_batch, 3, 32, 32});
+                return std::array{x, conv2d(y, {.filters = 8, .kernel = 5, .name = "c"})};
+              }> == "ia_nn: conv2d 'c': height: the kernel reaches over 5 elements, the padded input "
+                    "(any, 3, 32, 32) has 3: images are (batch, height, width, channels)");
+static_assert(said<[](value x) {
+                auto const y = input(*x.owner, "y", {any_batch, 64, 32, 32});
+                return std::array{x, conv2d(y, {.filters = 8, .channels = 64, .name = "c"})};
+              }> == "ia_nn: conv2d 'c': input has 32 channels, weights expect 64: images are (batch, "
+                    "height, width, channels)");
 static_assert(said<[](value x) { return lstm(x, {.hidden = 2, .name = "l"}); }> ==
               "ia_nn: lstm 'l': input (any, 8, 8, 4) must be (batch, time, features)");
 static_assert(said<[](value x) {

@@ -59,7 +59,8 @@ public:
     index_t const at[] = {static_cast<index_t>(is)..., 0};
     index_t offset = 0;
     for (int d = 0; d < rank; ++d) {
-      IA_NN_ASSERT(at[d] >= 0 && at[d] < extent(d));
+      IA_NN_ASSERT(at[d] >= 0 && at[d] < extent(d), "tensor: index ", at[d], " along axis ", d,
+                   " of ", extent(d), " elements");
       offset += at[d] * stride(d);
     }
     return data_[offset];

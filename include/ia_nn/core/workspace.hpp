@@ -12,6 +12,10 @@ struct workspace_view {
   std::byte* data = nullptr;
   index_t size = 0;
 
+  /// The precondition of every `run` that has a workspace.
+  bool holds(index_t needed) const noexcept {
+    return needed <= 0 || (size >= needed && is_aligned(data, alignment));
+  }
   /// The view if it holds `needed` bytes and is 64-byte aligned, else errc::small_workspace or
   /// errc::bad_pointer. For set-up, before `run`.
   workspace_view require(index_t needed) const {

@@ -11,6 +11,7 @@
 // and tail, so a network of 53 convolutions has as much code for them as one of three.
 #pragma once
 
+#include <ia_nn/graph/arguments.hpp>
 #include <ia_nn/graph/step_run.hpp>
 
 #include <ia_nn/begin.hpp>
@@ -44,17 +45,13 @@ template <class Net, class Policy = native<>> class compiled {
                 "ia_nn: the memory plan puts two live buffers into the same bytes");
   static constexpr detail::plan_view view =
       detail::plan_view::of(nodes, plan, original<Net>, Policy::usual);
+  using in_arguments = detail::arguments<Net, op::input>;
+  using out_arguments = detail::arguments<Net, op::output>;
   using model = detail::loaded<typename Policy::isa_type, view.kernels()>;
 
-  static constexpr int count_io(op kind) {
-    int n = 0;
-    for (int i = 0; i < nodes.count(); ++i) n += nodes[i].kind == kind;
-    return n;
-  }
-
 public:
-  static constexpr int inputs = count_io(op::input);
-  static constexpr int outputs = count_io(op::output);
+  static constexpr int inputs = in_arguments::expected;
+  static constexpr int outputs = out_arguments::expected;
   static constexpr bool open_batch = view.open_batch();
 
   template <weights_source W>
@@ -67,70 +64,74 @@ public:
   }
   index_t max_batch() const noexcept { return model_.max_batch; }
 
-  /// The preconditions of `run`, as errors: errc::bad_parameter (batch, numbers of inputs and
-  /// outputs, their types, indices that are no rows), errc::bad_pointer, errc::small_workspace.
+  /// The preconditions of `run`, as errors: those of run_status::code. Pointers have no lengths.
   void check(index_t batch, std::span<source const> in, std::span<f32* const> out,
              workspace_view scratch) const {
-    auto const text = [](auto n) { return std::to_string(n); };
-    if (batch < 1 || batch > model_.max_batch || (!open_batch && batch != model_.max_batch))
-      throw_error(errc::bad_parameter, "network: a batch of " + text(batch) + ", expected " +
-                                           (open_batch ? "1 to " : "") + text(model_.max_batch));
-    if (in.size() != inputs || out.size() != outputs)
-      throw_error(errc::bad_parameter, "network: " + text(in.size()) + " inputs and " +
-                                           text(out.size()) + " outputs, expected " + text(inputs) +
-                                           " and " + text(outputs));
-    std::size_t i = 0, o = 0;
-    for (int id = 0; id < nodes.count(); ++id) {
-      node const& n = nodes[id];
-      if (n.kind != op::input && n.kind != op::output) continue;
-      bool const is_input = n.kind == op::input;
-      std::string const who =
-          std::string(is_input ? "input '" : "output '") + detail::text_of(n) + "'";
-      if (is_input && in[i].type != n.type)
-        throw_error(errc::bad_parameter,
-                    who + ": its elements are not " + (n.type == dtype::f32 ? "f32" : "s32"));
-      if (!(is_input ? in[i].data : static_cast<void const*>(out[o])))
-        throw_error(errc::bad_pointer, who + " is null");
-      is_input ? ++i : ++o;
-    }
-    static_cast<void>(scratch.require(workspace_bytes()));
-    check_indices(batch, in);
+    status_of(batch, in_arguments(in), out_arguments(out), scratch).require();
   }
 
-  /// Inputs and outputs in the order in which the network names them, dense, channels last.
+  /// Inputs and outputs in the order in which the network names them, dense, channels last, none of
+  /// them in the memory of another.
+  ///
+  /// Pointers are believed. Of spans, vectors, arrays, tensors and views the lengths, or all
+  /// extents, are compared first, with the batch and the workspace; so are indices. One of each is
+  /// given as it is, several in braces: run(2, {image, ids}, result, scratch). The items may be more
+  /// than the batch. What does not fit is told by the status, and nothing is computed.
+  template <executor E = sequential, class Trace = no_trace>
+  run_status run(index_t batch, in_arguments in, out_arguments out,
+                 workspace_view scratch = detail::missing_workspace<Net>(), E&& e = {},
+                 Trace&& trace = {}) const noexcept {
+    if (run_status const s = status_of(batch, in, out, scratch); !s) return s;
+    source from[static_cast<std::size_t>(inputs > 0 ? inputs : 1)];
+    f32* to[static_cast<std::size_t>(outputs)];
+    int i = 0, o = 0;
+    for (detail::memory const& m : in.list().items) from[i].data = m.data, from[i++].type = m.type;
+    for (detail::memory const& m : out.list().items)
+      to[o++] = static_cast<f32*>(const_cast<void*>(m.data));
+    run_all(batch, from, to, scratch, e, trace);
+    return {};
+  }
   template <executor E = sequential, class Trace = no_trace>
   void run(index_t batch, std::span<source const> in, std::span<f32* const> out,
-           workspace_view scratch, E&& e = {}, Trace&& trace = {}) const noexcept {
-    IA_NN_ASSERT(batch >= 1 && batch <= model_.max_batch);
-    IA_NN_ASSERT(open_batch || batch == model_.max_batch);
-    IA_NN_ASSERT(static_cast<int>(in.size()) == inputs && static_cast<int>(out.size()) == outputs);
-    IA_NN_ASSERT(scratch.size >= workspace_bytes());
-    index_t const items = open_batch ? batch : 1, bytes = plan_bytes(items);
-    detail::frame const f{items,
-                          batch,
-                          in.data(),
-                          out.data(),
-                          scratch.data,
-                          {scratch.data + bytes, scratch.size - bytes}};
-    run_steps<0, plan.count>(f, e, trace);
+           workspace_view scratch = detail::missing_workspace<Net>(), E&& e = {},
+           Trace&& trace = {}) const noexcept {
+    IA_NN_ASSERT(status_of(batch, in_arguments(in), out_arguments(out), scratch),
+                 status_of(batch, in_arguments(in), out_arguments(out), scratch).what().data() +
+                     sizeof "ia_nn:");
+    run_all(batch, in.data(), out.data(), scratch, e, trace);
   }
   template <executor E = sequential, class Trace = no_trace>
   void run(index_t batch, std::initializer_list<source> in, std::initializer_list<f32*> out,
-           workspace_view scratch, E&& e = {}, Trace&& trace = {}) const noexcept {
+           workspace_view scratch = detail::missing_workspace<Net>(), E&& e = {},
+           Trace&& trace = {}) const noexcept {
     run(batch, std::span<source const>(in.begin(), in.size()),
         std::span<f32* const>(out.begin(), out.size()), scratch, e, trace);
   }
-  /// One input and one output.
   template <executor E = sequential, class Trace = no_trace>
-  void run(index_t batch, source in, f32* out, workspace_view scratch, E&& e = {},
+  void run(index_t batch, source in, f32* out,
+           workspace_view scratch = detail::missing_workspace<Net>(), E&& e = {},
            Trace&& trace = {}) const noexcept {
     static_assert(inputs == 1 && outputs == 1,
-                  "ia_nn: the network has several inputs or outputs: pass lists of them");
+                  "ia_nn: network: it has several inputs or outputs: give lists of them in braces");
     run(batch, std::span<source const>(&in, 1), std::span<f32* const>(&out, 1), scratch, e, trace);
   }
 
 private:
   static constexpr index_t plan_bytes(index_t scale) noexcept { return plan.bytes * scale; }
+
+  run_status status_of(index_t batch, in_arguments in, out_arguments out,
+                       workspace_view scratch) const noexcept {
+    return detail::status_of(view, {model_.max_batch, workspace_bytes()}, batch, in.list(),
+                             out.list(), scratch);
+  }
+  template <class E, class Trace>
+  void run_all(index_t batch, source const* in, f32* const* out, workspace_view scratch, E& e,
+               Trace& trace) const noexcept {
+    index_t const items = open_batch ? batch : 1, bytes = plan_bytes(items);
+    detail::frame const f{items, batch, in, out, scratch.data,
+                          {scratch.data + bytes, scratch.size - bytes}};
+    run_steps<0, plan.count>(f, e, trace);
+  }
 
   // Halves, not one list of all numbers: that would be part of a symbol.
   template <int Begin, int End, class E, class Trace>
@@ -169,24 +170,6 @@ private:
   }
   template <class T>
   static constexpr bool tracer_like = !std::same_as<std::remove_cvref_t<T>, no_trace>;
-
-  void check_indices(index_t batch, std::span<source const> in) const {
-    index_t const scale = open_batch ? batch : 1;
-    for (int i = 0; i < plan.count; ++i) {
-      step const& s = plan.steps[i];
-      if (s.kind != op::embedding) continue;
-      place const p = plan.places[s.inputs[0]];
-      if (p.where != storage::input) continue;
-      auto const* const ids = static_cast<s32 const*>(in[static_cast<std::size_t>(p.index)].data);
-      node const& n = nodes[s.anchor];
-      for (index_t k = 0; k < nodes[s.inputs[0]].shape.size() * scale; ++k)
-        if (ids[k] < 0 || ids[k] >= n.with.rows)
-          throw_error(errc::bad_parameter, "embedding '" + detail::text_of(n) + "': index " +
-                                               std::to_string(k) + " is " + std::to_string(ids[k]) +
-                                               ", the table has " + std::to_string(n.with.rows) +
-                                               " rows");
-    }
-  }
 
   model model_;
 };

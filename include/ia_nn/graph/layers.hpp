@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The layers a network is built from. All of them are found by their arguments, so a network needs
-// no using-directive (with `using namespace ia_nn` the run-time classes of the same names would
-// stand in the way).
+// no using-directive (behind `using namespace ia_nn` the run-time classes of the same names stand
+// in the way: hidden.hpp).
 #pragma once
 
+#include <ia_nn/graph/hidden.hpp>
 #include <ia_nn/graph/layers_elementwise.hpp>
 #include <ia_nn/graph/layers_move.hpp>
 

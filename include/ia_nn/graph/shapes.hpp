@@ -64,8 +64,9 @@ constexpr sentence infer_extents(node& n, node const* const* in, subject const& 
   for (int i = 0; i < count; ++i) {
     bool const indices = in[i]->type == dtype::s32, wants = n.kind == op::embedding;
     if (indices != wants && !any_type(n.kind))
-      return say(who, wants ? "input must hold s32 indices, it has f32 elements"
-                                    : "input must have f32 elements, it holds s32 indices");
+      return say(who, shown(*in[i]), " '", in[i]->name.view(),
+                         wants ? "' has f32 elements, s32 indices are needed"
+                               : "' holds s32 indices, f32 elements are needed");
   }
   switch (n.kind) {
   case op::conv:
@@ -83,7 +84,7 @@ constexpr sentence infer_extents(node& n, node const* const* in, subject const& 
   case op::divide:
   case op::minimum:
   case op::maximum:
-    return infer_binary(n, x, in[1]->shape, who);
+    return infer_binary(n, *in[0], *in[1], who);
   case op::concat:
     return infer_concat(n, in, who);
   case op::reshape:

@@ -27,6 +27,13 @@ constexpr sentence no_image(subject const& who, dims const& x) {
   return say(who, "input ", x, " must be (batch, 1 to 3 image axes, channels)");
 }
 
+// For square images that look as if their channels came first: as many as `channels` or, where
+// nothing says how many there are, few.
+constexpr char const* order_hint(dims const& x, index_t channels) {
+  bool const first = x[2] == x[3] && (channels > 0 ? x[1] == channels : x[1] <= 4 && x[1] < x[2]);
+  return x.rank == 4 && first ? ": images are (batch, height, width, channels)" : "";
+}
+
 // "" if the window fits the image.
 constexpr sentence window_mistake(subject const& who, window const& w, dims const& in,
                                   bool ceil_mode = false, bool transposed = false) {
@@ -37,7 +44,7 @@ constexpr sentence window_mistake(subject const& who, window const& w, dims cons
     if (!transposed && !w.fits(d, image[d], ceil_mode))
       return say(who, image_axis[d], ": the kernel reaches over ", w.reach(d),
                  " elements, the padded input ", in, " has ",
-                 w.pad_begin[d] + image[d] + w.pad_end[d]);
+                 w.pad_begin[d] + image[d] + w.pad_end[d], order_hint(in, 0));
   }
   return {};
 }
@@ -46,7 +53,8 @@ constexpr sentence window_mistake(subject const& who, window const& w, dims cons
 constexpr sentence channels_mistake(subject const& who, attributes const& with, dims const& x) {
   index_t const channels = x.last();
   if (with.rows > 0 && with.rows != channels)
-    return say(who, "input has ", channels, " channels, weights expect ", with.rows);
+    return say(who, "input has ", channels, " channels, weights expect ", with.rows,
+               order_hint(x, with.rows));
   if (with.units < 1 || with.groups < 1 || channels % with.groups != 0 ||
       with.units % with.groups != 0)
     return say(who, with.groups, " groups do not divide ", channels, " channels of input ", x,

@@ -33,10 +33,16 @@ constexpr spread spread_of(dims const& whole, dims const& part) {
 
 namespace detail {
 
-constexpr sentence infer_binary(node& n, dims const& x, dims const& y, subject const& who) {
-  if (spread_of(x, y) != spread::wrong) n.shape = x;
-  else if (spread_of(y, x) != spread::wrong) n.shape = y;
-  else return say(who, "left has shape ", x, ", right ", y);
+/// "conv2d 'a' has shape (1, 8), input 'b' (1, 9)"
+constexpr sentence unequal(subject const& who, node const& a, node const& b) {
+  return say(who, shown(a), " '", a.name.view(), "' has shape ", a.shape, ", ", shown(b), " '",
+             b.name.view(), "' ", b.shape);
+}
+
+constexpr sentence infer_binary(node& n, node const& a, node const& b, subject const& who) {
+  if (spread_of(a.shape, b.shape) != spread::wrong) n.shape = a.shape;
+  else if (spread_of(b.shape, a.shape) != spread::wrong) n.shape = b.shape;
+  else return unequal(who, a, b);
   return {};
 }
 
@@ -51,7 +57,7 @@ constexpr sentence infer_concat(node& n, node const* const* in, subject const& w
     dims like = in[i]->shape;
     index_t const more = like.rank > axis ? like[axis] : 0;
     if (like.rank > axis) like.extent[axis] = x[axis];
-    if (!(like == x)) return say(who, "input 0 has shape ", x, ", input ", i, " ", in[i]->shape);
+    if (!(like == x)) return say(unequal(who, *in[0], *in[i]), ", to be joined along axis ", axis);
     n.shape.extent[axis] += more;
   }
   return {};

@@ -4,21 +4,12 @@
 // at compile time, the rest is read from the plan.
 #pragma once
 
+#include <ia_nn/graph/arguments.hpp>
 #include <ia_nn/graph/custom.hpp>
 #include <ia_nn/graph/loader.hpp>
 
 #include <ia_nn/begin.hpp>
 namespace graph {
-
-/// One input: f32, or s32 indices.
-struct source {
-  void const* data = nullptr;
-  dtype type = dtype::f32;
-
-  constexpr source() = default;
-  constexpr source(f32 const* p) : data(p) {}
-  constexpr source(s32 const* p) : data(p), type(dtype::s32) {}
-};
 
 namespace detail {
 

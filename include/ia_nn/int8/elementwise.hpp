@@ -32,7 +32,7 @@ namespace detail {
 // a op b, element by element, in registers of f32.
 template <isa::tag I, class A, class B, class C, class F, class E>
 void map_pairs(A const* a, B const* b, C* y, index_t n, F const& f, E& e) noexcept {
-  IA_NN_ASSERT(n == 0 || (a && b && y));
+  IA_NN_ASSERT(n == 0 || (a && b && y), "quantized arithmetic: an array is null");
   using V = vec<f32, I>;
   parallel_blocks(e, n, 64, [&](index_t begin, index_t end, int) {
     index_t i = begin;
@@ -94,7 +94,7 @@ void quantized_multiply(A const* a, quantization const& qa, B const* b, quantiza
 template <isa::tag I, byte_element Q, executor E = sequential>
 void quantized_relu(Q const* x, Q* y, index_t n, quantization const& q,
                     f32 highest = __builtin_inff(), E&& e = {}) noexcept {
-  IA_NN_ASSERT(n == 0 || (x && y));
+  IA_NN_ASSERT(n == 0 || (x && y), "quantized_relu: an array is null");
   f32 const zero = static_cast<f32>(q.zero_point);
   f32 const steps = highest / q.scale;
   detail::map_channels<I>(

@@ -90,7 +90,8 @@ struct rescale_map {
 template <isa::tag I, template <bool> class Map, class From, class To, class E>
 void map_quantized(From const* src, To* dst, channel_layout const& l, channel_quantization const& q,
                    E& e) noexcept {
-  IA_NN_ASSERT(l.size() == 0 || (src && dst && q.scales));
+  IA_NN_ASSERT(l.size() == 0 || (src && dst && q.scales),
+               "quantize: an array or the scales are null");
   if (q.zero_points) map_channels<I>(Map<true>{{q.scales, q.zero_points}}, src, dst, l, e);
   else map_channels<I>(Map<false>{{q.scales, nullptr}}, src, dst, l, e);
 }
@@ -141,7 +142,7 @@ void requantize_sums(s32 const* src, Q* dst, index_t n, f32 factor, s32 zero_poi
 template <isa::tag I, byte_element From, byte_element To, executor E = sequential>
 void rescale(From const* src, To* dst, index_t n, quantization const& from, quantization const& to,
              E&& e = {}) noexcept {
-  IA_NN_ASSERT(n == 0 || (src && dst));
+  IA_NN_ASSERT(n == 0 || (src && dst), "rescale: an array is null");
   detail::rescale_map const map{from.scale / to.scale, static_cast<f32>(from.zero_point),
                                 static_cast<f32>(to.zero_point)};
   detail::map_channels<I>(map, src, dst, channel_layout{1, 1, n}, e);

@@ -16,7 +16,7 @@ struct image_set {
 
   /// The pixels of image i, [height][width].
   std::span<u8 const> image(index_t i) const noexcept {
-    IA_NN_ASSERT(i >= 0 && i < count);
+    IA_NN_ASSERT(i >= 0 && i < count, "idx: image ", i, " of ", count);
     auto const n = static_cast<std::size_t>(height * width);
     return std::span<u8 const>(images).subspan(static_cast<std::size_t>(i) * n, n);
   }

@@ -59,8 +59,10 @@ public:
                   "ia_nn: dense: columns of src and rows of the weights differ");
     static_assert(may_equal(Dv::shape_type::static_extent(1), N),
                   "ia_nn: dense: dst and the weights have different numbers of columns");
-    IA_NN_ASSERT(src.extent(1) == k() && dst.extent(1) == n() && src.extent(0) == dst.extent(0));
-    IA_NN_ASSERT(dst.stride(1) == 1 || n() == 1);
+    IA_NN_ASSERT(src.extent(1) == k() && dst.extent(1) == n() && src.extent(0) == dst.extent(0),
+                 "dense: src is (", src.extent(0), ", ", src.extent(1), "), dst (", dst.extent(0),
+                 ", ", dst.extent(1), "), the weights are (", k(), ", ", n(), ")");
+    IA_NN_ASSERT(dst.stride(1) == 1 || n() == 1, "dense: columns of dst must be contiguous");
     plan_.with_rows(src.extent(0))
         .run({src.data(), src.stride(0), src.stride(1)}, weights_, dst.data(), dst.stride(0),
              chain{add_bias{bias_.data()}, stages...}, scratch, e);
@@ -79,7 +81,7 @@ private:
     return weights(w);
   }
   template <class W, class Bias> static f32 const* check_bias(W const& w, Bias const& bias) {
-    if (bias.size() != detail::view_of(w).extent(1))
+    if (static_cast<index_t>(bias.size()) != detail::view_of(w).extent(1))
       throw_error(errc::bad_shape, "dense: the bias has " + std::to_string(bias.size()) +
                                        " elements, the weights " +
                                        std::to_string(detail::view_of(w).extent(1)) + " columns");

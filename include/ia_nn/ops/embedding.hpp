@@ -73,7 +73,8 @@ public:
   template <std::integral Index, executor E = sequential>
   void run(index_t count, Index const* const* indices, T* dst, index_t dst_stride,
            E&& e = E{}) const noexcept {
-    IA_NN_ASSERT(dst_stride >= width());
+    IA_NN_ASSERT(dst_stride >= width(), "embedding: rows of dst ", dst_stride,
+                 " elements apart hold ", width());
     index_t const granule = ceil_div(8192 * tables(), width());
     parallel_blocks(e, count * tables(), granule, [&](index_t begin, index_t end, int) {
       // Table by table, so that a task reads one list of indices from front to back.
@@ -83,7 +84,9 @@ public:
         for (; asked < end && asked < task + ahead; ++asked, advance(next, count))
           ask_for(tables_[next.table], indices[next.table][next.i]);
         index_t const row = static_cast<index_t>(indices[to.table][to.i]);
-        IA_NN_ASSERT(row >= 0 && row < tables_[to.table].rows);
+        IA_NN_ASSERT(row >= 0 && row < tables_[to.table].rows, "embedding: index ", to.i,
+                     " of table ", to.table, " is ", row, ", the table has ",
+                     tables_[to.table].rows, " rows");
         copy(dst + to.i * dst_stride + column_[to.table],
              tables_[to.table].data + row * tables_[to.table].stride, tables_[to.table].width);
       }
@@ -92,7 +95,7 @@ public:
   template <std::integral Index, executor E = sequential>
   void run(index_t count, Index const* indices, T* dst, index_t dst_stride,
            E&& e = E{}) const noexcept {
-    IA_NN_ASSERT(tables() == 1);
+    IA_NN_ASSERT(tables() == 1, "embedding: one list of indices for ", tables(), " tables");
     run(count, &indices, dst, dst_stride, e);
   }
 

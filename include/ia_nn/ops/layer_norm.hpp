@@ -111,7 +111,7 @@ public:
   template <executor E = sequential>
   void run(index_t rows, f32 const* src, f32* dst, index_t dst_ld, E&& e = E{}, f32* mean = nullptr,
            f32* inverse_deviation = nullptr) const noexcept {
-    IA_NN_ASSERT(dst_ld >= n_);
+    IA_NN_ASSERT(dst_ld >= n_, "layer_norm: rows of dst ", dst_ld, " elements apart hold ", n_);
     parallel_blocks(e, rows, ceil_div(4096, n_), [&](index_t begin, index_t end, int) {
       for (index_t r = begin; r < end; ++r) {
         f32 const* const x = src + r * n_;

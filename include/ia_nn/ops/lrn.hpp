@@ -71,8 +71,10 @@ public:
   /// src.
   template <executor E = sequential>
   void run(index_t pixels, f32 const* src, f32* dst, index_t dst_ld, E&& e = E{}) const noexcept {
-    IA_NN_ASSERT(dst_ld >= channels_);
-    IA_NN_ASSERT(src != dst || channels_ <= piece);
+    IA_NN_ASSERT(dst_ld >= channels_, "lrn: pixels of dst ", dst_ld, " elements apart have ",
+                 channels_, " channels");
+    IA_NN_ASSERT(src != dst || channels_ <= piece, "lrn: in place there are at most ", piece,
+                 " channels, not ", channels_);
     parallel_blocks(e, pixels, ceil_div(2048, channels_), [&](index_t begin, index_t end, int) {
       f32 const beta = options_.beta;
       if (beta == 0.75F)

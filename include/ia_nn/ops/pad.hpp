@@ -7,6 +7,7 @@
 
 #include <ia_nn/core/error.hpp>
 #include <ia_nn/core/executor.hpp>
+#include <ia_nn/core/hidden.hpp>
 #include <ia_nn/core/memory.hpp>
 
 #include <cstring>
@@ -69,6 +70,9 @@ public:
         max_of(together_.begin, min_of(begin[rank - 1] + extents[rank - 1], extent_[rank - 1]));
     for (std::size_t d = 0; d + 1 < rank; ++d) rows_ *= extent_[d];
   }
+
+  /// The layer of a network, which this class hides.
+  template <detail::hidden_layer V> pad(V, graph::pad_layer const&);
 
   /// `value`: one element, for pad_mode::constant (null: zero). Of a quantized tensor it should be the
   /// zero point.

@@ -106,7 +106,8 @@ public:
   template <executor E = sequential>
   void run(index_t batch, T const* src, index_t src_ld, T* dst, index_t dst_ld,
            E&& e = E{}) const noexcept {
-    IA_NN_ASSERT(batch >= 0 && src_ld >= channels_ && dst_ld >= channels_);
+    IA_NN_ASSERT(src_ld >= channels_ && dst_ld >= channels_, "pool: pixels ", src_ld, " and ",
+                 dst_ld, " elements apart have ", channels_, " channels");
     for_each_window(
         batch, src_ld, e,
         [&](index_t from, index_t to, cell const& c, index_t count, index_t, block channels) {
@@ -121,7 +122,7 @@ public:
   template <executor E = sequential>
   void run_with_indices(index_t batch, T const* src, T* dst, s32* indices,
                         E&& e = E{}) const noexcept {
-    IA_NN_ASSERT(batch >= 0 && kind_ == pool_kind::max);
+    IA_NN_ASSERT(kind_ == pool_kind::max, "pool: averages have no indices");
     index_t const pixels[3] = {step_[0] * in_.height * in_.width, step_[1] * in_.width, step_[2]};
     for_each_window(
         batch, channels_, e,

@@ -169,7 +169,8 @@ public:
   /// at least as many as it has. dst is not src.
   template <executor E = sequential>
   void run(index_t outer, f32 const* src, f32* dst, index_t dst_ld, E&& e = E{}) const noexcept {
-    IA_NN_ASSERT(dst_ld >= (inner_ == 1 ? n_ : inner_));
+    IA_NN_ASSERT(dst_ld >= (inner_ == 1 ? n_ : inner_), "softmax: rows of dst ", dst_ld,
+                 " elements apart overlap each other");
     if (inner_ == 1) {
       parallel_blocks(e, outer, ceil_div(1024, n_), [&](index_t begin, index_t end, int) {
         for (index_t r = begin; r < end; ++r)

@@ -64,8 +64,11 @@ public:
   template <executor E = sequential>
   void forward(index_t rows, f32 const* src, f32* dst, batch_norm_state const& s,
                workspace_view scratch, E&& e = {}) const noexcept {
-    IA_NN_ASSERT(rows >= 1 && src && dst && s.mean && s.inv_std);
-    IA_NN_ASSERT(scratch.size >= workspace_bytes());
+    IA_NN_ASSERT(src && dst && s.mean && s.inv_std,
+                 "batch_norm_training: an array is null");
+    IA_NN_ASSERT(rows >= 1, "batch_norm_training: ", rows, " rows, at least 1 is needed");
+    IA_NN_ASSERT(scratch.holds(workspace_bytes()), "batch_norm_training: a workspace of ", scratch.size,
+                 " bytes, run needs ", workspace_bytes(), " aligned to 64 bytes");
     index_t const channels = o_.channels;
     f32* const partial = reinterpret_cast<f32*>(scratch.data);
     V const all = V::broadcast(static_cast<f32>(rows)), epsilon = V::broadcast(o_.epsilon);
@@ -103,8 +106,11 @@ public:
   void backward(index_t rows, f32 const* src, f32 const* diff_dst, batch_norm_state const& s,
                 gradient diff_src, gradient diff_gamma, gradient diff_beta, workspace_view scratch,
                 E&& e = {}) const noexcept {
-    IA_NN_ASSERT(rows >= 1 && src && diff_dst && s.mean && s.inv_std);
-    IA_NN_ASSERT(scratch.size >= workspace_bytes());
+    IA_NN_ASSERT(src && diff_dst && s.mean && s.inv_std,
+                 "batch_norm_training: an array is null");
+    IA_NN_ASSERT(rows >= 1, "batch_norm_training: ", rows, " rows, at least 1 is needed");
+    IA_NN_ASSERT(scratch.holds(workspace_bytes()), "batch_norm_training: a workspace of ", scratch.size,
+                 " bytes, run needs ", workspace_bytes(), " aligned to 64 bytes");
     index_t const channels = o_.channels;
     f32* const partial = reinterpret_cast<f32*>(scratch.data);
     f32* const sum_h = partial + detail::f32_bytes(detail::column_sum_cells(channels)) / 4;

@@ -67,8 +67,11 @@ public:
 
   template <std::integral Label, executor E = sequential>
   void run(cross_entropy_call<Label> const& c, workspace_view scratch, E&& e = {}) const noexcept {
-    IA_NN_ASSERT(c.rows >= 0 && c.rows <= o_.max_rows && c.loss);
-    IA_NN_ASSERT(scratch.size >= workspace_bytes());
+    IA_NN_ASSERT(c.rows >= 0 && c.rows <= o_.max_rows, "cross_entropy: ", c.rows,
+                 " rows, planned for at most ", o_.max_rows);
+    IA_NN_ASSERT(c.loss, "cross_entropy: the loss is null");
+    IA_NN_ASSERT(scratch.holds(workspace_bytes()), "cross_entropy: a workspace of ", scratch.size,
+                 " bytes, run needs ", workspace_bytes(), " aligned to 64 bytes");
     f32* const losses =
         o_.reduce == reduction::none ? c.loss : reinterpret_cast<f32*>(scratch.data);
     double divisor = 1;
@@ -95,7 +98,8 @@ private:
     return l == o_.ignored || (l >= 0 && l < o_.classes);
   }
   template <class Label> f32 weight(cross_entropy_call<Label> const& c, index_t r) const noexcept {
-    IA_NN_ASSERT(is_valid(c.labels[r]));
+    IA_NN_ASSERT(is_valid(c.labels[r]), "cross_entropy: the label of row ", r,
+                 " is not one of ", o_.classes, " classes");
     if (static_cast<std::int64_t>(c.labels[r]) == o_.ignored) return 0.0F;
     return c.class_weights ? c.class_weights[c.labels[r]] : 1.0F;
   }

@@ -55,7 +55,8 @@ public:
   }
 
   template <executor E = sequential> void step(parameter_list const& list, E&& e = {}) noexcept {
-    IA_NN_ASSERT(list.elements() == elements_);
+    IA_NN_ASSERT(list.elements() == elements_, Derived::name, ": the parameters have ",
+                 list.elements(), " elements, the state ", elements_);
     self().begin_step();
     index_t offset = 0;
     for (parameter const& p : list) {
@@ -68,7 +69,9 @@ public:
   template <executor E = sequential>
   void step(std::span<f32> value, std::span<f32 const> gradient, E&& e = {}) noexcept {
     IA_NN_ASSERT(static_cast<index_t>(value.size()) == elements_ &&
-                 gradient.size() == value.size());
+                     gradient.size() == value.size(),
+                 Derived::name, ": ", static_cast<index_t>(value.size()), " parameters and ",
+                 static_cast<index_t>(gradient.size()), " gradients, the state has ", elements_);
     self().begin_step();
     self().update(value.data(), gradient.data(), elements_, 0, e);
     ++steps_;

@@ -71,7 +71,7 @@ public:
         index_t const at = (n * out + o) * channels;
         for (index_t c = own.begin; c < own.end; ++c) {
           s32 const i = index[at + c];
-          IA_NN_ASSERT(i < in);
+          IA_NN_ASSERT(i < in, "max_pool_backward: index ", i, " of an image of ", in, " pixels");
           if (i >= 0) image[i * channels + c] += diff_dst[at + c];
         }
       }
