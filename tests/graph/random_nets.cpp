@@ -116,7 +116,7 @@ constexpr std::array<value, 2> random_network(builder& b, std::uint64_t seed) {
         bool const like_x = v.shape().last() == x.shape().item();
         v = what == 0             ? relu(v)
             : what == 1           ? batch_norm(v)
-            : what == 2 && like_x ? v * flat(alike(x))
+            : what == 2 && like_x ? v * sigmoid(flat(alike(x)))
             : what == 3           ? concat({v, tanh(flat(any()))})
             : what == 4           ? softmax(v) * 9.0F
                                   : dense(v, {.units = v.shape().last()});

@@ -30,7 +30,7 @@ namespace detail {
 class order_settler {
 public:
   constexpr order_settler(draft& d, bool fold)
-      : d_(d), fold_(fold), parent_(d.nodes.size()), order_(d.nodes.size(), 0),
+      : d_(d), fold_(fold), parent_(d.nodes.size(), 0), order_(d.nodes.size(), 0),
         in_parts_(d.nodes.size(), 0), to_(d.nodes.size(), -1), counted_(d.nodes.size(), -1) {}
 
   /// Returns how many transpositions there are.
