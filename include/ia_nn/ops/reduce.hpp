@@ -7,9 +7,9 @@
 //                                    negative, from the end
 //
 // Whether the reduced dimensions stay with extent 1 or fall away is said by the destination: it has
-// either as many dimensions as the expression or fewer by the number of axes. Arithmetic is f32
-// with f64 totals where a reduction is long (reduce_kernel.hpp says in which order); a NaN gives
-// NaN. Over zero elements: sum 0, mean NaN, max -infinity, min +infinity.
+// either as many dimensions as the expression or fewer by the number of axes. Arithmetic is f32;
+// sums lose nothing by being long (reduce_kernel.hpp says how). A NaN gives NaN. Over zero elements:
+// sum 0, mean NaN, max -infinity, min +infinity.
 #pragma once
 
 #include <ia_nn/ops/elementwise.hpp>
@@ -149,9 +149,9 @@ f32 reduce_all(E const& e, Executor& executor) {
 
   constexpr int most = 256; // parts, by size alone; their totals are added in order
   double part[most];
-  int const parts = static_cast<int>(min_of(most, ceil_div(size, 2 * flush_elements)));
+  int const parts = static_cast<int>(min_of(most, ceil_div(size, 2 * part_elements)));
   executor.parallel_for(parts, [&](index_t task, int) {
-    block const b = block_of(size, parts, static_cast<int>(task), flush_elements);
+    block const b = block_of(size, parts, static_cast<int>(task), part_elements);
     auto runs = kernel::runs_of(nest);
     part[task] = kernel::range(e, nest, runs, 0, base, b.begin, b.end);
   });
@@ -352,15 +352,17 @@ template <class V> IA_NN_INLINE f32 lanes_total(V v) noexcept { return sum(v); }
 /// Two short vectors, one element behind the other. The general path takes 35 ns to find that out.
 template <isa::tag I> f32 short_dot(f32 const* a, f32 const* b, index_t n) noexcept {
   using V = vec<f32, I>;
-  V total[2] = {V::zero(), V::zero()};
+  V total[4] = {V::zero(), V::zero(), V::zero(), V::zero()};
   index_t i = 0;
-  for (; i + 2 * V::size <= n; i += 2 * V::size)
-    for (int k = 0; k < 2; ++k)
+  for (; i + 4 * V::size <= n; i += 4 * V::size) {
+    IA_NN_UNROLL
+    for (int k = 0; k < 4; ++k)
       total[k] = fma(V::load(a + i + k * V::size), V::load(b + i + k * V::size), total[k]);
+  }
   for (; i + V::size <= n; i += V::size)
     total[0] = fma(V::load(a + i), V::load(b + i), total[0]);
   if (i < n) total[1] = fma(V::load(a + i, n - i), V::load(b + i, n - i), total[1]);
-  V const all = total[0] + total[1];
+  V const all = (total[0] + total[1]) + (total[2] + total[3]);
   return lanes_total(all);
 }
 
@@ -378,7 +380,7 @@ template <isa::tag I = isa::native, class A, class B>
   requires expression_operands<A, B>
 f32 dot_product(A const& a, B const& b) {
   if constexpr (detail::plain_vector<A> && detail::plain_vector<B>)
-    if (a.extent(0) == b.extent(0) && a.extent(0) <= 1024) {
+    if (a.extent(0) == b.extent(0) && a.extent(0) <= 4 * detail::deep * vec<f32, I>::size) {
       isa::require<typename detail::vec_tag<I>::type>();
       // Where 8 lanes hold everything, wider registers would wait for stores narrower than they.
       using narrow = std::conditional_t<isa::has<I, isa::avx512>, isa::avx2, I>;
