@@ -61,7 +61,8 @@ using vector_isas = every_vector_isa;
 template <ia_nn::isa::tag I> bool runnable() {
   if (ia_nn::isa::available<I>()) return true;
   if constexpr (std::same_as<I, ia_nn::isa::amx>)
-    return ia_nn::isa::available<ia_nn::isa::avx512_bf16>() && emulator::install();
+    return ia_nn::isa::available<ia_nn::isa::avx512_bf16>() && emulator::amx_can_run() &&
+           emulator::install();
   else if constexpr (std::same_as<I, ia_nn::isa::avx2_vnni>)
     return ia_nn::isa::available<ia_nn::isa::avx2>() && emulator::install();
   else return false;
@@ -87,6 +88,7 @@ inline void announce_isas() {
     std::printf("isa: run:%s | not available here:%s | not compiled:%s\n", run.c_str(),
                 lacking.empty() ? " none" : lacking.c_str(),
                 absent.empty() ? " none" : absent.c_str());
+    if (!emulator::amx_can_run()) std::printf("isa: no amx: %s\n", emulator::why_no_amx());
     std::fflush(stdout);
     return true;
   }();
@@ -114,7 +116,8 @@ template <class I, class List> inline constexpr bool left_to_gcc = [] {
 #endif
 }();
 
-/// Calls f(tag) for each tag of List that can be executed here; fails the test if there is none.
+/// Calls f(tag) for each tag of List that can be executed here; fails the test if there is none,
+/// but for AMX that this process must not use.
 template <class List = ia_nn::isa::compiled, class F> void for_each_isa(F&& f) {
   announce_isas();
   int ran = 0;
@@ -127,7 +130,10 @@ template <class List = ia_nn::isa::compiled, class F> void for_each_isa(F&& f) {
       f(tag);
     }
   });
-  if (ran == 0) FAIL("none of the instruction sets of this test can be executed here");
+  if (ran > 0) return;
+  if (contains<ia_nn::isa::amx, List> && !emulator::amx_can_run())
+    WARN("not run: " << emulator::why_no_amx());
+  else FAIL("none of the instruction sets of this test can be executed here");
 }
 
 } // namespace ia_nn_test

@@ -4,6 +4,10 @@
 // one.
 #include "isa.hpp"
 
+#include <ia_nn/ia_nn.hpp>
+#include <ia_nn/int8/s4.hpp>
+#include <ia_nn/train/train.hpp>
+
 #include <fstream>
 #include <set>
 #include <sstream>
@@ -131,4 +135,77 @@ TEST_CASE("cpu: caches are plausible", "[arch]") {
   CHECK(c.l1 <= 1024 * 1024);
   CHECK(c.l2 > c.l1);
   CHECK(c.l3 > 0);
+}
+
+namespace {
+
+/// What a product needs, by hand.
+template <class I, class A, class B> struct needed_for {
+  using type = I;
+};
+template <> struct needed_for<isa::avx512_bf16, ia_nn::u8, ia_nn::s8> {
+  using type = isa::avx512_vnni;
+};
+template <> struct needed_for<isa::avx512_vnni, ia_nn::bf16, ia_nn::bf16> {
+  using type = isa::avx512;
+};
+template <> struct needed_for<isa::avx2_vnni, ia_nn::bf16, ia_nn::bf16> {
+  using type = isa::avx2;
+};
+template <class I, class A, class B> using needed = typename needed_for<I, A, B>::type;
+
+static_assert(std::same_as<ia_nn::dot_isa<isa::scalar, ia_nn::f32, ia_nn::f32>, isa::scalar>);
+
+template <class F> bool refused(F&& construct) {
+  try {
+    construct();
+    return false;
+  } catch (ia_nn::error const& e) {
+    CHECK(e.code() == ia_nn::errc::unsupported_isa);
+    return true;
+  }
+}
+
+} // namespace
+
+TEST_CASE("cpu: set-up asks for what a kernel uses, not for all of the caller's tag", "[arch]") {
+  using ia_nn::bf16, ia_nn::f32, ia_nn::s8, ia_nn::u8;
+  using ia_nn::detail::vec_tag;
+  std::vector<f32> const one(16, 1.0F);
+  ia_nn::for_each_type(isa::compiled{}, [&](auto tag) {
+    using I = decltype(tag);
+    using V = typename vec_tag<I>::type;
+    if (!isa::available<V>()) return;
+    INFO("isa " << isa::name<I>());
+    // Vectors of f32 and conversions.
+    CHECK_NOTHROW((ia_nn::adam<I>(4)));
+    CHECK_NOTHROW((ia_nn::sgd<I>(4)));
+    CHECK_NOTHROW((ia_nn::adagrad<I>(4)));
+    CHECK_NOTHROW((ia_nn::cross_entropy<I>({.classes = 3, .max_rows = 2})));
+    CHECK_NOTHROW((ia_nn::batch_norm_training<I>({.channels = 3})));
+    CHECK_NOTHROW((ia_nn::average_pool_backward<I>({.channels = 1, .in = {1, 4, 4}})));
+    CHECK_NOTHROW((ia_nn::dropout<I>(0.5F, 1)));
+    CHECK_NOTHROW((ia_nn::softmax<I>(4)));
+    CHECK_NOTHROW((ia_nn::layer_norm<I>(4)));
+    CHECK_NOTHROW((ia_nn::group_norm<I>(4, 2)));
+    CHECK_NOTHROW((ia_nn::lrn<I>(4, {})));
+    CHECK_NOTHROW((ia_nn::concat<I>(4, 1, std::vector<ia_nn::index_t>{1, 2}, 1)));
+    CHECK_NOTHROW((ia_nn::dense_s4<I>(ia_nn::quantize_s4<I>(one, 1, 8))));
+    CHECK_NOTHROW((ia_nn::gemm<I, f32, f32, f32>(2, 3, 4)));
+    CHECK_NOTHROW((ia_nn::gemm<I, f32, s8, f32, ia_nn::grouped>(2, 3, 4)));
+    // Products that have instructions of their own ask for these, a depthwise layer not for tiles.
+    using of_bytes = needed<I, u8, s8>;
+    using of_halves = needed<I, bf16, bf16>;
+    CHECK(refused([] { ia_nn::gemm<I, u8, s8, f32>(2, 3, 4); }) == !isa::available<of_bytes>());
+    CHECK(refused([] { ia_nn::gemm<I, bf16, bf16, f32>(2, 3, 4); }) ==
+          !isa::available<of_halves>());
+    CHECK(refused([] { ia_nn::gemm<I, f32, f32, f32, ia_nn::bf16_parts<2>>(2, 3, 4); }) ==
+          (std::same_as<I, isa::amx> && !isa::available<I>()));
+    ia_nn::conv_shape s{.channels = 2, .filters = 2, .in = {1, 2, 2}};
+    std::vector<s8> const w(4, 1);
+    CHECK(refused([&] { ia_nn::conv<I, u8, s8, f32>(s, w); }) == !isa::available<of_bytes>());
+    s.groups = 2;
+    CHECK(refused([&] { ia_nn::conv<I, u8, s8, f32>(s, std::vector<s8>(2, 1)); }) ==
+          !isa::available<ia_nn::dot_isa<I, u8, s8>>());
+  });
 }

@@ -2,9 +2,8 @@
 //
 // AMX configuration, loads, stores, and their encodings. Whether the CPU or the emulator
 // executes is not asked, except where the emulator's own counters are the subject.
-#include "../catch.hpp"
 #include "../emulator/amx_asm.hpp"
-#include "../emulator/emulator.hpp"
+#include "../emulator/needs_amx.hpp"
 
 #include <cstdint>
 #include <cstring>
@@ -15,10 +14,6 @@
 
 namespace emulator = ia_nn_test::emulator;
 using namespace ia_nn_test::amx_asm;
-
-#define IA_NN_TEST_NEEDS_AMX()                                                                     \
-  REQUIRE(emulator::install());                                                                    \
-  INFO(emulator::amx_name())
 
 TEST_CASE("amx: a product of one column is stored as one column") {
   IA_NN_TEST_NEEDS_AMX();

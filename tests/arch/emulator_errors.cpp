@@ -2,14 +2,14 @@
 //
 // What the CPU refuses the emulator must refuse too, saying why; and a SIGILL that is not about
 // its instructions must still end the program. Each case runs in a child process.
-#include "../catch.hpp"
-#include "../emulator/emulator.hpp"
+#include "../emulator/needs_amx.hpp"
 #include "../support/in_child.hpp"
 
 #include <csignal>
 #include <cstdint>
 #include <cstring>
 #include <string>
+#include <string_view>
 
 namespace emulator = ia_nn_test::emulator;
 
@@ -64,8 +64,25 @@ void store_tile_0() {
 
 } // namespace
 
+TEST_CASE("emulator: who performs AMX instructions") {
+  using emulator::performer;
+  // By bits: 1 tiles in cpuid, 2 products in cpuid, 4 enabled in XCR0, 8 permitted. Emulated, by
+  // the CPU, or by nobody: where ldtilecfg executes and something that follows does not.
+  constexpr std::string_view expected = "eeeeeneneeeeenec";
+  for (unsigned bits = 0; bits < 16; ++bits) {
+    performer const p = emulator::who_performs_amx(
+        {(bits & 1) != 0, (bits & 2) != 0, (bits & 4) != 0, (bits & 8) != 0});
+    CAPTURE(bits);
+    CHECK((p == performer::cpu ? 'c' : p == performer::emulator ? 'e' : 'n') == expected[bits]);
+  }
+  performer const here = emulator::amx_performer();
+  CHECK(emulator::amx_in_hardware() == (here == performer::cpu));
+  CHECK(emulator::amx_can_run() == (here != performer::nobody));
+  CHECK((std::string(emulator::why_no_amx()) == "") == emulator::amx_can_run());
+}
+
 TEST_CASE("emulator: configurations that a CPU refuses") {
-  REQUIRE(emulator::install());
+  IA_NN_TEST_NEEDS_AMX();
   check_refused(raw_config{}.byte(0, 2), nullptr, "palette 2 does not exist");
   check_refused(raw_config{}.byte(2, 1), nullptr, "reserved byte 2 is 1");
   check_refused(raw_config{}.byte(15, 9), nullptr, "reserved byte 15 is 9");
@@ -80,7 +97,7 @@ TEST_CASE("emulator: configurations that a CPU refuses") {
 }
 
 TEST_CASE("emulator: tile operations that a CPU refuses") {
-  REQUIRE(emulator::install());
+  IA_NN_TEST_NEEDS_AMX();
   auto const three = [](int m, int n, int k) {
     return raw_config{}.tile(0, m, 4 * n).tile(1, m, 4 * k).tile(2, k, 4 * n);
   };
@@ -113,7 +130,7 @@ TEST_CASE("emulator: tile operations that a CPU refuses") {
 }
 
 TEST_CASE("emulator: a legal sequence in a child comes to its end") {
-  REQUIRE(emulator::install());
+  IA_NN_TEST_NEEDS_AMX();
   ia_nn_test::child_end const r = in_child([] {
     raw_config{}.tile(0, 4, 16).tile(1, 4, 16).tile(2, 4, 16).load();
     load_tile_0();
@@ -134,7 +151,7 @@ TEST_CASE("emulator: a legal sequence in a child comes to its end") {
 #endif
 #if defined(IA_NN_TEST_ADDRESS_SANITIZER)
 TEST_CASE("emulator: the address sanitizer sees tile loads and stores behind a buffer") {
-  REQUIRE(emulator::install());
+  IA_NN_TEST_NEEDS_AMX();
   if (emulator::amx_in_hardware()) {
     WARN("not checked: the CPU executes AMX itself");
     return;

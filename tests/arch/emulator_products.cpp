@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // AMX products against naive oracles, whoever executes them.
-#include "../catch.hpp"
 #include "../emulator/amx_asm.hpp"
-#include "../emulator/emulator.hpp"
+#include "../emulator/needs_amx.hpp"
 
 #include <array>
 #include <cmath>
@@ -149,10 +148,6 @@ float bf16_dot(float c, std::initializer_list<float> a, std::initializer_list<fl
 }
 
 } // namespace
-
-#define IA_NN_TEST_NEEDS_AMX()                                                                     \
-  REQUIRE(emulator::install());                                                                    \
-  INFO(emulator::amx_name())
 
 TEST_CASE("amx: the int8 products agree with an int64 oracle") {
   IA_NN_TEST_NEEDS_AMX();

@@ -31,7 +31,8 @@ struct sigaction previous_action;   // likewise
 std::atomic_flag installing = ATOMIC_FLAG_INIT;
 
 struct cpu {
-  bool avx2_fma = false, avx_vnni = false, amx = false;
+  bool avx2_fma = false, avx_vnni = false;
+  performer amx = performer::emulator;
 
   static cpu detect() noexcept {
     cpu r;
@@ -42,12 +43,15 @@ struct cpu {
     asm volatile("xgetbv" : "=a"(xcr0), "=d"(high) : "c"(0));
     if ((xcr0 & 6U) != 6 || __get_cpuid_count(7, 0, &a, &b, &c, &d) == 0) return r;
     r.avx2_fma = fma && (b & bit_AVX2) != 0;
-    bool const amx_bits = (d & (1U << 22)) != 0 && (d & (1U << 24)) != 0 && (d & (1U << 25)) != 0;
-    constexpr unsigned tile_state = 3U << 17;
-    if (amx_bits && (xcr0 & tile_state) == tile_state) {
+    constexpr unsigned tile_state = 3U << 17, products = 1U << 22 | 1U << 25;
+    amx_facts amx{.tiles = (d & (1U << 24)) != 0,
+                  .products = (d & products) == products,
+                  .enabled = (xcr0 & tile_state) == tile_state};
+    if (amx.tiles && amx.enabled) {
       constexpr long request_permission = 0x1023, tile_data = 18;
-      r.amx = syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
+      amx.permitted = syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
     }
+    r.amx = who_performs_amx(amx);
     if (__get_cpuid_count(7, 1, &a, &b, &c, &d) != 0) r.avx_vnni = (a & (1U << 4)) != 0;
     return r;
   }
@@ -155,7 +159,8 @@ void on_illegal_instruction(int, siginfo_t* info, void* context) noexcept {
       if (!vector_run || misaligned) break; // the CPU has to raise its fault
       run_load(i, vectors_of(machine));
     } else {
-      if (cpu::here().amx) break; // the CPU itself refused a tile operation: a genuine error
+      // Where tiles are the CPU's own business its refusal is a genuine error.
+      if (cpu::here().amx != performer::emulator) break;
       thread_tiles.execute(i);
       amx_emulated.fetch_add(1, std::memory_order_relaxed);
     }
@@ -194,7 +199,12 @@ bool install() noexcept {
   return done;
 }
 
-bool amx_in_hardware() noexcept { return cpu::here().amx; }
+performer amx_performer() noexcept { return cpu::here().amx; }
+char const* why_no_amx() noexcept {
+  return amx_can_run() ? ""
+                       : "this CPU has AMX and the operating system does not let this process use "
+                         "all of it, so that its instructions neither work nor raise #UD";
+}
 bool avx_vnni_in_hardware() noexcept { return cpu::here().avx_vnni; }
 
 long long amx_count() noexcept { return amx_emulated.load(std::memory_order_relaxed); }

@@ -41,6 +41,7 @@ inline bool amx_permission() noexcept {
 #endif
 }
 
+/// amx: without the permission, which is asked for where somebody wants tiles and not before.
 struct features {
   bool avx2 = false, avx2_vnni = false, avx512 = false, avx512_vnni = false, avx512_bf16 = false,
        amx = false;
@@ -59,8 +60,7 @@ inline features detect() noexcept {
   f.avx512 = f.avx2 && zmm && bit(l7.b, 16) && bit(l7.b, 17) && bit(l7.b, 30) && bit(l7.b, 31);
   f.avx512_vnni = f.avx512 && bit(l7.c, 11);
   f.avx512_bf16 = f.avx512_vnni && bit(l7b.a, 5);
-  f.amx = f.avx512_bf16 && tiles && bit(l7.d, 24) && bit(l7.d, 25) && bit(l7.d, 22) &&
-          amx_permission();
+  f.amx = f.avx512_bf16 && tiles && bit(l7.d, 24) && bit(l7.d, 25) && bit(l7.d, 22);
   // Intel lists its caches under leaf 4, AMD the same way under 0x8000001d.
   for (unsigned leaf : {4U, 0x8000001dU}) {
     for (unsigned i = 0; i < 8; ++i) {
@@ -94,8 +94,10 @@ namespace isa {
 /// True if this CPU and operating system can run I. For amx this asks the system for tile state.
 template <tag I> bool available() noexcept {
   auto const& f = cpu::detail::known();
-  if constexpr (std::same_as<I, amx>) return f.amx;
-  else if constexpr (std::same_as<I, avx512_bf16>) return f.avx512_bf16;
+  if constexpr (std::same_as<I, amx>) {
+    static bool const permitted = f.amx && cpu::detail::amx_permission();
+    return permitted;
+  } else if constexpr (std::same_as<I, avx512_bf16>) return f.avx512_bf16;
   else if constexpr (std::same_as<I, avx512_vnni>) return f.avx512_vnni;
   else if constexpr (std::same_as<I, avx512>) return f.avx512;
   else if constexpr (std::same_as<I, avx2_vnni>) return f.avx2_vnni;
@@ -112,7 +114,8 @@ inline bool exact_arithmetic() noexcept {
 }
 } // namespace detail
 
-/// Set-up check. Errors: errc::unsupported_isa; errc::bad_parameter for a unit whose flags change
+/// Set-up check, of the instruction set that a kernel uses: often one that the caller's tag
+/// extends. Errors: errc::unsupported_isa; errc::bad_parameter for a unit whose flags change
 /// results.
 template <tag I> void require() {
 #if defined(__clang__) // g++ has macros for these flags, see config.hpp

@@ -88,14 +88,21 @@ template <> struct dot_impl<isa::scalar, u8, s8> {
   }
 };
 
+/// What multiplies, and the instruction set that it needs.
+template <class Dot, class I> struct found_dot {
+  using type = Dot;
+  using isa_type = I;
+};
+
 template <class I, class A, class B> constexpr auto find_dot() {
-  if constexpr (requires { sizeof(dot_impl<I, A, B>); }) return std::type_identity<dot_impl<I, A, B>>{};
-  else if constexpr (std::same_as<A, f32>) return std::type_identity<f32_dot<I, B>>{};
+  using vectors = typename vec_tag<I>::type;
+  if constexpr (requires { sizeof(dot_impl<I, A, B>); }) return found_dot<dot_impl<I, A, B>, I>{};
+  else if constexpr (std::same_as<A, f32>) return found_dot<f32_dot<I, B>, vectors>{};
   else if constexpr (!std::is_void_v<typename parent<I>::type> &&
                      !(std::same_as<A, bf16> && (std::same_as<I, isa::avx2> ||
                                                  std::same_as<I, isa::avx512>)))
     return find_dot<typename parent<I>::type, A, B>();
-  else return std::type_identity<bf16_dot<I>>{};
+  else return found_dot<bf16_dot<I>, vectors>{};
 }
 
 /// What vec::pin is to a value: GCC would keep each multiple of an address in a register, more than
@@ -106,6 +113,10 @@ template <class T> IA_NN_INLINE void hold(T*& p) noexcept { __asm__("" : "+r"(p)
 
 template <isa::tag I, element A, element B>
 using dot = typename decltype(detail::find_dot<I, A, B>())::type;
+
+/// The instruction set that dot<I, A, B> comes from: I or one that it extends.
+template <isa::tag I, element A, element B>
+using dot_isa = typename decltype(detail::find_dot<I, A, B>())::isa_type;
 
 IA_NN_END
 

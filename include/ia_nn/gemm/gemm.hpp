@@ -57,7 +57,7 @@ public:
   /// For at most `workers` concurrent workers.
   explicit gemm(shape_type const& mnk, int workers = 1, gemm_options const& options = {})
       : mnk_(mnk), workers_(workers), options_(options) {
-    isa::require<I>();
+    isa::require<typename main_kernel::isa_type>();
     if (n() < 1 || k() < 1)
       throw_error(errc::bad_shape, "gemm: (m, n, k) = " + mnk_.to_string() +
                                        ": n and k must be at least 1");

@@ -2,6 +2,7 @@
 //
 // What the loops around a register tile need to know of it, the same for vectors and for AMX:
 //
+//   isa_type                  the instruction set it needs
 //   packed_a, kr_a, a_shift   element and group of packed A; what was added to it (s8 -> u8: 128)
 //   b_type, panel_type, acc   B and its panels; the accumulator element
 //   max_rows, rows_step       tile heights are rows_step, 2 rows_step .. max_rows (and 1, 2, 3)
@@ -66,6 +67,7 @@ template <class A, class B, class Acc> struct tile_call {
 template <isa::tag I, element A, element B, bool Grouped = false> struct vector_kernel {
   static constexpr bool is_amx = false;
   using packed_a = std::conditional_t<std::same_as<A, s8>, u8, A>;
+  using isa_type = dot_isa<I, packed_a, B>;
   using dot_type = dot<I, packed_a, B>;
   using tiling_type = tiling<I, packed_a, B>;
   using acc = typename dot_type::acc::value_type;
@@ -189,6 +191,7 @@ private:
 /// Tiles of AMX. A is the caller's rows, or packed [group of 64 bytes][height][64 bytes].
 template <element A, element B> struct amx_kernel {
   static constexpr bool is_amx = true;
+  using isa_type = isa::amx;
   using packed_a = A;
   using acc = accumulator_t<B>;
   using b_type = B;

@@ -168,7 +168,7 @@ public:
 
   explicit dense_s4(weights w, s4_options const& o = {})
       : weights_(static_cast<weights&&>(w)), options_(o) {
-    isa::require<I>();
+    isa::require<typename detail::vec_tag<I>::type>();
     if (o.max_rows < 1 || o.workers < 1)
       throw_error(errc::bad_parameter, "dense_s4: max_rows is " + std::to_string(o.max_rows) +
                                            " and workers " + std::to_string(o.workers) +

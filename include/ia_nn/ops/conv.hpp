@@ -64,7 +64,8 @@ template <isa::tag I, element A, element B, element C> class conv {
       detail::product_exists<A, B, standard> && (!std::same_as<A, f32> || std::same_as<B, f32>),
       "ia_nn: conv: no kernel multiplies these types; A and B must be f32 and f32, bf16 and "
       "bf16, or u8 or s8 and s8");
-  using kernel = typename detail::kernel_for<I, A, B, standard>::main;
+  using select = detail::kernel_for<I, A, B, standard>; // depthwise layers use no tiles
+  using kernel = typename select::main;
   using packed_a = typename kernel::packed_a;
   using packed = packed_matrix<B, typename kernel::panel_type>;
   using task = detail::conv_task<A, B, C, typename kernel::panel_type>;
@@ -282,8 +283,9 @@ private:
                                        s.win.kernel.to_string());
   }
   static conv_shape const& checked(conv_shape const& s, index_t weights, conv_options const& o) {
-    isa::require<I>();
     s.check("conv");
+    if (s.depthwise()) isa::require<typename select::few::isa_type>();
+    else isa::require<typename kernel::isa_type>();
     check_weights(s, weights);
     auto const text = [](index_t x) { return std::to_string(x); };
     if (o.max_batch < 1 || o.workers < 1)

@@ -58,7 +58,7 @@ public:
               std::string_view name = "rnn")
       : name_(name), cell_(cell), quantization_(q), input_(s.input), hidden_(s.hidden),
         output_(s.projected ? s.projected : s.hidden) {
-    isa::require<Isa>();
+    isa::require<typename matrix::main_kernel::isa_type>();
     constexpr int G = traits::gates;
     check(s, Order::transposed);
     if constexpr (quantized) quantization_.complete<A>(name_, Cell::bounded, s.projected > 0);

@@ -43,7 +43,7 @@ public:
   explicit adam(index_t elements, adam_options const& o = {})
       : detail::optimizer<adam>(elements), o_(o), first_(this->new_state()),
         second_(this->new_state()) {
-    isa::require<I>();
+    isa::require<typename detail::vec_tag<I>::type>();
     this->set_learning_rate(o.learning_rate);
     detail::check_share(name, "beta1", o.beta1, false);
     detail::check_share(name, "beta2", o.beta2, false);

@@ -43,7 +43,7 @@ template <isa::tag I> class batch_norm_training {
 
 public:
   explicit batch_norm_training(batch_norm_training_options const& o) : o_(o) {
-    isa::require<I>();
+    isa::require<typename detail::vec_tag<I>::type>();
     detail::check_positive("batch_norm_training", "channels", o.channels);
     if (!(o.epsilon >= 0) || !(o.epsilon < 1e30F))
       throw_error(errc::bad_parameter, "batch_norm_training: epsilon is " +

@@ -45,7 +45,7 @@ template <isa::tag I> class cross_entropy {
 
 public:
   explicit cross_entropy(cross_entropy_options const& o) : o_(o) {
-    isa::require<I>();
+    isa::require<typename detail::vec_tag<I>::type>();
     detail::check_positive("cross_entropy", "classes", o.classes);
     detail::check_positive("cross_entropy", "max_rows", o.max_rows);
     detail::check_workers("cross_entropy", o.workers);

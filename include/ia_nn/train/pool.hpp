@@ -92,7 +92,7 @@ template <isa::tag I> class average_pool_backward {
 
 public:
   explicit average_pool_backward(pool_backward_shape const& s) : s_(s) {
-    isa::require<I>();
+    isa::require<typename detail::vec_tag<I>::type>();
     s.check("average_pool_backward");
   }
 

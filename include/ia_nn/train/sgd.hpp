@@ -30,7 +30,7 @@ public:
 
   explicit sgd(index_t elements, sgd_options const& o = {})
       : detail::optimizer<sgd>(elements), o_(o) {
-    isa::require<I>();
+    isa::require<typename detail::vec_tag<I>::type>();
     this->set_learning_rate(o.learning_rate);
     detail::check_share(name, "momentum", o.momentum, false);
     detail::check_share(name, "dampening", o.dampening, true);
@@ -87,7 +87,7 @@ public:
 
   explicit adagrad(index_t elements, adagrad_options const& o = {})
       : detail::optimizer<adagrad>(elements), o_(o), squares_(this->new_state()) {
-    isa::require<I>();
+    isa::require<typename detail::vec_tag<I>::type>();
     this->set_learning_rate(o.learning_rate);
     detail::check_rate(name, "learning_rate_decay", o.learning_rate_decay);
     detail::check_rate(name, "weight_decay", o.weight_decay);
