@@ -21,6 +21,7 @@ install(FILES
   "${PROJECT_BINARY_DIR}/ia_nnConfig.cmake"
   "${PROJECT_BINARY_DIR}/ia_nnConfigVersion.cmake"
   "${PROJECT_SOURCE_DIR}/cmake/ia_nn-variants.cmake"
+  "${PROJECT_SOURCE_DIR}/cmake/ia_nn-xsimd.cmake"
   DESTINATION "${ia_nn_package_dir}")
 
 # The prefix is found from the file's own place, so that `cmake --install --prefix` and moving the

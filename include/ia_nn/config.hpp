@@ -16,6 +16,11 @@
 -freciprocal-math, -fno-signed-zeros) lose NaN and change results; put -fno-fast-math behind them"
 #endif
 
+#if !(defined(__AVX2__) && defined(__FMA__)) && !defined(IA_NN_VARIANT) && !defined(IA_NN_QUIET)
+#pragma message("ia_nn: compiled without an instruction set (-march=native, -march=x86-64-v3), \
+kernels are portable C++, 50 to 200 times slower; -DIA_NN_QUIET if that is meant")
+#endif
+
 #define IA_NN_INLINE inline __attribute__((always_inline))
 #define IA_NN_LAMBDA __attribute__((always_inline))
 #define IA_NN_NOINLINE __attribute__((noinline))

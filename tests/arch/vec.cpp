@@ -436,7 +436,6 @@ TEST_CASE("vec: the same registers through xsimd", "[arch]") {
         agree(abs(a), xsimd::abs(p));
         agree(sqrt(abs(a)), xsimd::sqrt(xsimd::abs(p)));
         agree(select(a < b, a, b), xsimd::select(p < q, p, q));
-        CHECK(sum(a) == Approx(xsimd::hadd(p)).margin(1e-4));
       }
     } else {
       SUCCEED("a scalar is not a register of xsimd");

@@ -3,9 +3,8 @@
 // vec for AVX2 with FMA: 8 lanes, tails of f32 and s32 by vmaskmov, of narrow types by copies.
 #pragma once
 
+#include <ia_nn/arch/registers.hpp>
 #include <ia_nn/arch/vec.hpp>
-
-#include <xsimd/types/xsimd_all_registers.hpp>
 
 #include <ia_nn/begin.hpp>
 

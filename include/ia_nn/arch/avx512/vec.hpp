@@ -10,7 +10,7 @@
 #pragma GCC diagnostic ignored "-Wuninitialized" // GCC 12's own header (_mm512_undefined)
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #endif
-#include <xsimd/types/xsimd_all_registers.hpp>
+#include <ia_nn/arch/registers.hpp>
 
 #include <ia_nn/begin.hpp>
 
