@@ -77,6 +77,46 @@ TEST_CASE("rows quantized with their own ranges", "[int8][dense][dynamic]") {
       }
 }
 
+TEST_CASE("an infinity or a NaN stays in its row", "[int8][dense][dynamic]") {
+  random r(91);
+  constexpr index_t rows = 3, n = 5, k = 37;
+  f32 const inf = std::numeric_limits<f32>::infinity(), nan = std::numeric_limits<f32>::quiet_NaN(),
+            most = std::numeric_limits<f32>::max();
+  std::vector<f32> const w = normal_values(n * k, 1, r), b = normal_values(n, 1, r);
+  quantized_weights const q = ia_nn::quantize_weights(w, n);
+  exact_buffer<f32> src(rows * k), clean(rows * n), dst(rows * n);
+  r.fill(src.data(), src.size());
+  for_each_isa<some_isas>([&](auto tag) {
+    dynamic_dense<decltype(tag)> const layer(q, b, {rows});
+    ia_nn::workspace scratch(layer.workspace_bytes());
+    auto const run = [&](exact_buffer<f32>& y) { layer.run(rows, src.data(), k, y.data(), n, scratch); };
+    run(clean);
+    for (index_t const at : {0, 15, 36})
+      for (f32 const special : {inf, -inf, nan, most}) {
+        f32 const before = src[k + at];
+        src[k + at] = special;
+        run(dst);
+        CHECK(differs(dst.data(), clean.data(), n) == "");
+        CHECK(differs(dst.data() + 2 * n, clean.data() + 2 * n, n) == "");
+        for (index_t j = 0; j < n; ++j) {
+          // All else of the row is nothing beside it: the weight times the largest f32 (127 steps;
+          // -inf saturates at -128), or the bias.
+          int const weight = q.values[j * k + at];
+          double const steps = special == -inf ? -128 : 127;
+          double const wanted = steps / 127 * static_cast<double>(most) * weight *
+                                static_cast<double>(q.scales[j]);
+          f32 const y = dst[n + j];
+          if (std::isnan(special)) CHECK(std::isnan(y));
+          else if (weight == 0) CHECK(y == b[static_cast<std::size_t>(j)]);
+          else if (std::isinf(y)) CHECK(std::fabs(wanted) > 0.9999 * static_cast<double>(most));
+          else CHECK(std::fabs(static_cast<double>(y) / wanted - 1) < 0x1p-20);
+          if (!std::isnan(special) && weight != 0) CHECK((y > 0) == (wanted > 0));
+        }
+        src[k + at] = before;
+      }
+  });
+}
+
 TEST_CASE("dynamic layers that cannot be right are refused", "[int8][dense][dynamic][error]") {
   std::vector<f32> const w(6, 1.0F), two(2, 1.0F), three(3, 1.0F);
   using layer = dynamic_dense<ia_nn::isa::scalar>;

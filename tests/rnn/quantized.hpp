@@ -68,15 +68,26 @@ public:
     rnn_output out{std::vector<f32>(at(c.time * N * R)), p_.h0, p_.c0};
     out.hn.resize(at(N * R)), out.cn.resize(at(Cell::states * N * H));
     auto const length = [&](index_t n) { return p_.lengths.empty() ? c.time : p_.lengths[at(n)]; };
-    quantization const qx = q_.dynamic ? range_of_inputs(length) : q_.input;
+    std::vector<bool> lost(at(N)); // a NaN came in: all is NaN from there on, as it is in f32
+    for (index_t n = 0; n < N; ++n)
+      lost[at(n)] = has_nan(out.hn.data() + n * R, R) ||
+                    (Cell::states && has_nan(out.cn.data() + n * H, H));
+    quantization const whole{1.0F / 127.0F, middle};
+    quantization const qp = q_.dynamic || q_.unprojected.scale == 0 ? whole : q_.unprojected;
     for (index_t step = 0; step < c.time; ++step) {
-      quantization const qh = hidden_scale(out.hn, step, length);
-      quantization const whole{1.0F / 127.0F, middle};
-      quantization const qp = q_.dynamic || q_.unprojected.scale == 0 ? whole : q_.unprojected;
       for (index_t n = 0; n < N; ++n) {
         if (step >= length(n)) continue;
         index_t const t = (reverse ? length(n) - 1 - step : step) * N + n;
         f32 const* const h_before = out.hn.data() + n * R;
+        lost[at(n)] = lost[at(n)] || has_nan(p_.x.data() + t * c.input, c.input);
+        if (lost[at(n)]) {
+          f32 const nan = std::numeric_limits<f32>::quiet_NaN();
+          for (index_t j = 0; j < R; ++j) out.hn[at(n * R + j)] = out.y[at(t * R + j)] = nan;
+          for (index_t j = 0; j < H && Cell::states; ++j) out.cn[at(n * H + j)] = nan;
+          continue;
+        }
+        quantization const qh = hidden_scale(h_before);
+        quantization const qx = q_.dynamic ? row_scale(p_.x.data() + t * c.input, c.input) : q_.input;
         std::vector<int> const x = quantized(p_.x.data() + t * c.input, c.input, qx);
         std::vector<int> const h = quantized(h_before, R, qh);
         std::vector<unit> units(at(H));
@@ -143,26 +154,20 @@ private:
     }
     return q;
   }
-  static quantization symmetric(f32 most) { return {most > 0 ? most / 127.0F : 1.0F, middle}; }
-
-  template <class Length> quantization range_of_inputs(Length const& length) const {
-    f32 most = 0;
-    for (index_t n = 0; n < p_.c.batch; ++n)
-      for (index_t t = 0; t < length(n); ++t)
-        for (index_t i = 0; i < p_.c.input; ++i)
-          most = std::max(most, std::fabs(p_.x[at((t * p_.c.batch + n) * p_.c.input + i)]));
-    return symmetric(most);
+  static bool has_nan(f32 const* v, index_t n) {
+    return std::any_of(v, v + n, [](f32 e) { return std::isnan(e); });
   }
-  // Of the sequences that take part in this step.
-  template <class Length>
-  quantization hidden_scale(std::vector<f32> const& h, index_t step, Length const& length) const {
+  // Of a row of its own; an infinity counts as the largest f32.
+  static quantization row_scale(f32 const* v, index_t n) {
+    f32 most = 0;
+    for (index_t i = 0; i < n; ++i)
+      most = std::max(most, std::min(std::fabs(v[i]), std::numeric_limits<f32>::max()));
+    return {most > 0 ? std::max(most / 127.0F, 0x1p-126F) : 1.0F, middle};
+  }
+  quantization hidden_scale(f32 const* h) const {
     if (!q_.dynamic) return q_.hidden;
     if (Cell::bounded && !p_.c.projected) return {1.0F / 127.0F, middle};
-    f32 most = 0;
-    for (index_t n = 0; n < p_.c.batch; ++n)
-      for (index_t j = 0; j < p_.c.size() && step < length(n); ++j)
-        most = std::max(most, std::fabs(h[at(n * p_.c.size() + j)]));
-    return symmetric(most);
+    return row_scale(h, p_.c.size());
   }
 
   rnn_problem<Cell> const& p_;
@@ -225,6 +230,51 @@ void check_integers(std::uint64_t stream, bool projected = false, Cell const& ce
       }
       ++index;
     }
+}
+
+/// Infinities and NaN in one sequence: the others, and its own past, keep their bits; a NaN is NaN from
+/// there on; beside an infinity a bounded cell stays finite.
+template <element A, class Cell> void check_contained(std::uint64_t stream) {
+  random r(stream);
+  f32 const inf = std::numeric_limits<f32>::infinity(), nan = std::numeric_limits<f32>::quiet_NaN();
+  for_each_isa<swept_isas>([&](auto tag) {
+    using W = rnn_weights<decltype(tag), Cell, A, s8>;
+    for (index_t const batch : {1, 2, 7})
+      for (bool const dynamic : {true, false})
+        for (rnn_direction const direction : {rnn_direction::forward, rnn_direction::reverse})
+          for (f32 const special : {inf, -inf, nan}) {
+            rnn_case c;
+            c.batch = batch, c.hidden = 9, c.input = 17, c.time = 4, c.direction = direction;
+            INFO(c.text() << " dynamic " << dynamic << ", " << special);
+            rnn_problem<Cell> const p(c, r);
+            auto const model =
+                p.template model<W>(dynamic ? dynamic_quantization() : some_static<A>());
+            rnn_output const clean = p.run_on(model);
+            rnn_problem<Cell> spoilt = p;
+            index_t const ill = batch - 1, when = 2;
+            spoilt.x[at((when * batch + ill) * c.input + r.between(0, 16))] = special;
+            rnn_output const got = spoilt.run_on(model);
+            auto const same = [](f32 u, f32 v) { return std::memcmp(&u, &v, sizeof u) == 0; };
+            bool kept = true, lost = true, finite = true;
+            for (index_t t = 0; t < c.time; ++t)
+              for (index_t n = 0; n < batch; ++n)
+                for (index_t j = 0; j < c.hidden; ++j) {
+                  std::size_t const k = at((t * batch + n) * c.hidden + j);
+                  bool const past = direction == rnn_direction::forward ? t < when : t > when;
+                  if (n != ill || past) kept = kept && same(got.y[k], clean.y[k]);
+                  else lost = lost && std::isnan(got.y[k]), finite = finite && std::isfinite(got.y[k]);
+                }
+            for (index_t n = 0; n < ill; ++n)
+              for (index_t j = 0; j < c.hidden; ++j) {
+                std::size_t const k = at(n * c.hidden + j);
+                kept = kept && same(got.hn[k], clean.hn[k]);
+                if (Cell::states) kept = kept && same(got.cn[k], clean.cn[k]);
+              }
+            CHECK(kept);
+            CHECK(lost == std::isnan(special));
+            if (Cell::bounded && !std::isnan(special)) CHECK(finite);
+          }
+  });
 }
 
 } // namespace ia_nn_test

@@ -19,6 +19,43 @@ TEST_CASE("s8 vanilla relu, bit by bit", "[rnn][quantized]") {
   check_integers<s8, ia_nn::vanilla<activation::relu>>(152);
 }
 
+TEST_CASE("s8: an infinity or a NaN stays in its sequence", "[rnn][quantized]") {
+  check_contained<s8, lstm>(156);
+  check_contained<s8, gru_reset_before>(157);
+  check_contained<s8, ia_nn::vanilla<activation::relu>>(158);
+}
+
+// Bit by bit, with infinities and NaN in inputs and states, and projections, which follow ranges.
+TEST_CASE("s8: infinities and NaN, bit by bit", "[rnn][quantized]") {
+  random r(159);
+  auto const check = [&]<class Cell>(Cell const&, index_t projected) {
+    for (index_t batch : {1, 5})
+      for (int round = 0; round < 3; ++round) {
+        rnn_case c;
+        c.batch = batch, c.hidden = 19, c.input = 5, c.time = 5, c.projected = projected;
+        rnn_problem<Cell> p(c, r);
+        auto const spoil = [&](std::vector<f32>& v, f32 x) {
+          if (!v.empty()) v[at(r.between(0, static_cast<index_t>(v.size()) - 1))] = x;
+        };
+        spoil(p.x, round % 2 ? INFINITY : -INFINITY);
+        spoil(round == 0 ? p.x : round == 1 ? p.h0 : p.c0, std::nanf(""));
+        require_exact<s8, Cell, swept_isas>(p, dynamic_quantization());
+        if (!projected && Cell::bounded) require_exact<s8, Cell, swept_isas>(p, some_static<s8>());
+      }
+  };
+  check(lstm{}, 0);
+  check(lstm{}, 7);
+  check(gru_reset_before{}, 0);
+  using relu = ia_nn::vanilla<activation::relu>;
+  check(relu{}, 0);
+  // Many sequences: a chunk of inputs is two steps, and a NaN outlives it.
+  rnn_case c;
+  c.batch = 300, c.hidden = 3, c.input = 2, c.time = 5;
+  rnn_problem<relu> p(c, r);
+  p.x[at((1 * 300 + 17) * 2)] = std::nanf("");
+  require_exact<s8, relu, ia_nn::type_list<ia_nn::isa::native>>(p, dynamic_quantization());
+}
+
 TEST_CASE("s8: inputs far beyond the range, weights all at the limit", "[rnn][quantized]") {
   random r(153);
   for (index_t batch : {1, 3, 14})
@@ -111,6 +148,10 @@ TEST_CASE("quantization that cannot work is refused", "[rnn][quantized][errors]"
                   errc::bad_parameter,
                   "layer0 (lstm): a weight that is to be quantized is not finite");
   }
+  rnn_problem<lstm> p(c, r);
+  p.layers[0].b_input[3] = std::nanf("");
+  REQUIRE_ERROR(([&] { static_cast<void>(p.weights<rnn_weights<I, lstm, u8, s8>>(good)); }),
+                errc::bad_parameter, "layer0 (lstm): a bias or a parameter of an 8-bit layer is NaN");
 }
 
 TEST_CASE("ranges become scales and zero points", "[rnn][quantized]") {

@@ -3,6 +3,8 @@
 // u8 by s8: layers give the bits of the integer reference; extremes.
 #include "quantized.hpp"
 
+#include <ia_nn/rnn/calibrate.hpp>
+
 namespace ia_nn_test {
 
 TEST_CASE("u8 lstm, bit by bit", "[rnn][quantized]") { check_integers<u8, lstm>(140); }
@@ -19,6 +21,11 @@ TEST_CASE("u8 lstm with a projection, bit by bit", "[rnn][quantized]") {
 
 TEST_CASE("u8 gru, bit by bit", "[rnn][quantized]") {
   check_integers<u8, gru, swept_isas>(143);
+}
+
+TEST_CASE("u8: an infinity or a NaN stays in its sequence", "[rnn][quantized]") {
+  check_contained<u8, lstm>(147);
+  check_contained<u8, gru>(148);
 }
 
 // 255 * 127 * 2 is more than 16 bits hold.
@@ -49,6 +56,29 @@ TEST_CASE("u8: inputs and states of zeros, dynamic", "[rnn][quantized]") {
   for (auto* v : {&p.x, &p.h0, &p.layers[0].w_input})
     for (f32& e : *v) e = 0;
   require_exact<u8, lstm, swept_isas>(p, dynamic_quantization());
+}
+
+TEST_CASE("calibration passes NaN and infinities over, a comparison of layers does not",
+          "[rnn][quantized]") {
+  random r(149);
+  using I = ia_nn::isa::native;
+  rnn_case c;
+  c.states = false;
+  rnn_problem<lstm> p(c, r);
+  for (f32& x : p.x) x = std::fmin(1.0F, std::fmax(-1.0F, x));
+  p.x[0] = 1, p.x[1] = -1, p.x[4] = INFINITY, p.x[8] = -INFINITY, p.x.back() = std::nanf("");
+  auto const exact = p.model<rnn_weights<I, lstm>>();
+  ia_nn::workspace scratch(exact.workspace_bytes());
+  std::vector<f32> y(at(c.time * c.batch * c.hidden));
+  rnn_call<f32, f32> const call{.src = p.x.data(), .dst = y.data(), .time = c.time, .batch = c.batch};
+  ia_nn::rnn_calibration seen(1);
+  seen.observe(exact, call, scratch);
+  rnn_quantization const q = seen.quantization<u8>(0);
+  CHECK(q.input == ia_nn::rnn_quantization_of<u8>({-1, 1}));
+  CHECK((q.hidden.scale > 0 && q.hidden.scale <= 2.0F / 255));
+  auto const bytes = p.model<rnn_weights<I, lstm, u8, s8>>(q);
+  ia_nn::workspace more(std::max(exact.workspace_bytes(), bytes.workspace_bytes()));
+  CHECK(std::isnan(compare_layers(exact, bytes, call, more).at(0).largest));
 }
 
 // u8 inputs are taken as they are, whether their rows lie as the product reads them or not.

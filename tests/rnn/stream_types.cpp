@@ -42,32 +42,49 @@ TEST_CASE("u8 streams, static, give the same bits", "[rnn][stream]") {
     }
 }
 
-// A stream knows the range of its sample: it is like sequences of one step.
-TEST_CASE("8-bit streams, dynamic, give the bits of sequences of one step", "[rnn][stream]") {
+// Every sample has a scale of its own, in streams and in sequences.
+TEST_CASE("8-bit streams, dynamic, give the same bits", "[rnn][stream]") {
   random r(195);
-  auto const check = [&]<class Cell, element A>(Cell const&, A, rnn_case const& c) {
-    INFO(Cell::name << ": " << c.text());
-    using W = rnn_weights<native, Cell, A, s8>;
-    rnn_problem<Cell> const p(c, r);
-    auto const model = p.template model<W>(given_quantization(true));
-    rnn_output const got = streamed(p, model);
-    rnn_problem<Cell> one = p;
-    one.c.time = 1;
-    rnn_output want, last;
-    for (index_t t = 0; t < c.time; ++t) {
-      one.x = {p.x.begin() + t * c.input, p.x.begin() + (t + 1) * c.input};
-      last = one.run_on(model);
-      one.h0 = last.hn, one.c0 = last.cn;
-      want.y.insert(want.y.end(), last.y.begin(), last.y.end());
-    }
-    want.hn = last.hn, want.cn = last.cn;
-    REQUIRE(got == want);
-  };
+  rnn_quantization const q = given_quantization(true);
   for (index_t hidden : {3, 17, 35, 64}) {
-    check(lstm{}, u8{}, sized(hidden, 2));
-    check(lstm{}, u8{}, sized(hidden, 2, 7));
-    check(ia_nn::vanilla<activation::relu>{}, s8{}, sized(hidden, 2));
+    check_stream<rnn_weights<native, lstm, u8, s8>, lstm>(sized(hidden, 2), r, {0, 0}, q);
+    check_stream<rnn_weights<native, lstm, u8, s8>, lstm>(sized(hidden, 2, 7), r, {0, 0}, q);
+    using relu = ia_nn::vanilla<activation::relu>;
+    check_stream<rnn_weights<native, relu, s8, s8>, relu>(sized(hidden, 2), r, {0, 0}, q);
   }
+}
+
+TEST_CASE("8-bit streams hand infinities and NaN on as sequences do", "[rnn][stream]") {
+  random r(197);
+  for (bool const dynamic : {true, false})
+    for (index_t const projected : {0, 4})
+      for (f32 const special : {INFINITY, -INFINITY, std::nanf("")}) {
+        rnn_problem<lstm> p(sized(21, 2, projected), r);
+        rnn_quantization q = given_quantization(dynamic);
+        auto const model = p.model<rnn_weights<native, lstm, u8, s8>>(q);
+        p.x[at(4 * p.c.input + 3)] = special;
+        rnn_output const got = streamed(p, model);
+        REQUIRE(got == p.run_on(model));
+        index_t const R = p.c.size();
+        for (index_t t = 0; t < p.c.time; ++t)
+          for (index_t j = 0; j < R; ++j)
+            CHECK(std::isnan(got.y[at(t * R + j)]) == (std::isnan(special) && t >= 4));
+        // A copy and a state that is set go on as the stream does, a reset forgets.
+        rnn_stream first(model), second(model);
+        exact_buffer<f32> y(R), z(R);
+        std::vector<f32> state(at(first.state_size())), x(at(p.c.input), 0.5F);
+        first.run(p.x.data(), y.data(), 0);
+        for (index_t t = 0; t < 6; ++t) first.step(p.x.data() + t * p.c.input, y.data());
+        rnn_stream copy = first;
+        first.get_state(state.data());
+        second.set_state(state.data());
+        copy.step(x.data(), y.data()), second.step(x.data(), z.data());
+        for (index_t j = 0; j < R; ++j) CHECK((y[j] == z[j] || (std::isnan(y[j]) && std::isnan(z[j]))));
+        CHECK(std::isnan(y[0]) == std::isnan(special));
+        copy.reset();
+        copy.step(x.data(), y.data());
+        CHECK(std::isfinite(y[0]));
+      }
 }
 
 TEST_CASE("streams of sizes known to the compiler", "[rnn][stream]") {

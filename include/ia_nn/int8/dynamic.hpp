@@ -35,6 +35,32 @@ IA_NN_NOINLINE ia_nn::value_range range_of_block(f32 const* x, index_t n) noexce
   return {lowest(low[0]), highest(high[0])};
 }
 
+/// The largest |x|, in which an infinity counts as the largest f32; NaN if there is one. Of numbers
+/// without a sign integers have the order, and NaN above infinity.
+template <isa::tag I> IA_NN_NOINLINE f32 largest_of(f32 const* x, index_t n) noexcept {
+  using V = vec<f32, I>;
+  using W = vec<s32, I>;
+  constexpr int chains = 4;
+  W most[chains];
+  IA_NN_UNROLL
+  for (int u = 0; u < chains; ++u) most[u] = W::zero();
+  auto const add = [&](int u, V v) IA_NN_LAMBDA { most[u] = max(most[u], bits(abs(v))); };
+  index_t i = 0;
+  IA_NN_ROLLED for (; i + chains * V::size <= n; i += chains * V::size) IA_NN_UNROLL
+  for (int u = 0; u < chains; ++u) add(u, V::load(x + i + u * V::size));
+  for (; i + V::size <= n; i += V::size) add(0, V::load(x + i));
+  if (i < n) add(0, V::load(x + i, n - i));
+  f32 const all = highest(bits(max(max(most[0], most[1]), max(most[2], most[3]))));
+  return all > 0x1.fffffep127F ? 0x1.fffffep127F : all;
+}
+
+/// The scale of a row that is multiplied in 8 bits and becomes f32 again, symmetric. Beside an
+/// infinity all else vanishes, as it does beside the largest f32; one NaN makes the scale, and so all
+/// products of the row, NaN.
+constexpr f32 row_scale(f32 most) noexcept {
+  return positive_scale(most / 127.0F, most) + most * 0.0F;
+}
+
 } // namespace detail
 
 /// The range of n values and 0. NaN and infinities are passed over: a single one of them would

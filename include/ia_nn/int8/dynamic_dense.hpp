@@ -4,9 +4,11 @@
 // the range that it has, symmetrically to s8. Nothing is calibrated, and a row's result does not
 // depend on the others of its batch.
 //
-//   q[m]     quantize(src[m], scale[m]), scale[m] = max |src[m]| / 127
+//   q[m]     quantize(src[m], scale[m]), scale[m] = max |src[m]| / 127 (2^-126 or more, 1 for zeros)
 //   y[m][c]  fma(f32(sum of q[m] * (w[c] - zero point)), scale[m] * scale(weights, c), bias[c])
 //   dst      stages(y)
+//
+// An infinity counts as the largest f32 of its sign; a NaN makes its row NaN.
 #pragma once
 
 #include <ia_nn/core/text.hpp>
@@ -82,7 +84,8 @@ public:
     f32* const scales = reinterpret_cast<f32*>(behind);
     s8* const q = reinterpret_cast<s8*>(behind + scale_bytes());
     e.parallel_for(rows, [&](index_t r, int) {
-      scales[r] = quantize_dynamic<I>(src + r * lda, q + r * k(), k(), scheme::symmetric).scale;
+      scales[r] = detail::row_scale(detail::largest_of<I>(src + r * lda, k()));
+      quantize<I>(src + r * lda, q + r * k(), k(), {scales[r], 0});
     });
     plan_.with_rows(rows).run(
         q, k(), weights_, dst, ldc,

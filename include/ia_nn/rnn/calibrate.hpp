@@ -8,6 +8,7 @@
 //   rnn_quantization const q = seen.quantization<u8>(layer);
 #pragma once
 
+#include <ia_nn/int8/dynamic.hpp>
 #include <ia_nn/rnn/rnn.hpp>
 
 #include <ia_nn/begin.hpp>
@@ -17,8 +18,8 @@ class rnn_calibration {
 public:
   explicit rnn_calibration(index_t layers) : ranges_(static_cast<std::size_t>(layers)) {}
 
-  /// Runs the model over one call, which must have a destination, and widens the ranges. NaN is
-  /// passed over. Errors: those of `rnn::check`, errc::bad_parameter (another number of layers, a
+  /// Runs the model over one call, which must have a destination, and widens the ranges. NaN and
+  /// infinities are passed over. Errors: those of `rnn::check`, errc::bad_parameter (another number of layers, a
   /// model with residuals, whose outputs are not its hidden states).
   template <class Weights>
   void observe(rnn<Weights> const& model, rnn_call<f32, f32> const& c, workspace_view scratch) {
@@ -38,8 +39,8 @@ public:
                   for (index_t t = 0; t < (c.lengths ? c.lengths[n] : c.time); ++t) {
                     bool const first = model.options().layout == rnn_layout::time_first;
                     index_t const row = first ? t * c.batch + n : n * c.time + t;
-                    detail::extend<I>(r.input, src + row * in, in);
-                    detail::extend<I>(r.hidden, dst + row * out, out);
+                    r.input.add(finite_range<I>(src + row * in, in));
+                    r.hidden.add(finite_range<I>(dst + row * out, out));
                     r.seen = true;
                   }
               });
@@ -66,7 +67,8 @@ private:
   std::vector<layer_ranges> ranges_;
 };
 
-/// How far a layer's outputs are from those of another model: maxima over all outputs.
+/// How far a layer's outputs are from those of another model: maxima over all outputs, NaN where a
+/// difference is.
 struct rnn_layer_error {
   f32 largest = 0;  ///< |difference|
   f32 relative = 0; ///< that by the largest |output| of the reference: the error in the max norm
@@ -98,9 +100,10 @@ std::vector<rnn_layer_error> compare_layers(rnn<Reference> const& reference,
               for (index_t i = 0; i < rows * out; ++i) {
                 f32 const x = expected[static_cast<std::size_t>(i)], d = x - dst[i];
                 norm = __builtin_fmaxf(norm, __builtin_fabsf(x));
-                e.largest = __builtin_fmaxf(e.largest, __builtin_fabsf(d));
+                if (!(__builtin_fabsf(d) <= e.largest) && e.largest == e.largest)
+                  e.largest = __builtin_fabsf(d);
               }
-              e.relative = norm > 0 ? e.largest / norm : 0;
+              e.relative = norm > 0 ? e.largest / norm : e.largest * 0;
               errors.push_back(e);
             });
   return errors;

@@ -22,27 +22,6 @@ void convert_row(To* to, From const* from, index_t n, quantizer const& q) noexce
   }
 }
 
-/// Symmetric quantization of a range that was seen while running.
-template <byte_element A> quantization symmetric(value_range const& r) noexcept {
-  return {r.largest() > 0 ? r.largest() / 127.0F : 1.0F, middle_of<A>};
-}
-
-/// Extends `r` by n values; NaN is passed over.
-template <isa::tag I> void extend(value_range& r, f32 const* from, index_t n) noexcept {
-  using V = vec<f32, I>;
-  V low = V::zero(), high = V::zero();
-  index_t i = 0;
-  for (; i + V::size <= n; i += V::size) {
-    V const x = V::load(from + i);
-    low = min(x, low), high = max(x, high); // the second operand where x is NaN
-  }
-  if (i < n) {
-    V const x = V::load(from + i, n - i);
-    low = min(x, low), high = max(x, high);
-  }
-  r.add({lowest(low), highest(high)});
-}
-
 } // namespace detail
 
 IA_NN_END

@@ -58,16 +58,18 @@ template <element X, element Y> struct pass_io {
   index_t state_stride;
 };
 
-/// Input part of a product: sum * scale + bias.
-struct input_stage {
+/// Input part of a product: sum * scale + bias; of bytes sum * (scale * scale of the row) + bias.
+template <bool Bytes> struct input_stage {
   f32 const* scale;
   f32 const* bias;
-  f32 factor;
+  f32 const* rows;
   template <vector_register V, class At> IA_NN_INLINE auto operator()(V v, At at) const noexcept {
     using F = decltype(as_f32(v));
     F const b = at.template columns<F>(bias);
     if (!scale) return as_f32(v) + b;
-    return fma(as_f32(v), at.template columns<F>(scale) * F::broadcast(factor), b);
+    F const s = at.template columns<F>(scale);
+    if constexpr (Bytes) return fma(as_f32(v), s * F::broadcast(rows[at.row]), b);
+    else return fma(as_f32(v), s, b);
   }
 };
 
@@ -79,7 +81,7 @@ template <class W> struct pass_layout {
   using few = operand_row<A, typename matrix::few_kernel, matrix::parts>;
   static constexpr index_t max_gates = max_of(W::traits::early, max_of(W::traits::late, 1));
 
-  index_t states, operand, other, x, gates_x, gates_h, region, cells, total;
+  index_t states, operand, other, x, gates_x, gates_h, scales, region, cells, total;
   index_t slot;      ///< elements of one slot of states
   index_t padded;    ///< units of a row of states
   index_t row_block; ///< rows that are finished at a time
@@ -101,10 +103,12 @@ template <class W> struct pass_layout {
     x = bytes_of(batch * chunk * x_stride * matrix::parts, sizeof(A));
     gates_x = bytes_of(batch * chunk * w.input_matrix().columns(), 4);
     gates_h = W::traits::by_row ? bytes_of((batch + 1) * w.recurrent().columns(), 4) : 0;
+    // Of the rows of a chunk; of h(t-1), and what is left of a NaN, of each sequence.
+    scales = bytes_of(W::quantized ? batch * (chunk + 2) : 0, 4);
     region = gemm_bytes(w, batch * chunk);
     row_block = min_of(round_up(batch, 2) + 32, 128);
     cells = bytes_of(row_block * max_gates * W::nr, 4);
-    total = states + operand + other + x + gates_x + gates_h + members * (region + cells + 64);
+    total = states + operand + other + x + gates_x + gates_h + scales + members * (region + cells);
   }
 
   template <class Kernel> static blocking blocks_of(W const& w, index_t rows) noexcept {

@@ -11,6 +11,9 @@
 //         cache h(t) = cell.step    own rows of h, c      when the sweep begins
 //       barrier                                     h(t) is complete
 //
+// Of 8-bit layers every row of x has a scale, and h of every row: what one sequence holds changes no
+// other one, and later inputs change no earlier result.
+//
 // A member owns blocks of units for the whole sequence, so that their weights stay in its L2 where
 // they fit. The block at the border of two shares is divided by rows, a tile each: 25 blocks of two
 // tiles are 25 and 25 tiles for two members, not 13 and 12 blocks. h is in two buffers that take
@@ -20,6 +23,7 @@
 // Every sum runs over k in order inside one member: the same bits for any number of members.
 #pragma once
 
+#include <ia_nn/int8/dynamic.hpp>
 #include <ia_nn/rnn/pass.hpp>
 #include <ia_nn/rnn/row_step.hpp>
 #include <ia_nn/rnn/share.hpp>
@@ -52,8 +56,9 @@ public:
     x_ = reinterpret_cast<A*>(memory), memory += l.x;
     gates_x_ = reinterpret_cast<f32*>(memory), memory += l.gates_x;
     gates_h_ = reinterpret_cast<f32*>(memory), memory += l.gates_h;
-    scratch_ = memory, memory += l.members * (l.region + l.cells);
-    ranges_ = reinterpret_cast<value_range*>(memory);
+    x_scale_ = reinterpret_cast<f32*>(memory), memory += l.scales;
+    h_scale_ = x_scale_ + io.rows.batch * chunk, nan_ = h_scale_ + io.rows.batch;
+    scratch_ = memory;
   }
 
   /// Every member of the team calls this. `buffers` of zeros are expected in operands.
@@ -72,7 +77,6 @@ private:
     sequence_rows const& rows = io_.rows;
     share s{m.rank(), m.size(), block_of(w_.blocks(), m.size(), m.rank()),
             block_of(w_.output_blocks(), m.size(), m.rank())};
-    s.x = w_.quantization().input, s.h = w_.quantization().hidden;
     index_t const half = l_.operand / 2;
     auto const buffer = [&](std::byte* at) {
       if constexpr (Single) return single_operand(at, w_.output());
@@ -83,11 +87,11 @@ private:
     clear_padding(s);
     clear_operands(s);
     begin(s);
+    begin_scales(s);
     m.barrier();
     if (w_.follows_range()) settle_range(m, s, h[0]);
-    else put_initial(s, h[0]);
-    if (W::quantized && w_.quantization().dynamic) input_range(m, s);
-    else m.barrier();
+    else put_h(s, h[0]);
+    m.barrier();
 
     index_t active = rows.active(0, rows.batch), now = 0;
     for (index_t step = 0; step < rows.steps();) {
@@ -98,11 +102,10 @@ private:
       for (; step < end; ++step) {
         index_t const next = rows.active(step + 1, active);
         h[1 - now].set_rows(max_of(next, 1));
-        f32 const* const x = gates_x_ + row * w_.input_matrix().columns();
-        if constexpr (Single) single_step(m, s, step, x, h[now], h[1 - now]);
-        else batch_step<Kernel>(m, s, state, step, x, active, next, h[now], h[1 - now]);
+        if constexpr (Single) single_step(m, s, step, row, h[now], h[1 - now]);
+        else batch_step<Kernel>(m, s, state, step, row, active, next, h[now], h[1 - now]);
         if (w_.follows_range()) settle_range(m, s, h[1 - now]);
-        else m.barrier();
+        m.barrier();
         row += rows.reverse && reads_in_place() ? -rows.batch : active;
         active = next;
         now = 1 - now;
@@ -154,46 +157,53 @@ private:
       if (to) __builtin_memcpy(to + at, state, static_cast<std::size_t>(n) * sizeof(f32));
     });
   }
-  // h(0) of own units as the first operand.
-  template <class Operand> void put_initial(share const& s, Operand const& to) const noexcept {
-    quantizer const q(W::quantized ? s.h : quantization{1.0F, 0});
-    for (index_t row = 0; row < to.rows(); ++row)
+  // Rows' scales of h, unless they follow it; a NaN in a state makes its sequence NaN.
+  void begin_scales(share const& s) const noexcept {
+    if constexpr (W::quantized) {
+      auto const nan_in = [](f32 const* from, index_t n) {
+        return from ? largest_of<I>(from, n) * 0.0F : 0.0F;
+      };
+      for (index_t row = s.rank; row < io_.rows.batch; row += s.size) {
+        index_t const n = io_.rows.sequence(row);
+        f32 nan = io_.initial_hidden ? nan_in(io_.initial_hidden + n * w_.output(), w_.output()) : 0;
+        for (int k = 0; io_.initial_state && k < W::cell_type::states; ++k)
+          nan += nan_in(io_.initial_state + k * io_.state_stride + n * w_.hidden(), w_.hidden());
+        nan_[row] = nan;
+        h_scale_[row] = w_.quantization().hidden.scale + nan;
+      }
+      if (std::same_as<X, A>) // the same for all rows
+        for (index_t i = s.rank; i < io_.rows.batch * chunk_; i += s.size)
+          x_scale_[i] = w_.quantization().input.scale;
+    }
+  }
+  // The quantization of h(t-1) of a row.
+  quantization h_of(index_t row) const noexcept {
+    if constexpr (!W::quantized) return {1.0F, 0};
+    else if (!w_.follows_range()) return w_.quantization().hidden;
+    else return {h_scale_[row], middle_of<A>};
+  }
+  // h of own units as the operand of the next step.
+  template <class Operand> void put_h(share const& s, Operand const& to) const noexcept {
+    for (index_t row = 0; row < to.rows(); ++row) {
+      quantizer const q(h_of(row));
       for (index_t b = s.own_output.begin; b < s.own_output.end; ++b) {
         V h[vectors];
         for (int v = 0; v < vectors; ++v) h[v] = V::load(states_of(row, b) + v * V::size);
         to.put(row, b * nr, min_of(nr, w_.output() - b * nr), h, q);
       }
-  }
-
-  // The scale of h(t) from its largest value, where nothing else bounds it; then own units are
-  // quantized. Two barriers instead of one.
-  template <class Operand>
-  void settle_range(M const& m, share& s, Operand const& to) const noexcept {
-    if constexpr (W::quantized) {
-      m.barrier(); // h(t) is complete
-      value_range mine;
-      for (index_t row = 0; row < to.rows(); ++row)
-        for (index_t b = s.own_output.begin; b < s.own_output.end; ++b)
-          extend<I>(mine, states_of(row, b), min_of(nr, w_.output() - b * nr)); // no padding
-      s.h = symmetric<A>(combine(m, s, mine));
-      put_initial(s, to);
-      m.barrier();
     }
   }
-  value_range combine(M const& m, share const& s, value_range mine) const noexcept {
-    ranges_[s.rank] = mine;
-    m.barrier();
-    for (int i = 0; i < s.size; ++i) mine.add(ranges_[i]);
-    m.barrier(); // before anybody writes the next one
-    return mine;
-  }
-  void input_range(M const& m, share& s) const noexcept {
-    if constexpr (W::quantized && std::same_as<X, f32>) {
-      value_range mine;
-      for (index_t row = s.rank; row < io_.rows.batch; row += s.size)
-        for (index_t t = 0; t < io_.rows.length(row); ++t)
-          extend<I>(mine, io_.src + t * io_.src_t + io_.rows.sequence(row) * io_.src_n, w_.input());
-      s.x = symmetric<A>(combine(m, s, mine));
+
+  // The scale of each row of h(t) from its largest value, where nothing else bounds it; then own
+  // units are quantized. Two barriers more.
+  template <class Operand>
+  void settle_range(M const& m, share const& s, Operand const& to) const noexcept {
+    if constexpr (W::quantized) {
+      m.barrier(); // h(t) is complete
+      for (index_t row = s.rank; row < to.rows(); row += s.size)
+        h_scale_[row] = row_scale(largest_of<I>(states_of(row, 0), w_.output()));
+      m.barrier();
+      put_h(s, to);
     }
   }
 
@@ -201,6 +211,25 @@ private:
   bool reads_in_place() const noexcept {
     return std::same_as<X, A> && !io_.rows.lengths &&
            (io_.rows.batch == 1 || io_.src_t == io_.rows.batch * io_.src_n);
+  }
+
+  // Inputs of a dynamic layer are symmetric, unless they came as bytes.
+  s32 input_zero() const noexcept {
+    if constexpr (W::quantized && !std::same_as<X, A>)
+      if (w_.quantization().dynamic) return middle_of<A>;
+    return w_.quantization().input.zero_point;
+  }
+  // A row of inputs to row `count` of the chunk. Its scale is NaN from the first NaN of the sequence on,
+  // because bytes have none.
+  void convert(X const* from, index_t count, index_t row) const noexcept {
+    quantization a{1.0F, 0};
+    if constexpr (W::quantized && !std::same_as<X, A>) {
+      f32 const most = largest_of<I>(from, w_.input());
+      a = {w_.quantization().dynamic ? row_scale(most) : w_.quantization().input.scale,
+           input_zero()};
+      x_scale_[count] = a.scale + (nan_[row] += most * 0.0F);
+    }
+    convert_row<I>(x_ + count * l_.x_stride, from, w_.input(), quantizer(a));
   }
 
   void input_part(M const& m, share const& s, index_t step, index_t end,
@@ -215,21 +244,18 @@ private:
         a = {io_.src + first * io_.src_t, rows.batch == 1 ? io_.src_t : io_.src_n, 1};
       }
     } else {
-      quantizer const q(W::quantized ? s.x : quantization{1.0F, 0});
       for (index_t t = step; t < end; ++t) {
         active = rows.active(t, active);
         for (index_t row = 0; row < active; ++row, ++count)
-          if (count % s.size == s.rank)
-            convert_row<I>(x_ + count * l_.x_stride,
-                           io_.src + rows.time_of(t, row) * io_.src_t +
-                               rows.sequence(row) * io_.src_n,
-                           w_.input(), q);
+          if (row % s.size == s.rank) // a sequence is one member's, who sees its times in order
+            convert(io_.src + rows.time_of(t, row) * io_.src_t + rows.sequence(row) * io_.src_n,
+                    count, row);
       }
       m.barrier();
     }
     matrix const& in = w_.input_matrix();
     gemm_options o;
-    if (W::quantized) o.a_zero_point = s.x.zero_point;
+    if (W::quantized) o.a_zero_point = input_zero();
     gemm_task<A, f32, typename matrix::view_type> t{};
     t.a = a;
     t.b = in.view();
@@ -237,7 +263,7 @@ private:
     t.ldc = in.columns();
     t.k = w_.input();
     t.scratch = scratch_ + s.rank * (l_.region + l_.cells);
-    chain const finish{input_stage{in.scale(), w_.bias(), W::quantized ? s.x.scale : 1.0F}};
+    chain const finish{input_stage<W::quantized>{in.scale(), w_.bias(), x_scale_}};
     bool const few = count <= few_kernel::few_rows;
     blocking const plan = few ? layout::template blocks_of<few_kernel>(w_, count)
                               : layout::template blocks_of<main_kernel>(w_, count);
@@ -259,14 +285,13 @@ private:
   // New h of some units of a row: to the states, to the operand of the next step, to the
   // destination.
   template <class Operand, int Count>
-  IA_NN_INLINE void emit(share const& s, index_t step, index_t row, index_t unit,
-                         V const (&h)[Count], bool goes_on, Operand const& next) const noexcept {
+  IA_NN_INLINE void emit(index_t step, index_t row, index_t unit, V const (&h)[Count], bool goes_on,
+                         Operand const& next) const noexcept {
     index_t const n = min_of(Count * V::size, w_.output() - unit);
     f32* const state = states_of(row, 0) + unit;
     IA_NN_UNROLL
     for (int v = 0; v < Count; ++v) h[v].store(state + v * V::size);
-    if (goes_on && !w_.follows_range())
-      next.put(row, unit, n, h, quantizer(W::quantized ? s.h : quantization{1.0F, 0}));
+    if (goes_on && !w_.follows_range()) next.put(row, unit, n, h, quantizer(h_of(row)));
     if (!io_.dst) return;
     index_t const t = io_.rows.time_of(step, row), seq = io_.rows.sequence(row);
     Y* const to = io_.dst + t * io_.dst_t + seq * io_.dst_n + unit;
@@ -362,21 +387,21 @@ private:
 
   template <class Kernel>
   void batch_step(M const& m, share const& s, typename Kernel::context& state, index_t step,
-                  f32 const* x, index_t active, index_t next_rows, operand<Kernel> const& h,
+                  index_t first_row, index_t active, index_t next_rows, operand<Kernel> const& h,
                   operand<Kernel> const& next) const noexcept {
     constexpr bool few = std::same_as<Kernel, few_kernel>;
     index_t const columns = w_.input_matrix().columns();
-    f32 const factor = W::quantized ? s.h.scale : 1.0F;
-    quantizer const q(second_scale(s));
+    f32 const* const x = gates_x_ + first_row * columns;
     operand<Kernel> other(other_, w_.hidden(), io_.rows.batch);
     other.set_rows(active);
     auto const deliver = [&](index_t b, index_t row, V const(&v)[vectors]) IA_NN_LAMBDA {
-      if (w_.projects()) other.put(row, b * nr, min_of(nr, w_.hidden() - b * nr), v, q);
-      else emit(s, step, row, b * nr, v, row < next_rows, next);
+      if (w_.projects())
+        other.put(row, b * nr, min_of(nr, w_.hidden() - b * nr), v, quantizer(second_of(row)));
+      else emit(step, row, b * nr, v, row < next_rows, next);
     };
     auto const cells_to = [&](matrix const& u, auto const& function) {
       return [&, function](index_t b, index_t row, acc const* cells) {
-        f32 const a = attention(step, row);
+        f32 const a = attention(step, row), factor = factor_of(row);
         V v[vectors];
         IA_NN_UNROLL
         for (int i = 0; i < vectors; ++i) {
@@ -390,7 +415,7 @@ private:
     if constexpr (traits::by_row) {
       product<Kernel>(s, state, w_.recurrent(), start, h, step, active,
                       [&](index_t b, index_t row, acc const* cells) {
-                        raw_sums(b, cells, factor, gates_h_ + row * columns);
+                        raw_sums(b, cells, factor_of(row), gates_h_ + row * columns);
                       });
       m.barrier();
       for (index_t row = s.rank; row < active; row += s.size) {
@@ -404,7 +429,7 @@ private:
     } else if constexpr (traits::late > 0) {
       product<Kernel>(s, state, w_.recurrent(), start, h, step, active,
                       [&](index_t b, index_t row, acc const* cells) {
-                        f32 const a = attention(step, row);
+                        f32 const a = attention(step, row), factor = factor_of(row);
                         V v[vectors];
                         IA_NN_UNROLL
                         for (int i = 0; i < vectors; ++i) {
@@ -412,7 +437,8 @@ private:
                                              factor, a, i);
                           v[i] = w_.cell().prepare(at);
                         }
-                        other.put(row, b * nr, min_of(nr, w_.hidden() - b * nr), v, q);
+                        other.put(row, b * nr, min_of(nr, w_.hidden() - b * nr), v,
+                                  quantizer(second_of(row)));
                       });
       m.barrier();
       product<Kernel>(
@@ -428,17 +454,28 @@ private:
       product<Kernel>(s, state, w_.projection(), w_.projection_start(few), other, step, active,
                       [&](index_t b, index_t row, acc const* cells) {
                         V v[vectors];
-                        for (int i = 0; i < vectors; ++i)
-                          v[i] = projected(b, cells, second_scale(s).scale, i);
-                        emit(s, step, row, b * nr, v, row < next_rows, next);
+                        f32 const factor = projected_factor(row, first_row + row);
+                        for (int i = 0; i < vectors; ++i) v[i] = projected(b, cells, factor, i);
+                        emit(step, row, b * nr, v, row < next_rows, next);
                       });
     }
   }
+  // What sums of h(t-1) of a row are multiplied by.
+  f32 factor_of(index_t row) const noexcept {
+    if constexpr (W::quantized) return h_scale_[row];
+    else return 1.0F;
+  }
   // Quantization of the operand of a second product: r * h like h, states before a projection by
   // their own range.
-  quantization second_scale(share const& s) const noexcept {
-    if (!W::quantized) return {1.0F, 0};
-    return w_.projects() ? w_.quantization().unprojected : s.h;
+  quantization second_of(index_t row) const noexcept {
+    if constexpr (W::quantized)
+      if (w_.projects()) return w_.quantization().unprojected;
+    return h_of(row);
+  }
+  // Of the sums of a projection: NaN where the states before it are, which bytes have lost.
+  f32 projected_factor(index_t row, index_t x_row) const noexcept {
+    if constexpr (!W::quantized) return 1.0F;
+    else return w_.quantization().unprojected.scale + (x_scale_[x_row] + h_scale_[row]) * 0.0F;
   }
   V projected(index_t b, acc const* cells, f32 factor, int i) const noexcept {
     index_t const at = i * V::size;
@@ -460,20 +497,21 @@ private:
   }
 
   // One sequence: gates stay in registers (row_step.hpp).
-  void single_step(M const& m, share const& s, index_t step, f32 const* x, single_operand const& h,
+  void single_step(M const& m, share const& s, index_t step, index_t x_row, single_operand const& h,
                    single_operand const& next) const noexcept {
     single_operand const other(other_, w_.hidden());
     row_step_call<W> call{};
-    call.x_part = x;
+    call.x_part = gates_x_ + x_row * w_.input_matrix().columns();
     call.h = h.data();
-    call.factor = W::quantized ? s.h.scale : 1.0F;
+    call.factor = factor_of(0);
+    call.projected_factor = projected_factor(0, x_row);
     call.states = states_;
     call.slot = l_.slot;
     call.attention = attention(step, 0);
-    row_step(w_, m, call, gates_h_, other, second_scale(s), s.own, s.own_output, step,
+    row_step(w_, m, call, gates_h_, other, second_of(0), s.own, s.own_output, step,
              [&](index_t unit, V value) IA_NN_LAMBDA {
                V const one[1] = {value};
-               emit(s, step, 0, unit, one, true, next);
+               emit(step, 0, unit, one, true, next);
              });
   }
 
@@ -487,8 +525,10 @@ private:
   A* x_;
   f32* gates_x_;
   f32* gates_h_;
+  f32* x_scale_; ///< bytes: of each row of the chunk
+  f32* h_scale_; ///< bytes: of h(t-1) of each row
+  f32* nan_;     ///< bytes: NaN from the first input that is one, of each row; else 0
   std::byte* scratch_;
-  value_range* ranges_;
 };
 
 } // namespace detail

@@ -240,8 +240,7 @@ private:
     index_t const l2 = cpu::cache_sizes().l2 * 3 / 4;
     for (index_t l = 0; l < layers_count(); ++l) {
       Weights const &a = weights(l, 0), &b = weights(l, 1);
-      if (a.follows_range() != b.follows_range() ||
-          a.quantization().dynamic != b.quantization().dynamic)
+      if (a.follows_range() != b.follows_range())
         return false; // they would wait for each other different numbers of times
       index_t const all = a.recurrent_bytes();
       if (all > l2 && all / options_.workers <= l2) return false;

@@ -90,6 +90,7 @@ template <class W> struct row_step_call {
   s32 const* x_start; ///< where its sums start: zero points
   packed const* h;    ///< operand of the early gates
   f32 factor;         ///< scale of h
+  f32 projected_factor; ///< scale of the operand of a projection
   f32* states;        ///< [slot][padded units]
   index_t slot;
   f32 attention;
@@ -305,7 +306,7 @@ void row_step(W const& w, M const& m, row_step_call<W> const& call, f32* gates,
              real_sum<W>(c[0][i],
                          W::matrix::scaled ? w.projection().scale() + b * W::nr + i * V::size
                                            : nullptr,
-                         second.scale));
+                         call.projected_factor));
     });
   }
 }

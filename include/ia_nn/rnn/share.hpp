@@ -4,7 +4,6 @@
 #pragma once
 
 #include <ia_nn/core/executor.hpp>
-#include <ia_nn/rnn/quantization.hpp>
 
 #include <ia_nn/begin.hpp>
 
@@ -14,7 +13,6 @@ namespace detail {
 struct member_share {
   int rank, size;
   block own, own_output; ///< blocks of units, of outputs: outside of steps, and of single rows
-  quantization x{0}, h{0};       ///< quantization of inputs, of h(t-1)
 };
 
 /// A share of blocks x tiles of rows: whole blocks, and parts of the first and the last one.

@@ -12,6 +12,7 @@
 // instead, which keeps everything that is computed from them far from the smallest normal number.
 #pragma once
 
+#include <ia_nn/int8/dynamic.hpp>
 #include <ia_nn/rnn/rnn.hpp>
 
 #include <ia_nn/begin.hpp>
@@ -68,6 +69,7 @@ public:
     for (index_t l = 0; l < model_->layers_count(); ++l) {
       part const& p = layer(l);
       __builtin_memset(p.states, 0, static_cast<std::size_t>(p.slot * slots * 4));
+      *p.nan = 0;
       put_hidden(l, p);
     }
   }
@@ -88,7 +90,15 @@ public:
       __builtin_memcpy(state, from, static_cast<std::size_t>(n) * 4);
       from += n;
     });
-    for (index_t l = 0; l < model_->layers_count(); ++l) put_hidden(l, layer(l));
+    for (index_t l = 0; l < model_->layers_count(); ++l) {
+      Weights const& w = model_->weights(l);
+      part const& p = layer(l);
+      *p.nan = 0;
+      each_state(w, p, [&](f32 const* state, index_t n) {
+        if (Weights::quantized) *p.nan += detail::largest_of<I>(state, n) * 0.0F;
+      });
+      put_hidden(l, p);
+    }
   }
 
 private:
@@ -98,7 +108,8 @@ private:
     index_t slot;
     std::byte *h, *next; ///< h(t-1), and h(t) while blocks of units still read the other
     std::byte *other, *x;
-    f32 *gates, *y, *factor; ///< factor: scale of h(t-1), where it follows the range
+    f32 *gates, *y;
+    f32 *factor, *nan; ///< bytes: scale of h(t-1), where it follows the range; NaN once one came in
     index_t bytes;
   };
   static part carve(Weights const& w, std::byte* memory) noexcept {
@@ -117,7 +128,7 @@ private:
     p.gates =
         reinterpret_cast<f32*>(take(Weights::traits::by_row ? 2 * w.recurrent().columns() * 4 : 0));
     p.y = reinterpret_cast<f32*>(take(w.output() * 4));
-    p.factor = reinterpret_cast<f32*>(take(4));
+    p.factor = reinterpret_cast<f32*>(take(8)), p.nan = p.factor + 1;
     p.bytes = at;
     return p;
   }
@@ -134,13 +145,12 @@ private:
     return w.output() + Weights::cell_type::states * w.hidden();
   }
   template <class F> void each_state(F&& f) const noexcept {
-    for (index_t l = 0; l < model_->layers_count(); ++l) {
-      Weights const& w = model_->weights(l);
-      part const& p = layer(l);
-      f(p.states, w.output());
-      for (int k = 0; k < Weights::cell_type::states; ++k)
-        f(p.states + (1 + k) * p.slot, w.hidden());
-    }
+    for (index_t l = 0; l < model_->layers_count(); ++l)
+      each_state(model_->weights(l), layer(l), f);
+  }
+  template <class F> static void each_state(Weights const& w, part const& p, F&& f) noexcept {
+    f(p.states, w.output());
+    for (int k = 0; k < Weights::cell_type::states; ++k) f(p.states + (1 + k) * p.slot, w.hidden());
   }
   quantization hidden_scale(Weights const& w, part const& p) const noexcept {
     quantization a = w.quantization().hidden;
@@ -151,11 +161,8 @@ private:
   void put_hidden(index_t l, part const& p) const noexcept {
     Weights const& w = model_->weights(l);
     if constexpr (Weights::quantized)
-      if (w.follows_range()) {
-        value_range r;
-        detail::extend<I>(r, p.states, w.output());
-        *p.factor = detail::symmetric<A>(r).scale;
-      }
+      if (w.follows_range())
+        *p.factor = detail::row_scale(detail::largest_of<I>(p.states, w.output()));
     row const to(p.h, w.output());
     detail::quantizer const q(Weights::quantized ? hidden_scale(w, p) : quantization{1.0F, 0});
     for (index_t b = 0; b < w.output_blocks(); ++b) {
@@ -187,6 +194,8 @@ private:
     quantization const a = hidden_scale(w, p);
     call.h = row(p.h, w.output()).data();
     call.factor = Weights::quantized ? a.scale : 1.0F;
+    if constexpr (Weights::quantized)
+      call.projected_factor = w.quantization().unprojected.scale + *p.nan;
     call.states = p.states;
     call.slot = p.slot;
     call.tiny = tiny_;
@@ -214,12 +223,11 @@ private:
   IA_NN_INLINE f32 input_operand(Weights const& w, part const& p, f32 const* x,
                                  typename row::packed const*& operand) const noexcept {
     quantization a = w.quantization().input;
-    if constexpr (Weights::quantized)
-      if (w.quantization().dynamic) {
-        value_range r;
-        detail::extend<I>(r, x, w.input());
-        a = detail::symmetric<A>(r);
-      }
+    if constexpr (Weights::quantized) {
+      f32 const most = detail::largest_of<I>(x, w.input());
+      if (w.quantization().dynamic) a = {detail::row_scale(most), detail::middle_of<A>};
+      *p.nan += most * 0.0F;
+    }
     row const to(p.x, w.input());
     detail::quantizer const q(Weights::quantized ? a : quantization{1.0F, 0});
     for (index_t i = 0; i < w.input(); i += V::size) {
@@ -228,7 +236,7 @@ private:
       to.put(0, i, left, v, q);
     }
     operand = to.data();
-    return a.scale;
+    return Weights::quantized ? a.scale + *p.nan : 1.0F;
   }
 
   rnn<Weights> const* model_;

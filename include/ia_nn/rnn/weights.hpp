@@ -86,6 +86,10 @@ public:
     IA_NN_CATCH(error const& e) {
       fail(e.code(), std::string(e.what()).substr(7)); // behind "ia_nn: "
     }
+    if constexpr (quantized)
+      for (auto const& given : {s.b_input, s.b_recurrent, s.parameters})
+        for (f32 const x : given)
+          if (x != x) fail(errc::bad_parameter, "a bias or a parameter of an 8-bit layer is NaN");
     bias_ = aligned_array<f32>(input_matrix_.columns());
     recurrent_bias_ = aligned_array<f32>(traits::any_recurrent_bias ? bias_.size() : 0);
     for (int g = 0; g < G; ++g)
