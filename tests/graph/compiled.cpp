@@ -272,7 +272,8 @@ TEST_CASE("mistakes have a sentence", "[graph]") {
   out[0] = y.data();
   workspace little(net.workspace_bytes() > 0 ? net.workspace_bytes() - 1 : 0);
   if (net.workspace_bytes() > 0)
-    REQUIRE_ERROR([&] { net.check(2, in, out, little); }, errc::small_workspace, "the plan needs");
+    REQUIRE_ERROR([&] { net.check(2, in, out, little); }, errc::small_workspace,
+                  "bytes, run needs");
   net.check(2, in, out, good);
 
   problem p = problem_of<wide>(10, 2);

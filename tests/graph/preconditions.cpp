@@ -350,6 +350,9 @@ TEST_CASE("run compares lists", "[graph]") {
   CHECK(refused(net.run(2, {x, ids}, y, {all.data, all.size - 1}), errc::small_workspace,
                 "network: a workspace of " + std::to_string(all.size - 1) + " bytes, run needs " +
                     std::to_string(all.size) + " aligned to 64 bytes") == "");
+  CHECK(refused(net.run(2, {x, ids}, y, {all.data + 4, all.size}), errc::bad_pointer,
+                "network: a workspace of " + std::to_string(all.size) + " bytes, run needs " +
+                    std::to_string(all.size) + " aligned to 64 bytes") == "");
   CHECK(refused(net.run(2, {ids, x}, y, scratch), errc::bad_parameter,
                 "network: input 'x': its elements are not f32") == "");
   CHECK(refused(net.run(2, {x, std::span(ids).first(1)}, y, scratch), errc::bad_shape,

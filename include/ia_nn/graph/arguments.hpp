@@ -286,7 +286,7 @@ inline run_status status_of(plan_view const& v, call_limits const& limits, index
         return {errc::overlap, say(who, "output ", o, " overlaps output ", i)};
   }
   if (!scratch.holds(limits.workspace))
-    return {errc::small_workspace,
+    return {scratch.size < limits.workspace ? errc::small_workspace : errc::bad_pointer,
             say(who, "a workspace of ", scratch.size, " bytes, run needs ", limits.workspace,
                 " aligned to 64 bytes")};
   return wrong_index(v, in.items, open ? batch : 1);
