@@ -17,6 +17,7 @@
 #include <ia_nn/core/executor.hpp>
 #include <ia_nn/math/exp.hpp>
 #include <ia_nn/math/log.hpp>
+#include <ia_nn/math/long_sum.hpp>
 
 #include <ia_nn/begin.hpp>
 
@@ -51,7 +52,7 @@ template <isa::tag I> struct softmax_kernel {
     for (; i < n; i += lanes) m[0] = max(m[0], get(x + i, n - i, lowest));
     V const most = V::broadcast(row_highest(max(max(m[0], m[1]), max(m[2], m[3]))));
 
-    running_sum all;
+    long_sum<V> all;
     for (index_t first = 0; first < n; first += 16 * lanes) {
       index_t const end = min_of(n, first + 16 * lanes);
       V s[4] = {V::zero(), V::zero(), V::zero(), V::zero()};
@@ -107,7 +108,7 @@ template <isa::tag I> struct softmax_kernel {
     };
     V most = V::broadcast(-infinity);
     for (index_t i = 0; i < n; ++i) most = max(most, load(x + i * stride));
-    running_sum all;
+    long_sum<V> all;
     for (index_t first = 0; first < n; first += 8) {
       V part = V::zero();
       for (index_t i = first; i < min_of(n, first + 8); ++i) {
@@ -117,7 +118,7 @@ template <isa::tag I> struct softmax_kernel {
       }
       all.add(part);
     }
-    V const total = all.total + all.left;
+    V const total = all.value();
     if (kind == softmax_kind::linear) {
       V const scale = V::broadcast(1.0F) / total;
       for (index_t i = 0; i < n; ++i) store(load(y + i * stride_y) * scale, y + i * stride_y);
@@ -131,15 +132,6 @@ template <isa::tag I> struct softmax_kernel {
 private:
   static constexpr f32 ones16[16] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
 
-  // The sum of short sums, and what its roundings left over: long rows lose nothing.
-  struct running_sum {
-    V total = V::zero(), left = V::zero();
-    IA_NN_INLINE void add(V part) noexcept {
-      V const next = total + part, added = next - total;
-      left = left + ((total - (next - added)) + (part - added));
-      total = next;
-    }
-  };
   static IA_NN_INLINE f32 row_highest(V v) noexcept { return highest(v); }
 };
 
