@@ -95,6 +95,12 @@ inline void announce_isas() {
   static_cast<void>(once);
 }
 
+/// Tiles, which are unlike everything else, and the best that the flags promise: for what does not
+/// depend on vectors.
+using tiles_and_native = std::conditional_t<contains<ia_nn::isa::amx, ia_nn::isa::compiled>,
+                                            ia_nn::type_list<ia_nn::isa::amx, ia_nn::isa::native>,
+                                            ia_nn::type_list<ia_nn::isa::native>>;
+
 /// Compiling all instruction sets takes most of the time of the tests. g++ does. clang++ takes those
 /// whose kernels have the most different forms: tiles, the best vectors and AVX2. The address
 /// sanitizer leaves out those that read and write memory as another one does: AVX-VNNI as AVX2,

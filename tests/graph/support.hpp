@@ -92,6 +92,6 @@ template <class Net> void check_net(std::uint64_t seed, double bound = 1e-6) {
   compare(p, run<Net>(p, {.max_batch = 5}), run<plain<Net>>(p, {.max_batch = 3}), bound, 1e-5);
 }
 
-inline bool ready() { return ia_nn::isa::available<ia_nn::isa::native>() || emulator::install(); }
+inline bool ready() { return ia_nn_test::runnable<ia_nn::isa::native>(); }
 
 } // namespace graph_test

@@ -24,39 +24,41 @@ TEST_CASE("quantized layers and conversions allocate nothing", "[int8][allocatio
     long const after = allocations;
     REQUIRE(after == before + 2);
   }
-  using I = ia_nn::isa::native;
-  random r(70);
-  ia_nn::thread_pool pool(3);
-  index_t const n = 100000;
-  std::vector<f32> x = normal_values(n, 1, r), back(x.size());
-  std::vector<u8> y(x.size()), z(x.size());
-  quantized_options o{.src = {0.1F, 3}, .dst = {0.2F, 4}, .max_rows = 9, .workers = 3};
-  ia_nn::quantized_dense<I, u8, u8> const dense(
-      ia_nn::quantize_weights(normal_values(40 * 70, 1, r), 40), o);
-  ia_nn::conv_shape const s{
-      .channels = 6, .filters = 6, .groups = 6, .in = {1, 9, 9}, .win = {.kernel = {1, 3, 3}}};
-  ia_nn::quantized_conv<I, u8, u8> const conv(
-      s, ia_nn::quantize_weights(normal_values(54, 1, r), 6), o);
-  ia_nn::dense_s4<I> const four(ia_nn::quantize_s4<I>(normal_values(40 * 64, 1, r), 40, 32),
-                                {.max_rows = 5});
-  ia_nn::workspace scratch(
-      std::max({dense.workspace_bytes(), conv.workspace_bytes(), four.workspace_bytes()}));
-  ia_nn::concat_source<u8> const sources[2] = {{y.data(), 10, {0.1F, 0}},
-                                               {y.data() + 100, 5, {1, 0}}};
+  for_each_isa<tiles_and_native>([](auto tag) {
+    using I = decltype(tag);
+    random r(70);
+    ia_nn::thread_pool pool(3);
+    index_t const n = 100000;
+    std::vector<f32> x = normal_values(n, 1, r), back(x.size());
+    std::vector<u8> y(x.size()), z(x.size());
+    quantized_options o{.src = {0.1F, 3}, .dst = {0.2F, 4}, .max_rows = 9, .workers = 3};
+    ia_nn::quantized_dense<I, u8, u8> const dense(
+        ia_nn::quantize_weights(normal_values(40 * 70, 1, r), 40), o);
+    ia_nn::conv_shape const s{
+        .channels = 6, .filters = 6, .groups = 6, .in = {1, 9, 9}, .win = {.kernel = {1, 3, 3}}};
+    ia_nn::quantized_conv<I, u8, u8> const conv(
+        s, ia_nn::quantize_weights(normal_values(54, 1, r), 6), o);
+    ia_nn::dense_s4<I> const four(ia_nn::quantize_s4<I>(normal_values(40 * 64, 1, r), 40, 32),
+                                  {.max_rows = 5});
+    ia_nn::workspace scratch(
+        std::max({dense.workspace_bytes(), conv.workspace_bytes(), four.workspace_bytes()}));
+    ia_nn::concat_source<u8> const sources[2] = {{y.data(), 10, {0.1F, 0}},
+                                                 {y.data() + 100, 5, {1, 0}}};
 
-  long const start = allocations;
-  quantization const q =
-      ia_nn::quantize_dynamic<I>(x.data(), y.data(), n, ia_nn::scheme::asymmetric, pool);
-  ia_nn::dequantize<I>(y.data(), back.data(), n, q, pool);
-  ia_nn::rescale<I>(y.data(), z.data(), n, q, {0.1F, 0}, pool);
-  ia_nn::quantized_add<I>(y.data(), q, z.data(), {0.1F, 0}, z.data(), q, n, pool);
-  ia_nn::quantized_concat<I, u8>(sources, z.data(), 10, {0.1F, 0}, pool);
-  dense.run(9, y.data(), z.data(), scratch, pool);
-  dense.run_add(9, y.data(), z.data(), z.data(), scratch, pool);
-  conv.run(9, y.data(), z.data(), scratch, pool);
-  four.run(5, x.data(), 64, back.data(), 40, ia_nn::chain<>{}, scratch, pool);
-  long const count = allocations - start;
-  REQUIRE(count == 0);
+    long const start = allocations;
+    quantization const q =
+        ia_nn::quantize_dynamic<I>(x.data(), y.data(), n, ia_nn::scheme::asymmetric, pool);
+    ia_nn::dequantize<I>(y.data(), back.data(), n, q, pool);
+    ia_nn::rescale<I>(y.data(), z.data(), n, q, {0.1F, 0}, pool);
+    ia_nn::quantized_add<I>(y.data(), q, z.data(), {0.1F, 0}, z.data(), q, n, pool);
+    ia_nn::quantized_concat<I, u8>(sources, z.data(), 10, {0.1F, 0}, pool);
+    dense.run(9, y.data(), z.data(), scratch, pool);
+    dense.run_add(9, y.data(), z.data(), z.data(), scratch, pool);
+    conv.run(9, y.data(), z.data(), scratch, pool);
+    four.run(5, x.data(), 64, back.data(), 40, ia_nn::chain<>{}, scratch, pool);
+    long const count = allocations - start;
+    REQUIRE(count == 0);
+  });
 }
 
 } // namespace ia_nn_test

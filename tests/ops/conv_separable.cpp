@@ -210,11 +210,14 @@ TEST_CASE("separable convolution: u8, and s8 to u8") {
       check_bytes<I, u8, u8>(c, rng, static_cast<s32>(rng.between(0, 1) * rng.between(0, 255)),
                              static_cast<s32>(rng.between(0, 1) * rng.between(0, 255)));
   });
-  random rng(23);
-  for (separable_case const& c : separable_cases()) {
-    check_bytes<ia_nn::isa::native, s8, u8>(c, rng, static_cast<s32>(rng.between(-128, 127)), 3);
-    check_bytes<ia_nn::isa::native, u8, s8>(c, rng, 0, static_cast<s32>(rng.between(-128, 127)));
-  }
+  for_each_isa<ia_nn::type_list<ia_nn::isa::native>>([](auto tag) {
+    using I = decltype(tag);
+    random rng(23);
+    for (separable_case const& c : separable_cases()) {
+      check_bytes<I, s8, u8>(c, rng, static_cast<s32>(rng.between(-128, 127)), 3);
+      check_bytes<I, u8, s8>(c, rng, 0, static_cast<s32>(rng.between(-128, 127)));
+    }
+  });
 }
 
 TEST_CASE("separable convolution: the bits of two layers, for any number of workers") {

@@ -57,15 +57,17 @@ TEST_CASE("runs and steps allocate nothing", "[rnn][allocation]") {
   delete kept;
   REQUIRE(allocations >= before + 2);
 
-  using I = ia_nn::isa::native;
   rnn_quantization q;
   q.dynamic = true;
-  for (index_t batch : {1, 6})
-    for (rnn_direction d : {rnn_direction::forward, rnn_direction::concat}) {
-      REQUIRE(allocations_of<rnn_weights<I, lstm>, lstm>(batch, d) == 0);
-      REQUIRE(allocations_of<rnn_weights<I, gru_reset_before, u8, s8>, gru_reset_before>(batch, d,
-                                                                                         q) == 0);
-    }
+  for_each_isa<ia_nn::type_list<ia_nn::isa::native>>([&](auto tag) {
+    using I = decltype(tag);
+    for (index_t batch : {1, 6})
+      for (rnn_direction d : {rnn_direction::forward, rnn_direction::concat}) {
+        REQUIRE(allocations_of<rnn_weights<I, lstm>, lstm>(batch, d) == 0);
+        REQUIRE(allocations_of<rnn_weights<I, gru_reset_before, u8, s8>, gru_reset_before>(batch, d,
+                                                                                           q) == 0);
+      }
+  });
 }
 
 } // namespace ia_nn_test

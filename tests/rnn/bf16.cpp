@@ -6,11 +6,6 @@
 namespace ia_nn_test {
 namespace {
 
-// The kernels differ where the instruction sets do.
-using tiles_and_native = std::conditional_t<contains<ia_nn::isa::amx, ia_nn::isa::compiled>,
-                                            ia_nn::type_list<ia_nn::isa::amx, ia_nn::isa::native>,
-                                            ia_nn::type_list<ia_nn::isa::native>>;
-
 template <class Cell, class Isas>
 void check_bf16(std::uint64_t stream, bool projected = false, Cell const& cell = {},
                 double slack = 1) {
@@ -57,24 +52,27 @@ TEST_CASE("bf16 lstm with layer normalization", "[rnn][bf16]") {
 }
 
 TEST_CASE("sources and destinations of bf16", "[rnn][bf16]") {
-  random r(204);
-  using W = rnn_weights<ia_nn::isa::native, lstm, bf16>;
-  for (index_t batch : {1, 6})
-    for (rnn_direction d : {rnn_direction::forward, rnn_direction::reverse, rnn_direction::concat})
-      for (rnn_layout layout : {rnn_layout::time_first, rnn_layout::batch_first})
-        for (bool lengths : {false, true}) {
-          rnn_case c;
-          c.batch = batch, c.time = 5, c.hidden = 21, c.input = 9, c.direction = d,
-          c.layout = layout;
-          c.lengths = lengths;
-          INFO(c.text());
-          rnn_problem<lstm> const p(c, r);
-          rnn_output const wide = p.run<W>();
-          REQUIRE((p.run<W, bf16>()) == wide); // rounded by the caller or by the layer
-          rnn_output rounded = wide;
-          for (f32& y : rounded.y) y = static_cast<f32>(bf16(y));
-          REQUIRE((p.run<W, bf16, bf16>()) == rounded);
-        }
+  for_each_isa<ia_nn::type_list<ia_nn::isa::native>>([](auto tag) {
+    random r(204);
+    using W = rnn_weights<decltype(tag), lstm, bf16>;
+    for (index_t batch : {1, 6})
+      for (rnn_direction d :
+           {rnn_direction::forward, rnn_direction::reverse, rnn_direction::concat})
+        for (rnn_layout layout : {rnn_layout::time_first, rnn_layout::batch_first})
+          for (bool lengths : {false, true}) {
+            rnn_case c;
+            c.batch = batch, c.time = 5, c.hidden = 21, c.input = 9, c.direction = d,
+            c.layout = layout;
+            c.lengths = lengths;
+            INFO(c.text());
+            rnn_problem<lstm> const p(c, r);
+            rnn_output const wide = p.template run<W>();
+            REQUIRE((p.template run<W, bf16>()) == wide); // rounded by the caller or by the layer
+            rnn_output rounded = wide;
+            for (f32& y : rounded.y) y = static_cast<f32>(bf16(y));
+            REQUIRE((p.template run<W, bf16, bf16>()) == rounded);
+          }
+  });
 }
 
 } // namespace ia_nn_test

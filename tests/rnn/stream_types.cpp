@@ -24,22 +24,27 @@ template <index_t Input, index_t Hidden> void check_static(random& r) {
 } // namespace
 
 TEST_CASE("bf16 streams", "[rnn][stream]") {
-  random r(193);
-  using W = rnn_weights<native, lstm, bf16>;
-  for (index_t hidden : edges_of_hidden(W::nr))
-    for (index_t layers : {1, 2})
-      check_stream<W, lstm>(sized(hidden, layers), r, bf16_tolerance(9));
+  for_each_isa<ia_nn::type_list<native>>([](auto tag) {
+    random r(193);
+    using W = rnn_weights<decltype(tag), lstm, bf16>;
+    for (index_t hidden : edges_of_hidden(W::nr))
+      for (index_t layers : {1, 2})
+        check_stream<W, lstm>(sized(hidden, layers), r, bf16_tolerance(9));
+  });
 }
 
 // Sums of integers are exact, and so is the rest.
 TEST_CASE("u8 streams, static, give the same bits", "[rnn][stream]") {
-  random r(194);
-  using W = rnn_weights<native, lstm, u8, s8>;
-  for (index_t hidden : edges_of_hidden(W::nr))
-    for (index_t layers : {1, 2}) {
-      check_stream<W, lstm>(sized(hidden, layers), r, {0, 0}, given_quantization(false));
-      check_stream<W, lstm>(sized(hidden, layers, hidden + 2), r, {0, 0}, given_quantization(false));
-    }
+  for_each_isa<ia_nn::type_list<native>>([](auto tag) {
+    random r(194);
+    using W = rnn_weights<decltype(tag), lstm, u8, s8>;
+    for (index_t hidden : edges_of_hidden(W::nr))
+      for (index_t layers : {1, 2}) {
+        check_stream<W, lstm>(sized(hidden, layers), r, {0, 0}, given_quantization(false));
+        check_stream<W, lstm>(sized(hidden, layers, hidden + 2), r, {0, 0},
+                              given_quantization(false));
+      }
+  });
 }
 
 // Every sample has a scale of its own, in streams and in sequences.

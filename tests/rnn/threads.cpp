@@ -13,9 +13,6 @@ namespace ia_nn_test {
 namespace {
 
 using native = ia_nn::type_list<ia_nn::isa::native>;
-using tiles_and_native =
-    std::conditional_t<contains<ia_nn::isa::amx, ia_nn::isa::compiled>,
-                       ia_nn::type_list<ia_nn::isa::amx, ia_nn::isa::native>, native>;
 
 struct pools {
   ia_nn::thread_pool one{1}, two{2}, three{3}, eight{8};

@@ -38,12 +38,9 @@ template <class F> void each_case(std::uint64_t stream, F const& f) {
 // bf16_parts<2> drops what lies below 2^-16 of a product, three times; bf16_parts<3> keeps all that
 // f32 has but four roundings.
 template <int Parts> void check_parts(std::uint64_t stream) {
-  using isas = std::conditional_t<contains<ia_nn::isa::amx, ia_nn::isa::compiled>,
-                                  ia_nn::type_list<ia_nn::isa::amx, ia_nn::isa::native>,
-                                  ia_nn::type_list<ia_nn::isa::native>>;
   each_case(stream, [&](rnn_problem<lstm> const& p, index_t index) {
     rnn_result const want = p.want();
-    for_each_isa<isas>([&](auto tag) {
+    for_each_isa<tiles_and_native>([&](auto tag) {
       using I = decltype(tag);
       if (!ia_nn::isa::available<I>() && index % 3 != 0) return;
       using W = rnn_weights<I, lstm, f32, f32, ia_nn::bf16_parts<Parts>>;

@@ -155,7 +155,6 @@ template <class Optimizer> void learns(Optimizer const& fresh, f32 below) {
 } // namespace
 
 TEST_CASE("a small classifier learns", "[train][net]") {
-  if (!runnable<I>()) FAIL("this machine lacks the instructions the test was compiled for");
 #if IA_NN_TEST_COUNTS_ALLOCATIONS
   long const before = allocations;
   auto* volatile kept = new std::vector<int>(10); // the counter counts
