@@ -158,16 +158,15 @@ TEST_CASE("minimum and maximum hand a NaN on", "[graph]") {
     REQUIRE(n > 0);
     REQUIRE((o + 1 == p.expected.size()) == (n == static_cast<std::ptrdiff_t>(y.size())));
   }
-  for_each_isa<vector_isas>([&](auto tag) {
-    using policy = native<decltype(tag)>;
-    call const fused = run<extremes, policy>(p, {.max_batch = 3}),
-               apart = run<plain<extremes>, policy>(p, {.max_batch = 3});
+  auto const check = [&](call const& c) {
     for (std::size_t o = 0; o < p.expected.size(); ++o) {
       INFO("output " << o);
-      CHECK(distance(fused.out[o], p.expected[o]) <= 1e-5);
-      CHECK(distance(apart.out[o], p.expected[o]) <= 1e-5);
+      CHECK(distance(c.out[o], p.expected[o]) <= 1e-5);
     }
-  });
+  };
+  for_each_isa<vector_isas>(
+      [&](auto tag) { check(run<extremes, native<decltype(tag)>>(p, {.max_batch = 3})); });
+  if (ready()) check(run<plain<extremes>>(p, {.max_batch = 3}));
 }
 
 template <class Net> void check_team(std::uint64_t seed) {
