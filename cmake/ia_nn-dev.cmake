@@ -18,8 +18,9 @@ if(IA_NN_SANITIZE)
   list(APPEND ia_nn_dev_options "-fsanitize=${IA_NN_SANITIZE}" -fno-sanitize-recover=all
     -fno-omit-frame-pointer -g1)
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-    # Instrumentation makes GCC 12 see uninitialized members in its own std::function.
-    list(APPEND ia_nn_dev_options -Wno-maybe-uninitialized)
+    # Instrumentation makes GCC 12 see uninitialized members in its own std::function, and copies of
+    # a negative number of bytes.
+    list(APPEND ia_nn_dev_options -Wno-maybe-uninitialized -Wno-stringop-overflow)
   endif()
   target_link_options(ia_nn_dev INTERFACE "-fsanitize=${IA_NN_SANITIZE}")
 endif()

@@ -46,6 +46,7 @@
 #if !defined(__clang__)
 #pragma GCC diagnostic ignored "-Wuseless-cast" // std::uint64_t to std::size_t
 #pragma GCC diagnostic ignored "-Wduplicated-branches" // that are the same for some types
+#pragma GCC diagnostic ignored "-Wrestrict" // in std::string of g++ 12, with -O3
 #endif
 
 namespace ia_nn {
