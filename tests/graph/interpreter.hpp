@@ -296,8 +296,9 @@ inline std::vector<std::vector<double>> interpret(graph::node const* nodes, int 
   return outputs;
 }
 
-/// A problem for any network: weights, inputs, and what comes out of the oracle.
+/// A problem for any network: weights, inputs, and what comes out of the oracle, or of another one.
 struct problem {
+  problem() = default;
   problem(graph::node const* nodes, int count, index_t items, random& r)
       : weights(nodes, count, r), batch(items) {
     for (int i = 0; i < count; ++i) {
@@ -333,7 +334,7 @@ struct problem {
   };
 
   random_weights weights;
-  index_t batch;
+  index_t batch = 0;
   std::deque<exact_buffer<f32>> floats;
   std::deque<exact_buffer<s32>> integers;
   std::vector<pointer> in;

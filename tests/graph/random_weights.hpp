@@ -19,6 +19,7 @@ namespace graph = ia_nn::graph;
 /// Numbers of all layers of a network, which has `count` nodes.
 class random_weights {
 public:
+  random_weights() = default;
   random_weights(graph::node const* nodes, int count, random& r) {
     graph::for_each_weight(
         nodes, count,
