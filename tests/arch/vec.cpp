@@ -340,6 +340,9 @@ TEST_CASE("vec: f32 arithmetic", "[arch]") {
       for (int i = 0; i < v::size; ++i) one[i] = i == lane ? not_a_number : i % 2 ? inf : -inf;
       CHECK(std::isnan(highest(v::load(one))));
       CHECK(std::isnan(lowest(v::load(one))));
+      CHECK(any_nan(v::load(one)));
+      one[lane] = inf;
+      CHECK_FALSE(any_nan(v::load(one)));
     }
   });
 }

@@ -23,6 +23,7 @@
 //   v.pin()                     the value has to be in a register here: what follows is not moved into
 //                               a loop before it
 //   sum(v), highest(v), lowest(v)   reductions, in a fixed order; a NaN if any lane is one
+//   any_nan(v)                  true if any lane is one (f32)
 #pragma once
 
 #include <ia_nn/arch/isa.hpp>

@@ -4,8 +4,8 @@
 // kernels multiply by 1 / scale):
 //
 //   static    both are given, from calibration
-//   dynamic   symmetric: inputs by the largest value of each call; hidden states by 1 where the cell is
-//             bounded, else by the largest value of h at every step
+//   dynamic   symmetric: x(t) of each sequence by its largest value; hidden states by 1 where the cell
+//             is bounded, else h(t) of each sequence by its largest value
 #pragma once
 
 #include <ia_nn/core/text.hpp>
@@ -59,7 +59,7 @@ struct rnn_quantization {
     if (projects && unprojected.scale == 0) unprojected = unit;
     if (projects) check(unprojected, "unprojected states");
   }
-  /// True if the scale of h is found at every step.
+  /// True if the scales of h are found at every step.
   bool follows_range() const noexcept { return dynamic && hidden.scale == 0; }
 };
 

@@ -224,12 +224,12 @@ private:
   void convert(X const* from, index_t count, index_t row) const noexcept {
     quantization a{1.0F, 0};
     if constexpr (W::quantized && !std::same_as<X, A>) {
-      f32 const most = largest_of<I>(from, w_.input());
-      a = {w_.quantization().dynamic ? row_scale(most) : w_.quantization().input.scale,
-           input_zero()};
-      x_scale_[count] = a.scale + (nan_[row] += most * 0.0F);
+      a = {w_.quantization().input.scale, input_zero()};
+      if (w_.quantization().dynamic) a.scale = row_scale(largest_of<I>(from, w_.input()));
     }
-    convert_row<I>(x_ + count * l_.x_stride, from, w_.input(), quantizer(a));
+    if (convert_row<I>(x_ + count * l_.x_stride, from, w_.input(), quantizer(a)))
+      nan_[row] = __builtin_nanf("");
+    if constexpr (W::quantized && !std::same_as<X, A>) x_scale_[count] = a.scale + nan_[row];
   }
 
   void input_part(M const& m, share const& s, index_t step, index_t end,

@@ -223,20 +223,22 @@ private:
   IA_NN_INLINE f32 input_operand(Weights const& w, part const& p, f32 const* x,
                                  typename row::packed const*& operand) const noexcept {
     quantization a = w.quantization().input;
-    if constexpr (Weights::quantized) {
-      f32 const most = detail::largest_of<I>(x, w.input());
-      if (w.quantization().dynamic) a = {detail::row_scale(most), detail::middle_of<A>};
-      *p.nan += most * 0.0F;
-    }
+    if constexpr (Weights::quantized)
+      if (w.quantization().dynamic)
+        a = {detail::row_scale(detail::largest_of<I>(x, w.input())), detail::middle_of<A>};
+    V nan = V::zero();
     row const to(p.x, w.input());
     detail::quantizer const q(Weights::quantized ? a : quantization{1.0F, 0});
     for (index_t i = 0; i < w.input(); i += V::size) {
       index_t const left = w.input() - i;
       V const v[1] = {detail::without_tiny(V::load(x + i, left), tiny_)};
+      nan = select(v[0] == v[0], nan, v[0]);
       to.put(0, i, left, v, q);
     }
     operand = to.data();
-    return Weights::quantized ? a.scale + *p.nan : 1.0F;
+    if constexpr (!Weights::quantized) return 1.0F;
+    if (any_nan(nan)) *p.nan = __builtin_nanf(""); // bytes have none
+    return a.scale + *p.nan;
   }
 
   rnn<Weights> const* model_;

@@ -134,23 +134,23 @@ template <> struct vec_impl<f32, isa::avx2> {
   friend IA_NN_INLINE vec_impl select(mask m, vec_impl a, vec_impl b) noexcept {
     return {_mm256_blendv_ps(b.r, a.r, m.r)};
   }
+  friend IA_NN_INLINE bool any_nan(vec_impl a) noexcept {
+    return _mm256_movemask_ps(_mm256_cmp_ps(a.r, a.r, _CMP_UNORD_Q)) != 0;
+  }
   // Halves are folded onto each other: 8 -> 4 -> 2 -> 1.
   friend IA_NN_INLINE f32 sum(vec_impl a) noexcept {
     return fold(a.r, [](__m128 x, __m128 y) IA_NN_LAMBDA { return _mm_add_ps(x, y); });
   }
   friend IA_NN_INLINE f32 highest(vec_impl a) noexcept {
-    if (a.any_nan()) return __builtin_nanf("");
+    if (any_nan(a)) return __builtin_nanf("");
     return fold(a.r, [](__m128 x, __m128 y) IA_NN_LAMBDA { return _mm_max_ps(x, y); });
   }
   friend IA_NN_INLINE f32 lowest(vec_impl a) noexcept {
-    if (a.any_nan()) return __builtin_nanf("");
+    if (any_nan(a)) return __builtin_nanf("");
     return fold(a.r, [](__m128 x, __m128 y) IA_NN_LAMBDA { return _mm_min_ps(x, y); });
   }
 
 private:
-  IA_NN_INLINE bool any_nan() const noexcept {
-    return _mm256_movemask_ps(_mm256_cmp_ps(r, r, _CMP_UNORD_Q)) != 0;
-  }
   template <class F> static IA_NN_INLINE f32 fold(__m256 v, F f) noexcept {
     __m128 const four = f(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
     __m128 const two = f(four, _mm_movehl_ps(four, four));

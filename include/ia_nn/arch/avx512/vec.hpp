@@ -124,19 +124,19 @@ template <> struct vec_impl<f32, isa::avx512> {
   friend IA_NN_INLINE vec_impl select(mask m, vec_impl a, vec_impl b) noexcept {
     return {_mm512_mask_blend_ps(m, b.r, a.r)};
   }
+  friend IA_NN_INLINE bool any_nan(vec_impl a) noexcept {
+    return _mm512_cmp_ps_mask(a.r, a.r, _CMP_UNORD_Q) != 0;
+  }
   // Halves are folded onto each other: 16 -> 8 -> 4 -> 2 -> 1.
   friend IA_NN_INLINE f32 sum(vec_impl a) noexcept { return _mm512_reduce_add_ps(a.r); }
   friend IA_NN_INLINE f32 highest(vec_impl a) noexcept {
-    return a.any_nan() ? __builtin_nanf("") : _mm512_reduce_max_ps(a.r);
+    return any_nan(a) ? __builtin_nanf("") : _mm512_reduce_max_ps(a.r);
   }
   friend IA_NN_INLINE f32 lowest(vec_impl a) noexcept {
-    return a.any_nan() ? __builtin_nanf("") : _mm512_reduce_min_ps(a.r);
+    return any_nan(a) ? __builtin_nanf("") : _mm512_reduce_min_ps(a.r);
   }
 
 private:
-  IA_NN_INLINE bool any_nan() const noexcept {
-    return _mm512_cmp_ps_mask(r, r, _CMP_UNORD_Q) != 0;
-  }
   static IA_NN_INLINE vec_impl widen(__m256i v) noexcept {
     return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(v), 16))};
   }

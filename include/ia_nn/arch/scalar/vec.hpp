@@ -68,6 +68,7 @@ template <> struct vec_impl<f32, isa::scalar> {
   friend IA_NN_INLINE mask operator<=(vec_impl a, vec_impl b) noexcept { return a.r <= b.r; }
   friend IA_NN_INLINE mask operator==(vec_impl a, vec_impl b) noexcept { return a.r == b.r; }
   friend IA_NN_INLINE vec_impl select(mask m, vec_impl a, vec_impl b) noexcept { return m ? a : b; }
+  friend IA_NN_INLINE bool any_nan(vec_impl a) noexcept { return a.r != a.r; }
   friend IA_NN_INLINE f32 sum(vec_impl a) noexcept { return a.r; }
   friend IA_NN_INLINE f32 highest(vec_impl a) noexcept { return a.r; }
   friend IA_NN_INLINE f32 lowest(vec_impl a) noexcept { return a.r; }
