@@ -44,7 +44,8 @@ template <class Net, class Policy = native<>> class compiled {
                 "ia_nn: the memory plan puts two live buffers into the same bytes");
   static constexpr detail::plan_view view =
       detail::plan_view::of(nodes, plan, original<Net>, Policy::usual);
-  using model = detail::loaded<typename Policy::isa_type, view.kernels()>;
+  using model =
+      detail::loaded<detail::isa_of_network<typename Policy::isa_type>, view.kernels()>;
 
   static constexpr int count_io(op kind) {
     int n = 0;
