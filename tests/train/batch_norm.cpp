@@ -113,7 +113,7 @@ TEST_CASE("errors of batch normalisation in training", "[train][batch_norm][erro
   using I = ia_nn::isa::scalar;
   using norm = ia_nn::batch_norm_training<I>;
   REQUIRE_ERROR([&] { norm const p({0}); }, errc::bad_shape, "channels is 0");
-  REQUIRE_ERROR([&] { norm const p({1, -1.0F}); }, errc::bad_parameter, "epsilon is -1.0");
+  REQUIRE_ERROR([&] { norm const p({1, -1.0F}); }, errc::bad_parameter, "epsilon is -1, must be");
   REQUIRE_ERROR([&] { norm const p({1, std::nanf("")}); }, errc::bad_parameter, "epsilon is");
   REQUIRE_ERROR([&] { norm const p({1, 0.1F, 1.5F}); }, errc::bad_parameter,
                 "momentum is 1.5, must be within [0, 1]");
