@@ -1,53 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What `compiled` promises: the models against the oracle, the same bits for any number of threads,
-// no allocation, concurrent runs, traces, bf16, and a sentence for every mistake.
+// What `compiled` promises beside what its kernels do (planned.hpp): networks that the compiler
+// planned against the oracle, the same bits for any number of threads, no allocation, concurrent
+// runs, traces, and a sentence for every mistake.
 #include "../../examples/models/mnist.hpp"
-#include "../../examples/models/mobilenet.hpp"
 #include "../../examples/models/wide_deep.hpp"
 #include "../../examples/models/with_softmax.hpp"
 #include "../gemm/throws.hpp"
 #include "../support/allocations.hpp"
 #include "../support/locale.hpp"
-#include "support.hpp"
+#include "nets.hpp"
+#include "planned.hpp"
 
 #include <ia_nn/exec/thread_pool.hpp>
 #include <ia_nn/graph/trace.hpp>
 
 #include <thread>
 
+long graph_test::allocations_made() { return allocations; }
+
 namespace {
 
 using namespace graph_test;
+using graph_nets::mixed;
 using ia_nn::errc;
 using ia_nn::thread_pool;
 using namespace ia_nn::graph;
 
 using wide = models::wide_deep<any_batch, 50, 3>;
 using digits = models::with_softmax<models::mnist<>>;
-
-struct halve {
-  static constexpr char const* name = "halve";
-  static constexpr dims shape(dims const& x) { return x; }
-  static void run(custom_call const& c) noexcept {
-    for (index_t i = 0; i < c.size; ++i) c.dst[i] = 0.5F * c.src[0][i];
-  }
-};
-
-// Concats along both axes, branches, outputs of which one is an input, slices that are written by
-// kernels of rows, a static batch.
-struct mixed {
-  static constexpr auto build(builder& b) {
-    auto const x = input(b, "x", {2, 6, 6, 3});
-    auto const p = relu(conv2d(x, {.filters = 5, .kernel = 3, .pad = 1, .name = "p"}));
-    auto const q = max_pool(x, {.kernel = 3, .stride = 1, .pad = 1});
-    auto const c = concat({p, q, x});
-    auto const d = lrn(layer_norm(concat({c, tanh(c)}, {.axis = 1}), {.name = "ln"}));
-    auto const e = custom<halve>({d});
-    return std::array<value, 4>{log_softmax(e), x, concat({flatten(q), flatten(p)}),
-                                concat({softmax(d), log_softmax(d), lrn(e), layer_norm(d)})};
-  }
-};
 
 TEST_CASE("models", "[graph]") {
   REQUIRE(ready());
@@ -64,22 +45,10 @@ template <class Net> void check_threads() {
     REQUIRE(same_bits(one, run<Net>(p, {.max_batch = 6, .workers = threads}, pool)));
   }
 }
-struct towers { // a group whose members need scratch memory of their own
-  static constexpr void build(builder& b) {
-    for (int i = 0; i < 3; ++i) {
-      auto const x = input(b, ia_nn::graph::label("in") + i, {any_batch, 10 + i});
-      output(softmax(gelu(dense(x, {.units = 40, .name = ia_nn::graph::label("fc") + i}))),
-             ia_nn::graph::label("out") + i);
-    }
-  }
-};
-
 TEST_CASE("threads", "[graph]") {
   REQUIRE(ready());
   check_threads<wide>();
   check_threads<digits>();
-  check_threads<towers>();
-  check_net<towers>(6);
 }
 
 TEST_CASE("run allocates nothing, and many may run", "[graph]") {
@@ -111,76 +80,6 @@ TEST_CASE("run allocates nothing, and many may run", "[graph]") {
     });
   for (auto& t : threads) t.join();
   for (call const& c : calls) CHECK(same_bits(expected, c));
-}
-
-TEST_CASE("bf16", "[graph]") {
-  REQUIRE(ready());
-  problem const p = problem_of<digits>(8, 3);
-  call const c = run<digits, native<ia_nn::isa::native, ia_nn::bf16>>(p, {.max_batch = 3});
-  // Rounded operands: 2^-9 for each of two, some layers deep.
-  double const d = distance(c.out[0], p.expected[0]);
-  CHECK(d <= 0.05);
-  CHECK(d > 0);
-}
-
-// ---- pairs of convolutions
-
-template <class Net> struct paired : Net {
-  static constexpr options passes{.fuse_pairs = true};
-};
-
-// Each end of a step, with and without something between; slices of a concat; 1 to 3 axes.
-struct separable {
-  static constexpr void build(builder& b) {
-    auto const x = input(b, "x", {any_batch, 9, 7, 18});
-    auto y = depthwise_conv2d(x, {.kernel = 3, .pad = 1, .bias = false, .name = "first"});
-    y = relu6(batch_norm(y, {.name = "first_norm"}));
-    y = batch_norm(conv2d(y, {.filters = 35, .name = "second"}), {.name = "second_norm"});
-    auto const c = relu(y);
-    y = depthwise_conv2d(c, {.kernel = {1, 3}, .stride = 2, .name = "narrow"});
-    y = gelu(conv2d(y, {.filters = 18, .bias = false, .name = "none_between"})); // 5 x 3
-    output(y);
-    auto const z = clip(batch_norm(depthwise_conv2d(y, {.kernel = 3, .pad = 1})), -0.5F, 0.25F);
-    output(relu(conv2d(z, {.filters = 18}) + y));
-    output(concat({conv2d(depthwise_conv2d(y, {.kernel = 3, .pad = 1}), {.filters = 3}), y}));
-    auto const line = reshape(c, {63, 35});
-    output(conv1d(relu(conv1d(line, {.filters = 35, .kernel = 5, .groups = 35})), {.filters = 17}));
-    auto const v = reshape(c, {3, 3, 7, 35});
-    output(conv3d(conv3d(v, {.filters = 35, .kernel = 2, .groups = 35}), {.filters = 4}));
-  }
-};
-template <class Net> constexpr int count_pairs() {
-  int n = 0;
-  for (int i = 0; i < schedule<Net>.count; ++i) n += schedule<Net>.steps[i].pair.first >= 0;
-  return n;
-}
-
-/// Each of the two layers computes what it computes alone.
-template <class Net, class Policy = native<>> void check_pairs(problem const& p) {
-  call const apart = run<Net, Policy>(p, {.max_batch = 3});
-  CHECK(same_bits(apart, run<paired<Net>, Policy>(p, {.max_batch = 5})));
-  for (int threads = 2; threads <= 3; ++threads) {
-    thread_pool pool(threads);
-    compile_options const o{.max_batch = 3, .workers = threads};
-    CHECK(same_bits(apart, run<paired<Net>, Policy>(p, o, pool)));
-  }
-}
-TEST_CASE("pairs of convolutions", "[graph]") {
-  REQUIRE(ready());
-  static_assert(count_pairs<paired<separable>>() == 6 && count_pairs<separable>() == 0);
-  check_net<paired<separable>>(11);
-  problem const p = problem_of<separable>(11, 3);
-  check_pairs<separable>(p);
-  check_pairs<separable, native<ia_nn::isa::native, ia_nn::bf16>>(p);
-}
-TEST_CASE("MobileNet in pairs", "[graph]") {
-  REQUIRE(ready());
-  using mobile = models::mobilenet<any_batch, 64>;
-  static_assert(count_pairs<paired<mobile>>() == 13);
-  problem const p = problem_of<mobile>(12, 2);
-  check_pairs<mobile>(p);
-  compare(p, run<paired<mobile>>(p, {.max_batch = 2}), run<plain<mobile>>(p, {.max_batch = 2}),
-          1e-6, 1e-5);
 }
 
 TEST_CASE("trace", "[graph]") {

@@ -151,6 +151,7 @@ inline std::vector<std::vector<double>> interpret(graph::node const* nodes, int 
         break;
       }
       bool const conv = n.kind == op::conv;
+      std::vector<f32> const* const filters = conv ? &weights(n, ".weight") : nullptr;
       ia_nn::spatial const si = graph::detail::image_of(in), so = graph::detail::image_of(shape);
       auto const& w = n.with.win;
       index_t const c_in = in.last(), group_in = c_in / n.with.groups;
@@ -183,10 +184,11 @@ inline std::vector<std::vector<double>> interpret(graph::node const* nodes, int 
                     most = std::fmax(most, e);
                     continue;
                   }
+                  double const* const from =
+                      x_of(0).data() + pixel * c_in + f / group_out * group_in;
+                  f32 const* const by = filters->data() + f * group_in * w.kernel.size() + t;
                   for (index_t c = 0; c < group_in; ++c)
-                    sum += x_of(0)[at(pixel * c_in + f / group_out * group_in + c)] *
-                           static_cast<double>(
-                               weights(n, ".weight")[at((f * group_in + c) * w.kernel.size() + t)]);
+                    sum += from[c] * static_cast<double>(by[c * w.kernel.size()]);
                 }
             double& to = y[at((b * so.size() + o) * c_out + f)];
             if (conv)

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Every pattern, run: fused against step by step, both against the oracle.
+// Every pattern, run on every instruction set: fused against step by step, both against the oracle;
+// and with bf16 in place of f32.
 #include "patterns.hpp"
-#include "support.hpp"
+#include "planned.hpp"
 
 TEST_CASE("patterns", "[graph]") {
   using namespace graph_test;
-  REQUIRE(ready());
   patterns::for_each_pattern([]<auto Body>(char const* name) {
     INFO(name);
-    check_net<patterns::net<Body>>(1);
+    both_ways const n = both_ways::of<patterns::net<Body>>();
+    check_everywhere(n, 1);
+    check_precisions(n.fused, 2);
   });
 }

@@ -8,6 +8,7 @@
 #include <ia_nn/config.hpp>
 
 #include <atomic>
+#include <cstddef>
 #include <cstdlib>
 #include <malloc.h>
 #include <new>

@@ -47,7 +47,8 @@ template <class Net, class Policy = native<>> class compiled {
       detail::plan_view::of(nodes, plan, original<Net>, Policy::usual);
   using in_arguments = detail::arguments<Net, op::input>;
   using out_arguments = detail::arguments<Net, op::output>;
-  using model = detail::loaded<typename Policy::isa_type, view.kernels()>;
+  using model =
+      detail::loaded<detail::isa_of_network<typename Policy::isa_type>, view.kernels()>;
 
 public:
   static constexpr int inputs = in_arguments::expected;

@@ -346,11 +346,12 @@ private:
                            with.a});
     };
     std::span<index_t const> const extents(in, rank);
+    using strided = strided_move<isa_of_f32<I>>;
     if constexpr (K == kernel::pad)
       put(::ia_nn::pad(4, extents, {start, rank}, {step, rank}, with.fill));
     else if (l.n.kind == op::slice)
-      put(strided_move<I>::slice(4, extents, {start, rank}, {count, rank}, {step, rank}));
-    else put(strided_move<I>::transpose(4, extents, {order, rank}));
+      put(strided::slice(4, extents, {start, rank}, {count, rank}, {step, rank}));
+    else put(strided::transpose(4, extents, {order, rank}));
   }
 
   /// NAME.weight_ih_l0, NAME.weight_hh_l0_reverse, ...

@@ -67,7 +67,7 @@ IA_NN_INLINE void with_end(plan_view const& v, int s, frame const& f, stage_data
 template <kernel K, end End, class Model, class E>
 IA_NN_NOINLINE void run_step(Model const& m, int s, frame const& f, workspace_view scratch,
                              E& e) noexcept {
-  using I = typename Model::isa_type;
+  using I = isa_of_f32<typename Model::isa_type>; // of what is around the products
   plan_view const& v = m.plan;
   step const& t = v.steps[s];
   node const& n = v.anchor(s);

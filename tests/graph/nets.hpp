@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Small networks that have every operator between them.
+#pragma once
+
+#include <ia_nn/graph/custom.hpp>
+#include <ia_nn/graph/layers.hpp>
+#include <ia_nn/graph/network.hpp>
+
+#include <array>
+
+namespace graph_nets {
+
+using namespace ia_nn::graph;
+using ia_nn::pad_mode;
+
+struct images {
+  static constexpr void build(builder& b) {
+    auto const x = input(b, "x", {any_batch, 7, 6, 4});
+    auto y = deconv2d(x, {.filters = 6, .kernel = 3, .stride = 2, .pad = 1, .output_padding = 1,
+                          .groups = 2, .name = "up"});
+    y = relu(batch_norm(y, {.name = "up_norm"})); // 14 x 12 x 6
+    output(y);
+    output(deconv2d(x, {.filters = 3, .kernel = {1, 4}, .stride = {3, 1}, .bias = false}) * 0.5F);
+    auto const g = group_norm(y, {.groups = 3, .name = "group"});
+    output(gelu(instance_norm(g)));
+    output(instance_norm(g, {.affine = true, .name = "instance"}));
+    output(adaptive_average_pool(g, {.out = {5, 7}}));
+    output(adaptive_max_pool(g, {.out = {4, 12}}));
+    output(batch_norm(max_pool(g, {.kernel = 2}), {.name = "alone"})); // does not fold
+    output(average_pool(y, {.kernel = 3, .stride = 2, .pad = 1}));
+    output(average_pool(y, {.kernel = 4, .pad = 2, .ceil_mode = true, .count_padding = false}));
+    output(lrn(y, {.size = 4, .alpha = 2.0F}) -
+           lrn(y, {.size = 2, .alpha = 2.0F, .window = ia_nn::lrn_window::onnx}));
+    output(reduce_mean(g, {.first = 1, .last = 2}) + global_average_pool(y));
+  }
+};
+
+struct lines_and_volumes {
+  static constexpr void build(builder& b) {
+    auto const x = input(b, "line", {any_batch, 9, 5});
+    auto const v = input(b, "volume", {any_batch, 3, 4, 5, 2});
+    output(tanh(deconv1d(x, {.filters = 3, .kernel = 4, .stride = 3, .pad = 2, .dilation = 2})));
+    output(conv1d(x, {.filters = 7, .kernel = 3, .stride = 2}));
+    output(deconv3d(v, {.filters = 3, .kernel = 2, .stride = {1, 2, 1}}));
+    output(sigmoid(conv3d(v, {.filters = 4, .kernel = {2, 3, 3}, .pad = {0, 1, 1}})));
+  }
+};
+
+struct moves {
+  static constexpr void build(builder& b) {
+    auto const x = input(b, "x", {any_batch, 5, 6, 3});
+    for (pad_mode const mode :
+         {pad_mode::constant, pad_mode::reflect, pad_mode::edge, pad_mode::wrap})
+      output(pad(x, {.begin = {2, 1}, .end = {1, 3}, .mode = mode, .value = 0.75F}));
+    output(pad(x, {.axis = 2, .begin = {-2, 1}}));
+    output(transpose(x, {3, 1, 2}));
+    output(relu(transpose(x, {2, 1, 3})));
+    output(slice(x, {.axis = 1, .begin = 1, .end = 4, .step = 2}));
+    output(slice(x, {.axis = 2, .begin = -1, .step = -2}));
+    auto const parts = split<3>(x);
+    output(concat({parts[2], parts[0], tanh(parts[1])}));
+    output(concat({slice(x, {.axis = 1, .end = 2}), x}, {.axis = 1}));
+  }
+};
+
+struct repeated { // one operand is smaller
+  static constexpr void build(builder& b) {
+    auto const x = input(b, "x", {any_batch, 4, 5, 6});
+    auto const gate = reshape(sigmoid(global_average_pool(x)), {1, 1, -1});
+    output(conv2d(x, {.filters = 6, .name = "c"}) * gate);
+    auto const row = slice(x, {.end = 1}); // (n, 4, 5, 1)
+    output(relu(x - row));
+    output(row / (abs(x) + 1.0F));
+    auto const one = reshape(slice(reshape(x, {-1}), {.begin = 7, .end = 8}), {1, 1, 1});
+    output(minimum(maximum(x, one), row));
+    output(gelu(x + gate) * x - one);
+  }
+};
+
+struct recurrent {
+  static constexpr void build(builder& b) {
+    auto const x = input(b, "x", {any_batch, 6, 5});
+    output(lstm(x, {.hidden = 7, .layers = 2, .direction = direction::both, .name = "a"}));
+    output(lstm(x, {.hidden = 9, .last_only = true, .projection = 4, .name = "b"}));
+    output(gru(x, {.hidden = 8, .layers = 2, .direction = direction::both, .last_only = true,
+                   .name = "c"}));
+    output(gru(x, {.hidden = 6, .direction = direction::reverse, .bias = false,
+                   .reset_before = true, .name = "d"}));
+    output(relu(rnn(x, {.hidden = 17, .name = "e"}) * 2.0F));
+    output(rnn(x, {.hidden = 5, .last_only = true, .activation = function::relu, .name = "f"}));
+  }
+};
+
+/// Each layer is enough work for the members of a team.
+struct large_recurrent {
+  static constexpr void build(builder& b) {
+    auto const x = input(b, "x", {any_batch, 5, 20});
+    output(lstm(x, {.hidden = 70, .layers = 2, .direction = direction::both, .name = "a"}));
+    output(gru(x, {.hidden = 96, .direction = direction::both, .last_only = true, .name = "b"}));
+    output(gru(x, {.hidden = 96, .reset_before = true, .name = "c"}));
+    output(rnn(x, {.hidden = 130, .direction = direction::reverse, .name = "d"}));
+    output(rnn(x, {.hidden = 130, .last_only = true, .activation = function::relu, .name = "e"}));
+  }
+};
+
+/// Layers that say what they multiply.
+struct precise {
+  static constexpr auto build(builder& b) {
+    auto x = input(b, "x", {any_batch, 20});
+    x = relu(dense(x, {.units = 40, .precision = precision::bf16, .name = "a"}));
+    x = relu(dense(x, {.units = 30, .precision = precision::bf16_parts2, .name = "b"}));
+    x = relu(dense(x, {.units = 20, .precision = precision::bf16_parts3, .name = "c"}));
+    return relu(dense(x, {.units = 10, .precision = precision::f32, .name = "d"}));
+  }
+};
+
+struct halve {
+  static constexpr char const* name = "halve";
+  static constexpr dims shape(dims const& x) { return x; }
+  static void run(custom_call const& c) noexcept {
+    for (ia_nn::index_t i = 0; i < c.size; ++i) c.dst[i] = 0.5F * c.src[0][i];
+  }
+};
+
+// Concats along both axes, branches, outputs of which one is an input, slices that are written by
+// kernels of rows, a static batch, a constant.
+struct mixed {
+  static constexpr auto build(builder& b) {
+    auto const x = input(b, "x", {2, 6, 6, 3});
+    auto const p = relu(conv2d(x, {.filters = 5, .kernel = 3, .pad = 1, .name = "p"}));
+    auto const q = max_pool(x, {.kernel = 3, .stride = 1, .pad = 1});
+    auto const c = concat({p, q, x});
+    auto const d = lrn(layer_norm(concat({c, tanh(c)}, {.axis = 1}), {.name = "ln"}));
+    auto const e = custom<halve>({d});
+    return std::array<value, 5>{log_softmax(e), x, concat({flatten(q), flatten(p)}),
+                                concat({softmax(d), log_softmax(d), lrn(e), layer_norm(d)}),
+                                constant(x, 0.75F)};
+  }
+};
+
+struct towers { // a group whose members need scratch memory of their own
+  static constexpr void build(builder& b) {
+    for (int i = 0; i < 3; ++i) {
+      auto const x = input(b, label("in") + i, {any_batch, 10 + i});
+      output(softmax(gelu(dense(x, {.units = 40, .name = label("fc") + i}))), label("out") + i);
+    }
+  }
+};
+
+/// With depthwise and 1x1 convolutions as one step.
+template <class Net> struct paired : Net {
+  static constexpr options passes{.fuse_pairs = true};
+};
+
+// Each end of a step, with and without something between; slices of a concat; 1 to 3 axes.
+struct separable {
+  static constexpr void build(builder& b) {
+    auto const x = input(b, "x", {any_batch, 9, 7, 18});
+    auto y = depthwise_conv2d(x, {.kernel = 3, .pad = 1, .bias = false, .name = "first"});
+    y = relu6(batch_norm(y, {.name = "first_norm"}));
+    y = batch_norm(conv2d(y, {.filters = 35, .name = "second"}), {.name = "second_norm"});
+    auto const c = relu(y);
+    y = depthwise_conv2d(c, {.kernel = {1, 3}, .stride = 2, .name = "narrow"});
+    y = gelu(conv2d(y, {.filters = 18, .bias = false, .name = "none_between"})); // 5 x 3
+    output(y);
+    auto const z = clip(batch_norm(depthwise_conv2d(y, {.kernel = 3, .pad = 1})), -0.5F, 0.25F);
+    output(relu(conv2d(z, {.filters = 18}) + y));
+    output(concat({conv2d(depthwise_conv2d(y, {.kernel = 3, .pad = 1}), {.filters = 3}), y}));
+    auto const line = reshape(c, {63, 35});
+    output(conv1d(relu(conv1d(line, {.filters = 35, .kernel = 5, .groups = 35})), {.filters = 17}));
+    auto const v = reshape(c, {3, 3, 7, 35});
+    output(conv3d(conv3d(v, {.filters = 35, .kernel = 2, .groups = 35}), {.filters = 4}));
+  }
+};
+
+// Either operand, behind a kernel and alone, whole and repeated.
+struct extremes {
+  static constexpr void build(builder& b) {
+    auto const x = input(b, "x", {any_batch, 3, 19}), y = input(b, "y", {any_batch, 3, 19});
+    output(maximum(x, y));
+    output(minimum(x, y));
+    output(minimum(maximum(relu(y), x), y * 2.0F));
+    auto const fc = dense(x, {.units = 19, .name = "fc"});
+    output(maximum(fc, y));
+    output(relu6(minimum(y, gelu(dense(x, {.units = 19, .name = "gelu"})))));
+    auto const row = slice(x, {.end = 1}), item = slice(y, {.axis = 1, .end = 1});
+    output(maximum(row, y));
+    output(minimum(x, item));
+    output(minimum(maximum(y, slice(row, {.axis = 1, .end = 1})), 0.5F));
+    output(maximum(abs(x), constant(x, __builtin_nanf(""))));
+  }
+};
+struct tables { // one lookup in two tables, and one alone
+  static constexpr auto build(builder& b) {
+    auto const i = input(b, "i", {any_batch, 3}, dtype::s32),
+               j = input(b, "j", {any_batch, 3}, dtype::s32);
+    return std::array<value, 2>{
+        concat({embedding(i, {.rows = 9, .width = 5, .name = "a"}),
+                embedding(j, {.rows = 4, .width = 7, .name = "b"})}),
+        tanh(embedding(i, {.rows = 11, .width = 16, .name = "c"}))};
+  }
+};
+
+} // namespace graph_nets
