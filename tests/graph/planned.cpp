@@ -73,9 +73,9 @@ void check_threads(run_time_plan const& n, std::uint64_t seed, index_t batch) {
   });
 }
 
-// Layers that multiply bf16 are alike on every instruction set: sums differ by their order, and where
-// one is rounded to bf16 for the next layer it may fall to either side, 2^-8 of one operand. Terms of
-// bf16 are near f32: two of them within 3 * 2^-16 of each product.
+// Layers that multiply bf16 are alike on every instruction set: sums differ by their order, and
+// where one is rounded to bf16 for the next layer it may fall to either side, 2^-8 of one operand.
+// Terms of bf16 are near f32: two of them within 3 * 2^-16 of each product.
 void check_precisions(run_time_plan const& n, std::uint64_t seed) {
   using graph::precision;
   problem const p = n.make_problem(seed, 2);

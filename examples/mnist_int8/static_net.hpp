@@ -3,6 +3,8 @@
 // The network in 8 bits, with ranges that calibration found: u8 from the image to the last layer,
 // which gives f32. Every tensor behind a relu is a u8 with zero point 0; bias, sum, relu and the
 // conversion to the next tensor's scale are the epilogue of the product.
+#pragma once
+
 #include "classifier.hpp"
 
 #include <ia_nn/int8/conv.hpp>
@@ -12,11 +14,8 @@
 #include <optional>
 
 namespace demo {
-namespace {
 
-using I = isa::native;
-
-class static_net final : public classifier {
+template <isa::tag I> class static_net final : public classifier {
   struct stage {
     layer what;
     std::optional<quantized_conv<I, u8, u8>> conv_plan;
@@ -79,13 +78,5 @@ private:
   std::vector<aligned_array<u8>> tensors_; // behind each layer
   workspace scratch_;
 };
-
-} // namespace
-
-std::unique_ptr<classifier> make_static(network const& n, parameters const& p,
-                                        std::vector<value_range> const& ranges,
-                                        run_options const& o) {
-  return std::make_unique<static_net>(n, p, ranges, o);
-}
 
 } // namespace demo

@@ -2,6 +2,8 @@
 //
 // The network with 8-bit products and no calibration: tensors are f32, and what a convolution reads
 // is quantized with the range that it has in this call. Dense layers find a range for each row.
+#pragma once
+
 #include "classifier.hpp"
 
 #include <ia_nn/int8/dynamic_dense.hpp>
@@ -14,11 +16,8 @@
 #include <optional>
 
 namespace demo {
-namespace {
 
-using I = isa::native;
-
-class dynamic_net final : public classifier {
+template <isa::tag I> class dynamic_net final : public classifier {
   struct stage {
     layer what;
     std::vector<f32> bias;
@@ -104,12 +103,5 @@ private:
   aligned_array<u8> quantized_;
   workspace scratch_;
 };
-
-} // namespace
-
-std::unique_ptr<classifier> make_dynamic(network const& n, parameters const& p,
-                                         run_options const& o) {
-  return std::make_unique<dynamic_net>(n, p, o);
-}
 
 } // namespace demo
