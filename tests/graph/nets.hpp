@@ -174,6 +174,23 @@ struct separable {
   }
 };
 
+// Either operand, behind a kernel and alone, whole and repeated.
+struct extremes {
+  static constexpr void build(builder& b) {
+    auto const x = input(b, "x", {any_batch, 3, 19}), y = input(b, "y", {any_batch, 3, 19});
+    output(maximum(x, y));
+    output(minimum(x, y));
+    output(minimum(maximum(relu(y), x), y * 2.0F));
+    auto const fc = dense(x, {.units = 19, .name = "fc"});
+    output(maximum(fc, y));
+    output(relu6(minimum(y, gelu(dense(x, {.units = 19, .name = "gelu"})))));
+    auto const row = slice(x, {.end = 1}), item = slice(y, {.axis = 1, .end = 1});
+    output(maximum(row, y));
+    output(minimum(x, item));
+    output(minimum(maximum(y, slice(row, {.axis = 1, .end = 1})), 0.5F));
+    output(maximum(abs(x), constant(x, __builtin_nanf(""))));
+  }
+};
 struct tables { // one lookup in two tables, and one alone
   static constexpr auto build(builder& b) {
     auto const i = input(b, "i", {any_batch, 3}, dtype::s32),

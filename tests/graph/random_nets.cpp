@@ -172,12 +172,14 @@ template <int Seed> void planned_by_the_compiler() {
   auto const view = [](auto const& nodes, auto const& s, auto const& written) {
     return ia_nn::graph::detail::plan_view::of(nodes, s, written, precision::f32);
   };
-  using I = ia_nn::isa::native;
-  compare_random(p,
-                 run_planned<I>(view(simplified<net>, schedule<net>, original<net>),
-                                schedule<net>.bytes, p, {.max_batch = 5}),
-                 run_planned<I>(view(simplified<plain<net>>, schedule<plain<net>>, original<net>),
-                                schedule<plain<net>>.bytes, p, {.max_batch = 3}));
+  for_each_isa<planned_isas>([&](auto tag) {
+    using I = decltype(tag);
+    compare_random(p,
+                   run_planned<I>(view(simplified<net>, schedule<net>, original<net>),
+                                  schedule<net>.bytes, p, {.max_batch = 5}),
+                   run_planned<I>(view(simplified<plain<net>>, schedule<plain<net>>, original<net>),
+                                  schedule<plain<net>>.bytes, p, {.max_batch = 3}));
+  });
   // At run time the passes find the same.
   run_time_net::seed = Seed;
   run_time_plan const again = run_time_plan::of<run_time_net>({});
@@ -185,7 +187,7 @@ template <int Seed> void planned_by_the_compiler() {
   CHECK(again.bytes() == schedule<net>.bytes);
 }
 
-// ---- PyTorch's order of flattened images, here beside the kernels of run_planned
+// ---- PyTorch's order of flattened images
 
 struct run_time_order_net {
   static inline order_nets::order_net const* which = nullptr;
@@ -193,24 +195,22 @@ struct run_time_order_net {
 };
 
 TEST_CASE("orders of flatten and reshape", "[graph]") {
-  REQUIRE(ready());
   for (order_nets::order_net const& net : order_nets::all) {
     INFO(net.name);
     run_time_order_net::which = &net;
     run_time_plan const f = run_time_plan::of<run_time_order_net>({}),
                         a = run_time_plan::of<run_time_order_net>(unfused);
-    INFO(f.written.mistake.view());
-    REQUIRE(!f.written.wrong());
-    ia_nn_test::random r(7);
-    problem const p(f.written.nodes.data(), f.written.count(), 3, r);
-    using I = ia_nn::isa::native;
-    compare_random(p, run_planned<I>(f, p, {.max_batch = 5}), run_planned<I>(a, p, {.max_batch = 3}));
+    problem const p = f.make_problem(7, 3);
+    for_each_isa<planned_isas>([&](auto tag) {
+      using I = decltype(tag);
+      compare_random(p, run_planned<I>(f, p, {.max_batch = 5}),
+                     run_planned<I>(a, p, {.max_batch = 3}));
+    });
   }
 }
 
 // Not by the oracle: element by element, as PyTorch numbers it.
 TEST_CASE("flatten and reshape count as PyTorch does", "[graph]") {
-  REQUIRE(ready());
   constexpr index_t H = 4, W = 3, C = 5, items = 3;
   struct net {
     static void build(builder& b) {
@@ -225,31 +225,29 @@ TEST_CASE("flatten and reshape count as PyTorch does", "[graph]") {
     }
   };
   run_time_plan const plan = run_time_plan::of<net>({});
-  INFO(plan.written.mistake.view());
-  REQUIRE(!plan.written.wrong());
-  ia_nn_test::random r(8);
-  problem const p(plan.written.nodes.data(), plan.written.count(), items, r);
-  call const c = run_planned<ia_nn::isa::native>(plan, p, {.max_batch = items});
+  problem const p = plan.make_problem(8, items);
   auto const &image = p.floats[0], &flat = p.floats[1];
-  // torch: t[n][c][h][w], its numbers counted one after the other.
-  for (index_t n = 0; n < items; ++n)
-    for (index_t ch = 0, counted = 0; ch < C; ++ch)
-      for (index_t h = 0; h < H; ++h)
-        for (index_t w = 0; w < W; ++w, ++counted) {
-          index_t const first = n * H * W * C, lies = first + (h * W + w) * C + ch;
-          CHECK(c.out[0][first + counted] == image[lies]);
-          CHECK(c.out[1][lies] == image[lies]);
-          CHECK(c.out[2][lies] == flat[first + counted]);
-          CHECK(c.out[3][lies] == flat[lies]);
-          // t.reshape(n, 6, 2, C), whose element [c6][h2][w5] is the one counted here
-          index_t const c6 = counted / (2 * C), h2 = counted / C % 2, w5 = counted % C;
-          CHECK(c.out[4][first + (h2 * C + w5) * 6 + c6] == image[lies]);
-          CHECK(c.out[5][lies] == image[lies]);
-        }
+  for_each_isa<planned_isas>([&](auto tag) {
+    call const c = run_planned<decltype(tag)>(plan, p, {.max_batch = items});
+    // torch: t[n][c][h][w], its numbers counted one after the other.
+    for (index_t n = 0; n < items; ++n)
+      for (index_t ch = 0, counted = 0; ch < C; ++ch)
+        for (index_t h = 0; h < H; ++h)
+          for (index_t w = 0; w < W; ++w, ++counted) {
+            index_t const first = n * H * W * C, lies = first + (h * W + w) * C + ch;
+            CHECK(c.out[0][first + counted] == image[lies]);
+            CHECK(c.out[1][lies] == image[lies]);
+            CHECK(c.out[2][lies] == flat[first + counted]);
+            CHECK(c.out[3][lies] == flat[lies]);
+            // t.reshape(n, 6, 2, C), whose element [c6][h2][w5] is the one counted here
+            index_t const c6 = counted / (2 * C), h2 = counted / C % 2, w5 = counted % C;
+            CHECK(c.out[4][first + (h2 * C + w5) * 6 + c6] == image[lies]);
+            CHECK(c.out[5][lies] == image[lies]);
+          }
+  });
 }
 
 TEST_CASE("random networks", "[graph]") {
-  REQUIRE(ready());
   []<int... S>(std::integer_sequence<int, S...>) {
     (planned_by_the_compiler<S>(), ...);
   }(std::make_integer_sequence<int, 6>{});

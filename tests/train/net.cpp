@@ -128,10 +128,10 @@ template <ia_nn::isa::tag I> struct network {
 };
 
 /// All: kernels of training differ in registers alone, but what stands around them asks for the
-/// instruction set. The address sanitizer, which compiles slowly, gets two of them.
-using learning_isas =
-    std::conditional_t<under_asan && contains<ia_nn::isa::amx, ia_nn::isa::compiled>,
-                       ia_nn::type_list<ia_nn::isa::amx, ia_nn::isa::avx2>, ia_nn::isa::compiled>;
+/// instruction set. Sanitizers, under which compilation takes three times as long, get two of them.
+using learning_isas = std::conditional_t<
+    !IA_NN_TEST_COUNTS_ALLOCATIONS && contains<ia_nn::isa::amx, ia_nn::isa::compiled>,
+    ia_nn::type_list<ia_nn::isa::amx, ia_nn::isa::avx2>, ia_nn::isa::compiled>;
 
 /// From about 1 the loss falls below `below`, on each instruction set and with the same bits for any
 /// number of workers.
