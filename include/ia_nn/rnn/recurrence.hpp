@@ -23,8 +23,7 @@
 // Every sum runs over k in order inside one member: the same bits for any number of members.
 #pragma once
 
-#include <ia_nn/int8/dynamic.hpp>
-#include <ia_nn/rnn/pass.hpp>
+#include <ia_nn/rnn/row_scales.hpp>
 #include <ia_nn/rnn/row_step.hpp>
 #include <ia_nn/rnn/share.hpp>
 
@@ -56,8 +55,7 @@ public:
     x_ = reinterpret_cast<A*>(memory), memory += l.x;
     gates_x_ = reinterpret_cast<f32*>(memory), memory += l.gates_x;
     gates_h_ = reinterpret_cast<f32*>(memory), memory += l.gates_h;
-    x_scale_ = reinterpret_cast<f32*>(memory), memory += l.scales;
-    h_scale_ = x_scale_ + io.rows.batch * chunk, nan_ = h_scale_ + io.rows.batch;
+    scales_ = {w, io, reinterpret_cast<f32*>(memory), chunk}, memory += l.scales;
     scratch_ = memory;
   }
 
@@ -87,7 +85,7 @@ private:
     clear_padding(s);
     clear_operands(s);
     begin(s);
-    begin_scales(s);
+    scales_.begin(s);
     m.barrier();
     if (w_.follows_range()) settle_range(m, s, h[0]);
     else put_h(s, h[0]);
@@ -157,35 +155,10 @@ private:
       if (to) __builtin_memcpy(to + at, state, static_cast<std::size_t>(n) * sizeof(f32));
     });
   }
-  // Rows' scales of h, unless they follow it; a NaN in a state makes its sequence NaN.
-  void begin_scales(share const& s) const noexcept {
-    if constexpr (W::quantized) {
-      auto const nan_in = [](f32 const* from, index_t n) {
-        return from ? largest_of<I>(from, n) * 0.0F : 0.0F;
-      };
-      for (index_t row = s.rank; row < io_.rows.batch; row += s.size) {
-        index_t const n = io_.rows.sequence(row);
-        f32 nan = io_.initial_hidden ? nan_in(io_.initial_hidden + n * w_.output(), w_.output()) : 0;
-        for (int k = 0; io_.initial_state && k < W::cell_type::states; ++k)
-          nan += nan_in(io_.initial_state + k * io_.state_stride + n * w_.hidden(), w_.hidden());
-        nan_[row] = nan;
-        h_scale_[row] = w_.quantization().hidden.scale + nan;
-      }
-      if (std::same_as<X, A>) // the same for all rows
-        for (index_t i = s.rank; i < io_.rows.batch * chunk_; i += s.size)
-          x_scale_[i] = w_.quantization().input.scale;
-    }
-  }
-  // The quantization of h(t-1) of a row.
-  quantization h_of(index_t row) const noexcept {
-    if constexpr (!W::quantized) return {1.0F, 0};
-    else if (!w_.follows_range()) return w_.quantization().hidden;
-    else return {h_scale_[row], middle_of<A>};
-  }
   // h of own units as the operand of the next step.
   template <class Operand> void put_h(share const& s, Operand const& to) const noexcept {
     for (index_t row = 0; row < to.rows(); ++row) {
-      quantizer const q(h_of(row));
+      quantizer const q(scales_.h(row));
       for (index_t b = s.own_output.begin; b < s.own_output.end; ++b) {
         V h[vectors];
         for (int v = 0; v < vectors; ++v) h[v] = V::load(states_of(row, b) + v * V::size);
@@ -201,7 +174,7 @@ private:
     if constexpr (W::quantized) {
       m.barrier(); // h(t) is complete
       for (index_t row = s.rank; row < to.rows(); row += s.size)
-        h_scale_[row] = row_scale(largest_of<I>(states_of(row, 0), w_.output()));
+        scales_.follow(row, states_of(row, 0));
       m.barrier();
       put_h(s, to);
     }
@@ -213,23 +186,13 @@ private:
            (io_.rows.batch == 1 || io_.src_t == io_.rows.batch * io_.src_n);
   }
 
-  // Inputs of a dynamic layer are symmetric, unless they came as bytes.
-  s32 input_zero() const noexcept {
-    if constexpr (W::quantized && !std::same_as<X, A>)
-      if (w_.quantization().dynamic) return middle_of<A>;
-    return w_.quantization().input.zero_point;
-  }
   // A row of inputs to row `count` of the chunk. Its scale is NaN from the first NaN of the sequence on,
   // because bytes have none.
   void convert(X const* from, index_t count, index_t row) const noexcept {
-    quantization a{1.0F, 0};
-    if constexpr (W::quantized && !std::same_as<X, A>) {
-      a = {w_.quantization().input.scale, input_zero()};
-      if (w_.quantization().dynamic) a.scale = row_scale(largest_of<I>(from, w_.input()));
-    }
-    if (convert_row<I>(x_ + count * l_.x_stride, from, w_.input(), quantizer(a)))
-      nan_[row] = __builtin_nanf("");
-    if constexpr (W::quantized && !std::same_as<X, A>) x_scale_[count] = a.scale + nan_[row];
+    quantization const a = scales_.of_input(from);
+    bool const has_nan =
+        convert_row<I>(x_ + count * l_.x_stride, from, w_.input(), quantizer(a));
+    scales_.converted(count, row, a.scale, has_nan);
   }
 
   void input_part(M const& m, share const& s, index_t step, index_t end,
@@ -255,7 +218,7 @@ private:
     }
     matrix const& in = w_.input_matrix();
     gemm_options o;
-    if (W::quantized) o.a_zero_point = input_zero();
+    if (W::quantized) o.a_zero_point = scales_.input_zero();
     gemm_task<A, f32, typename matrix::view_type> t{};
     t.a = a;
     t.b = in.view();
@@ -263,7 +226,7 @@ private:
     t.ldc = in.columns();
     t.k = w_.input();
     t.scratch = scratch_ + s.rank * (l_.region + l_.cells);
-    chain const finish{input_stage<W::quantized>{in.scale(), w_.bias(), x_scale_}};
+    chain const finish{input_stage<W::quantized>{in.scale(), w_.bias(), scales_.x()}};
     bool const few = count <= few_kernel::few_rows;
     blocking const plan = few ? layout::template blocks_of<few_kernel>(w_, count)
                               : layout::template blocks_of<main_kernel>(w_, count);
@@ -291,7 +254,7 @@ private:
     f32* const state = states_of(row, 0) + unit;
     IA_NN_UNROLL
     for (int v = 0; v < Count; ++v) h[v].store(state + v * V::size);
-    if (goes_on && !w_.follows_range()) next.put(row, unit, n, h, quantizer(h_of(row)));
+    if (goes_on && !w_.follows_range()) next.put(row, unit, n, h, quantizer(scales_.h(row)));
     if (!io_.dst) return;
     index_t const t = io_.rows.time_of(step, row), seq = io_.rows.sequence(row);
     Y* const to = io_.dst + t * io_.dst_t + seq * io_.dst_n + unit;
@@ -396,12 +359,12 @@ private:
     other.set_rows(active);
     auto const deliver = [&](index_t b, index_t row, V const(&v)[vectors]) IA_NN_LAMBDA {
       if (w_.projects())
-        other.put(row, b * nr, min_of(nr, w_.hidden() - b * nr), v, quantizer(second_of(row)));
+        other.put(row, b * nr, min_of(nr, w_.hidden() - b * nr), v, quantizer(scales_.second(row)));
       else emit(step, row, b * nr, v, row < next_rows, next);
     };
     auto const cells_to = [&](matrix const& u, auto const& function) {
       return [&, function](index_t b, index_t row, acc const* cells) {
-        f32 const a = attention(step, row), factor = factor_of(row);
+        f32 const a = attention(step, row), factor = scales_.factor(row);
         V v[vectors];
         IA_NN_UNROLL
         for (int i = 0; i < vectors; ++i) {
@@ -415,7 +378,7 @@ private:
     if constexpr (traits::by_row) {
       product<Kernel>(s, state, w_.recurrent(), start, h, step, active,
                       [&](index_t b, index_t row, acc const* cells) {
-                        raw_sums(b, cells, factor_of(row), gates_h_ + row * columns);
+                        raw_sums(b, cells, scales_.factor(row), gates_h_ + row * columns);
                       });
       m.barrier();
       for (index_t row = s.rank; row < active; row += s.size) {
@@ -429,7 +392,7 @@ private:
     } else if constexpr (traits::late > 0) {
       product<Kernel>(s, state, w_.recurrent(), start, h, step, active,
                       [&](index_t b, index_t row, acc const* cells) {
-                        f32 const a = attention(step, row), factor = factor_of(row);
+                        f32 const a = attention(step, row), factor = scales_.factor(row);
                         V v[vectors];
                         IA_NN_UNROLL
                         for (int i = 0; i < vectors; ++i) {
@@ -438,7 +401,7 @@ private:
                           v[i] = w_.cell().prepare(at);
                         }
                         other.put(row, b * nr, min_of(nr, w_.hidden() - b * nr), v,
-                                  quantizer(second_of(row)));
+                                  quantizer(scales_.second(row)));
                       });
       m.barrier();
       product<Kernel>(
@@ -454,28 +417,11 @@ private:
       product<Kernel>(s, state, w_.projection(), w_.projection_start(few), other, step, active,
                       [&](index_t b, index_t row, acc const* cells) {
                         V v[vectors];
-                        f32 const factor = projected_factor(row, first_row + row);
+                        f32 const factor = scales_.projected(row, first_row + row);
                         for (int i = 0; i < vectors; ++i) v[i] = projected(b, cells, factor, i);
                         emit(step, row, b * nr, v, row < next_rows, next);
                       });
     }
-  }
-  // What sums of h(t-1) of a row are multiplied by.
-  f32 factor_of(index_t row) const noexcept {
-    if constexpr (W::quantized) return h_scale_[row];
-    else return 1.0F;
-  }
-  // Quantization of the operand of a second product: r * h like h, states before a projection by
-  // their own range.
-  quantization second_of(index_t row) const noexcept {
-    if constexpr (W::quantized)
-      if (w_.projects()) return w_.quantization().unprojected;
-    return h_of(row);
-  }
-  // Of the sums of a projection: NaN where the states before it are, which bytes have lost.
-  f32 projected_factor(index_t row, index_t x_row) const noexcept {
-    if constexpr (!W::quantized) return 1.0F;
-    else return w_.quantization().unprojected.scale + (x_scale_[x_row] + h_scale_[row]) * 0.0F;
   }
   V projected(index_t b, acc const* cells, f32 factor, int i) const noexcept {
     index_t const at = i * V::size;
@@ -503,12 +449,12 @@ private:
     row_step_call<W> call{};
     call.x_part = gates_x_ + x_row * w_.input_matrix().columns();
     call.h = h.data();
-    call.factor = factor_of(0);
-    call.projected_factor = projected_factor(0, x_row);
+    call.factor = scales_.factor(0);
+    call.projected_factor = scales_.projected(0, x_row);
     call.states = states_;
     call.slot = l_.slot;
     call.attention = attention(step, 0);
-    row_step(w_, m, call, gates_h_, other, second_of(0), s.own, s.own_output, step,
+    row_step(w_, m, call, gates_h_, other, scales_.second(0), s.own, s.own_output, step,
              [&](index_t unit, V value) IA_NN_LAMBDA {
                V const one[1] = {value};
                emit(step, 0, unit, one, true, next);
@@ -525,9 +471,7 @@ private:
   A* x_;
   f32* gates_x_;
   f32* gates_h_;
-  f32* x_scale_; ///< bytes: of each row of the chunk
-  f32* h_scale_; ///< bytes: of h(t-1) of each row
-  f32* nan_;     ///< bytes: NaN from the first input that is one, of each row; else 0
+  row_scales<W, X, Y> scales_;
   std::byte* scratch_;
 };
 
