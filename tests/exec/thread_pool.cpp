@@ -26,8 +26,6 @@ double process_cpu_ms() {
   return static_cast<double>(t.tv_sec) * 1e3 + static_cast<double>(t.tv_nsec) * 1e-6;
 }
 
-std::atomic<int> child_status{-1};
-
 void sleep_ms(int ms) { std::this_thread::sleep_for(std::chrono::milliseconds(ms)); }
 
 } // namespace
@@ -254,7 +252,8 @@ TEST_CASE("thread_pool: in the child of a fork", "[exec][thread_pool]") {
     REQUIRE(in_child(child) == 0); // they wait awake
     sleep_ms(5);
     REQUIRE(in_child(child) == 0); // they sleep
-    pool->run_team(threads, [&](auto const& m) { // they work, and the child of a worker forks
+    std::atomic<int> child_status{-1};
+    pool->run_team(threads, [&](auto const& m) { // they work, and one of them forks
       m.barrier();
       if (m.rank() == m.size() - 1) {
         pid_t const forked = fork();
