@@ -8,6 +8,11 @@
 
 #include <ia_nn/version.hpp>
 
+#if __cplusplus < 202002L
+#error "ia_nn: this is C++20: compile with -std=c++20"
+#include <C++20> // there is no such file: it ends the compilation, and thousands of complaints with it
+#endif
+
 // Sums, quotients and comparisons are those of IEEE 754. g++ has a macro for each part of
 // -ffast-math, clang for two of them; isa::require looks for the others.
 #if defined(__FAST_MATH__) || defined(__ASSOCIATIVE_MATH__) || defined(__RECIPROCAL_MATH__) ||     \

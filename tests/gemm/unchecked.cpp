@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What `run` checks though nobody asked for checks: weights of another product end the program, they
-// are not read beyond their end.
+// What `run` checks though nobody asked for checks: weights of another product, too many rows and a
+// workspace that is too small end the program, nothing is read or written beyond its end.
 #undef IA_NN_CHECKED
 #undef IA_NN_EMULATED // part of the library's name: this file shares no code with the others
 #include "../catch.hpp"
 
-#include <ia_nn/gemm/gemm.hpp>
+#include <ia_nn/ops/dense.hpp>
 
 #include <csignal>
 #include <sys/wait.h>
@@ -19,23 +19,50 @@ using ia_nn::index_t;
 using product = ia_nn::gemm<ia_nn::isa::scalar, f32, f32, f32>;
 using weights = product::weights;
 
-/// The signal that ends a run with such weights, or 0.
+/// The signal that ends `f` in a child, or 0.
+template <class F> int signal_in(F const& f) {
+  pid_t const child = fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    std::signal(SIGABRT, SIG_DFL); // not Catch2's
+    f();
+    _exit(0);
+  }
+  int status = 0;
+  REQUIRE(waitpid(child, &status, 0) == child);
+  return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+}
+
+/// Of a run with such weights.
 int signal_of(weights const& w) {
   constexpr index_t m = 2, n = 9, k = 5;
   product const plan(m, n, k);
   ia_nn::workspace scratch(plan.workspace_bytes());
   f32 const a[m * k] = {};
   f32 c[m * n];
-  pid_t const child = fork();
-  REQUIRE(child >= 0);
-  if (child == 0) {
-    std::signal(SIGABRT, SIG_DFL); // not Catch2's
-    plan.run(a, k, w, c, n, ia_nn::chain<>{}, scratch);
-    _exit(0);
-  }
-  int status = 0;
-  REQUIRE(waitpid(child, &status, 0) == child);
-  return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+  return signal_in([&] { plan.run(a, k, w, c, n, ia_nn::chain<>{}, scratch); });
+}
+
+TEST_CASE("a dense layer refuses what does not fit it, checked or not", "[gemm][errors]") {
+  using ia_nn::dyn, ia_nn::shape, ia_nn::tensor, ia_nn::workspace;
+  tensor<f32, shape<dyn, dyn>> const w(200, 9);
+  tensor<f32, shape<dyn>> const bias(9);
+  ia_nn::dense const layer(w, bias, {.max_rows = 40});
+  auto const run = [&](index_t rows, index_t columns, index_t results, index_t bytes) {
+    tensor<f32, shape<dyn, dyn>> const x(rows, columns);
+    tensor<f32, shape<dyn, dyn>> y(rows, results);
+    workspace scratch(bytes);
+    return signal_in([&] { layer.run(x, y, scratch); });
+  };
+  index_t const enough = layer.workspace_bytes();
+  REQUIRE(enough > 0);
+  CHECK(run(40, 200, 9, enough) == 0);
+  CHECK(run(1, 200, 9, enough) == 0);
+  CHECK(run(41, 200, 9, enough) == SIGABRT);
+  CHECK(run(40, 200, 9, enough - 1) == SIGABRT);
+  CHECK(run(40, 200, 9, 0) == SIGABRT);
+  CHECK(run(40, 199, 9, enough) == SIGABRT);
+  CHECK(run(40, 200, 8, enough) == SIGABRT);
 }
 
 TEST_CASE("run refuses weights of another product, checked or not", "[gemm][errors]") {

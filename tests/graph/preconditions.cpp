@@ -322,6 +322,15 @@ TEST_CASE("run compares memory whose extents are known", "[graph]") {
   net.run(2, x.data(), expected.data(), scratch);
   CHECK(equals(turned.run(2, planes, y, more)));
 
+  // Or indexed with channels first and stored with channels last.
+  tensor<f32, shape<dyn, 3, 4, 5>, ia_nn::nhwc> last(2);
+  std::copy(x.begin(), x.end(), last.data());
+  net.run(2, x.data(), expected.data(), scratch);
+  CHECK(equals(net.run(2, last, y, scratch)));
+  CHECK(refused(of(tensor<f32, shape<dyn, dyn, dyn, dyn>, ia_nn::nhwc>(2, 4, 5, 3), y), errc::bad_shape,
+                "input 'image' is a tensor of (2, 5, 3, 4), expected (2, 4, 5, 3), channels "
+                "last") == "");
+
   compiled<precondition_nets::pair_of_four> const fixed(none);
   workspace least(fixed.workspace_bytes());
   tensor<f32, shape<2, 4>> const four;

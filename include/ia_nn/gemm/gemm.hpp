@@ -92,7 +92,7 @@ public:
   gemm with_rows(index_t rows) const noexcept
     requires(M == dyn)
   {
-    IA_NN_ASSERT(rows >= 0 && rows <= m(), "gemm: ", rows, " rows, planned for at most ", m());
+    IA_NN_REQUIRE(rows >= 0 && rows <= m(), "gemm: ", rows, " rows, planned for at most ", m());
     gemm other = *this;
     other.mnk_ = shape_type::unchecked(rows, n(), k());
     other.blocking_ = other.uses_few() ? other.template plan_for<few_kernel>()
@@ -148,8 +148,8 @@ public:
     IA_NN_ASSERT(a.data && c, "gemm: an operand is null");
     IA_NN_ASSERT(ldc >= n() || m() == 1, "gemm: rows of the destination ", ldc,
                  " elements apart hold ", n(), " and overlap each other");
-    IA_NN_ASSERT(scratch.holds(workspace_bytes()), "gemm: a workspace of ", scratch.size,
-                 " bytes, run needs ", workspace_bytes(), " aligned to 64 bytes");
+    IA_NN_REQUIRE(scratch.holds(workspace_bytes()), "gemm: a workspace of ", scratch.size,
+                  " bytes, run needs ", workspace_bytes(), " aligned to 64 bytes");
     detail::task_grid const grid = blocking_.grid;
     index_t const tasks = index_t{grid.rows} * grid.columns;
     auto const work = [&](index_t task, int worker) {
@@ -193,8 +193,8 @@ public:
     static_assert((std::same_as<U, b_type> && parts == 1) ||
                       (std::same_as<U, f32> && std::same_as<b_type, bf16>),
                   "ia_nn: gemm: B that is packed in the call has the type B, or is f32 where B is bf16");
-    IA_NN_ASSERT(scratch.holds(workspace_bytes_unpacked()), "gemm: a workspace of ", scratch.size,
-                 " bytes, run needs ", workspace_bytes_unpacked(), " aligned to 64 bytes");
+    IA_NN_REQUIRE(scratch.holds(workspace_bytes_unpacked()), "gemm: a workspace of ",
+                  scratch.size, " bytes, run needs ", workspace_bytes_unpacked(), " aligned to 64 bytes");
     packed_extent const extent(k(), n(), 0);
     weights_view view;
     view.k = k(), view.n = n();

@@ -5,6 +5,7 @@
 // network's before anything is computed.
 #pragma once
 
+#include <ia_nn/core/layout.hpp>
 #include <ia_nn/core/workspace.hpp>
 #include <ia_nn/graph/text.hpp>
 #include <ia_nn/graph/view.hpp>
@@ -72,12 +73,22 @@ template <class T>
 concept with_extents = with_size<T> && requires(T& x) {
   { x.extents().extent(0) } -> std::convertible_to<index_t>;
   { x.stride(0) } -> std::convertible_to<index_t>;
+  typename T::layout_type;
 };
 template <class T> constexpr auto element_type() {
   if constexpr (std::is_pointer_v<T>) return std::type_identity<std::remove_pointer_t<T>>{};
   else if constexpr (with_size<T>)
     return std::type_identity<std::remove_pointer_t<decltype(std::data(std::declval<T&>()))>>{};
   else return std::type_identity<void>{};
+}
+
+/// The axis of a tensor of type T that is number d of a network's value: tensors of layout nhwc name
+/// their channels second.
+template <class T> constexpr int axis_in_memory(int d) {
+  constexpr int rank = T::rank;
+  if constexpr (std::same_as<typename T::layout_type, nhwc>)
+    return d == 0 ? 0 : d == rank - 1 ? 1 : d + 1;
+  else return d;
 }
 
 /// T: what an input or output is given as.
@@ -103,10 +114,11 @@ template <op Kind, class T> constexpr memory memory_of(T& x) {
       static_assert(rank <= 5, "ia_nn: network: a tensor has at most 5 axes");
       m.shape.rank = rank;
       index_t stride = 1;
-      for (int d = rank - 1; d >= 0; --d) {
-        m.shape.extent[d] = x.extent(d);
-        m.dense = m.dense && (x.extent(d) == 1 || x.stride(d) == stride);
-        stride *= x.extent(d);
+      for (int d = rank - 1; d >= 0; --d) { // as they lie: channels last
+        int const axis = axis_in_memory<T>(d);
+        m.shape.extent[d] = x.extent(axis);
+        m.dense = m.dense && (x.extent(axis) == 1 || x.stride(axis) == stride);
+        stride *= x.extent(axis);
       }
     }
   }
@@ -142,14 +154,13 @@ template <class Net, op Kind> constexpr node const& first_of_kind() {
   while (simplified<Net>[i].kind != Kind) ++i;
   return simplified<Net>[i];
 }
-template <class Shape, int... D> constexpr dims static_dims(std::integer_sequence<int, D...>) {
-  return {Shape::static_extent(D)...};
+template <class T, int... D> constexpr dims static_dims(std::integer_sequence<int, D...>) {
+  return {T::shape_type::static_extent(axis_in_memory<T>(D))...};
 }
 template <class Net, op Kind, class T> constexpr sentence static_misfit_of() {
   if constexpr (with_extents<T>) {
     node const& n = first_of_kind<Net, Kind>();
-    using shape = typename T::shape_type;
-    return misfit(n, static_dims<shape>(std::make_integer_sequence<int, shape::rank>{}), n.shape[0]);
+    return misfit(n, static_dims<T>(std::make_integer_sequence<int, T::rank>{}), n.shape[0]);
   } else return {};
 }
 template <class Net, op Kind, class T>

@@ -59,9 +59,9 @@ public:
                   "ia_nn: dense: columns of src and rows of the weights differ");
     static_assert(may_equal(Dv::shape_type::static_extent(1), N),
                   "ia_nn: dense: dst and the weights have different numbers of columns");
-    IA_NN_ASSERT(src.extent(1) == k() && dst.extent(1) == n() && src.extent(0) == dst.extent(0),
-                 "dense: src is (", src.extent(0), ", ", src.extent(1), "), dst (", dst.extent(0),
-                 ", ", dst.extent(1), "), the weights are (", k(), ", ", n(), ")");
+    IA_NN_REQUIRE(src.extent(1) == k() && dst.extent(1) == n() && src.extent(0) == dst.extent(0),
+                  "dense: src is (", src.extent(0), ", ", src.extent(1), "), dst (", dst.extent(0),
+                  ", ", dst.extent(1), "), the weights are (", k(), ", ", n(), ")");
     IA_NN_ASSERT(dst.stride(1) == 1 || n() == 1, "dense: columns of dst must be contiguous");
     plan_.with_rows(src.extent(0))
         .run({src.data(), src.stride(0), src.stride(1)}, weights_, dst.data(), dst.stride(0),
