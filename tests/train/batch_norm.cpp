@@ -109,6 +109,95 @@ TEST_CASE("batch normalisation in training", "[train][batch_norm]") {
   }
 }
 
+// Statistics and gradients of columns far from 0, close together, and with squares beyond f32. Bounds
+// in 2^-24, where sums are c additions deep and T = variance + epsilon:
+//   h        (1.5 c + 10) |h| + 1.75 c + 4               as for other norms (tests/ops/norm.cpp)
+//   sums of (dy - mean) h / N    (5 c + 10) (S + d)      S: deviation of dy; d: error of its mean,
+//                                                        c 2^-24 of the mean |dy|
+//   diff_src / gain              that times |h|, and what h, dy - mean and the gain are off by
+TEST_CASE("batch normalisation in training: last bits, and squares beyond f32", "[train]") {
+  random r(15);
+  constexpr double c = 19, u = 0x1p-24;
+  struct numbers {
+    f32 offset, deviation, epsilon;
+  };
+  for (numbers const& s : {numbers{1e4F, 1e-3F, 1e-5F}, {12345.678F, 2e-3F, 0}, {0, 1e30F, 1e-5F},
+                           {12345.678F, 0, 1e-5F},      {0, 1e-30F, 0},         {0, 1e-30F, 1e-38F},
+                           {3e38F, 1e37F, 0},           {-1e30F, 1e24F, 1e-5F}, {1e-30F, 1e-35F, 1e-30F}})
+    for (index_t const rows : {2, 9, 64, 65, 300, 3000}) {
+      constexpr index_t channels = 19;
+      f32 const dy_offset = r.coin() ? 0.0F : 1000.0F, dy_deviation = r.coin() ? 1.0F : 1e-3F;
+      INFO(rows << " rows around " << s.offset << " by " << s.deviation << ", epsilon "
+                << s.epsilon << "; gradients around " << dy_offset << " by " << dy_deviation);
+      index_t const n = rows * channels;
+      exact_buffer<f32> x(n), dy(n), y(n), dx(n), gamma(channels), beta(channels), mean(channels),
+          inv_std(channels), dg(channels), db(channels), running_mean(channels),
+          running_variance(channels);
+      for (f32& v : x) v = s.offset + s.deviation * r.normal();
+      for (f32& v : dy) v = dy_offset + dy_deviation * r.normal();
+      r.fill(gamma.data(), channels), r.fill(beta.data(), channels);
+      auto const N = static_cast<double>(rows);
+      for_each_isa<vector_isas>([&](auto tag) {
+        ia_nn::batch_norm_training<decltype(tag)> const plan({channels, s.epsilon, 0.0F});
+        ia_nn::batch_norm_state const state{gamma.data(),        beta.data(),
+                                            running_mean.data(), running_variance.data(),
+                                            mean.data(),         inv_std.data()};
+        scratch memory(plan.workspace_bytes());
+        plan.forward(rows, x.data(), y.data(), state, memory, pool_of(2));
+        plan.backward(rows, x.data(), dy.data(), state, write_to(dx.data()), write_to(dg.data()),
+                      write_to(db.data()), memory, pool_of(2));
+        std::string worst;
+        auto const check = [&](char const* what, index_t i, f32 got, double want, double bound) {
+          if (std::fabs(static_cast<double>(got) - want) <= bound + 0x1p-149) return;
+          worst = std::string(what) + " " + std::to_string(i) + " is " + std::to_string(got) +
+                  ", expected " + std::to_string(want) + " within " + std::to_string(bound);
+        };
+        for (index_t k = 0; k < channels; ++k) {
+          auto const at_row = [&](exact_buffer<f32> const& b, index_t row) {
+            return static_cast<double>(b[row * channels + k]);
+          };
+          // Differences to the first row are exact in double, or nearly.
+          double m = 0, variance = 0, M = 0, D = 0, S = 0, along = 0;
+          for (index_t i = 0; i < rows; ++i) {
+            m += (at_row(x, i) - at_row(x, 0)) / N;
+            M += at_row(dy, i) / N, D += std::fabs(at_row(dy, i)) / N;
+          }
+          auto const deviation = [&](index_t i) { return at_row(x, i) - at_row(x, 0) - m; };
+          for (index_t i = 0; i < rows; ++i) {
+            variance += deviation(i) * deviation(i) / N;
+            S += (at_row(dy, i) - M) * (at_row(dy, i) - M) / N;
+          }
+          S = std::sqrt(S) + c * u * D;
+          double const T = variance + static_cast<double>(s.epsilon), root = std::sqrt(T);
+          if (root < 1e-33) continue; // of two rows: equal, and 0 / 0, or 1 / root is too large
+          double const g = static_cast<double>(gamma[k]), b = static_cast<double>(beta[k]);
+          for (index_t i = 0; i < rows; ++i)
+            along += (at_row(dy, i) - M) * deviation(i) / root / N;
+          check("mean", k, mean[k], at_row(x, 0) + m,
+                u * (std::fabs(at_row(x, 0) + m) + (1.75 * c + 3) * root));
+          check("running mean", k, running_mean[k], at_row(x, 0) + m,
+                u * (std::fabs(at_row(x, 0) + m) + (1.75 * c + 3) * root));
+          check("inverse deviation", k, inv_std[k], 1 / root, u * (1.5 * c + 8) / root);
+          if (variance < 3e38)
+            check("running variance", k, running_variance[k], variance, u * (3 * c + 12) * T);
+          check("diff_gamma", k, dg[k], N * along, u * N * (5 * c + 10) * S);
+          check("diff_beta", k, db[k], N * M, u * N * c * D);
+          for (index_t i = 0; i < rows; ++i) {
+            double const h = deviation(i) / root, e = at_row(dy, i) - M, H = std::fabs(h);
+            check("y of channel", k, y[i * channels + k], h * g + b,
+                  u * (std::fabs(g) * ((1.5 * c + 10) * H + 1.75 * c + 4) + 2 * std::fabs(b)));
+            double const own = (1.5 * c + 2) * S + std::fabs(e) + (5 * c + 10) * S * H +
+                               S * ((1.5 * c + 10) * H + 1.75 * c + 4);
+            double const gain = std::fabs(g) / root;
+            check("diff_src of channel", k, dx[i * channels + k], g / root * (e - h * along),
+                  u * gain * (own + (1.5 * c + 15) * (std::fabs(e) + S * H)));
+          }
+        }
+        CHECK(worst == "");
+      });
+    }
+}
+
 TEST_CASE("errors of batch normalisation in training", "[train][batch_norm][errors]") {
   using I = ia_nn::isa::scalar;
   using norm = ia_nn::batch_norm_training<I>;

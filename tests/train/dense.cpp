@@ -75,6 +75,25 @@ TEST_CASE("training of a dense layer", "[train][dense]") {
   }
 }
 
+TEST_CASE("bias gradients over many rows", "[train][dense]") {
+  // Equal numbers drift most in a running sum; an infinity goes through.
+  for (index_t const rows : {63, 64, 65, 255, 257, 5000, 1'000'000}) {
+    exact_buffer<f32> dy(rows * 3), db(3);
+    std::fill(dy.begin(), dy.end(), 0.1F);
+    dy[rows / 2 * 3 + 1] = std::numeric_limits<f32>::infinity();
+    double const exact = static_cast<double>(rows) * static_cast<double>(0.1F);
+    for_each_isa<vector_isas>([&](auto tag) {
+      dense_training<decltype(tag)> const layer({1, 3, rows});
+      layer.backward(rows, nullptr, dy.data(), nullptr, not_wanted, not_wanted, write_to(db.data()),
+                     scratch(layer.workspace_bytes()), pool_of(2));
+      INFO(rows << " rows");
+      CHECK(std::fabs(static_cast<double>(db[2]) - exact) <= 19 * 0x1p-24 * exact);
+      CHECK(db[0] == db[2]);
+      CHECK(db[1] == std::numeric_limits<f32>::infinity());
+    });
+  }
+}
+
 TEST_CASE("gradients of a dense layer are slopes", "[train][dense]") {
   random r(21);
   constexpr index_t m = 4, k = 5, n = 3;

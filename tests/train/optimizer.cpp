@@ -179,6 +179,18 @@ TEST_CASE("a flat array, another rate, and restored state", "[train][optimizer]"
   for (index_t i = 0; i < 3; ++i) REQUIRE(x[i] == std::fmaf(-0.25F, g[i], y[i]));
 }
 
+TEST_CASE("adam: gradients whose squares f32 does not hold", "[train][optimizer]") {
+  // The first step is one learning rate against the gradient's sign, whatever its size.
+  for_each_isa<vector_isas>([](auto tag) {
+    exact_buffer<f32> x(3), g(3);
+    g[0] = 1e20F, g[1] = -4e20F, g[2] = 1e15F;
+    ia_nn::adam<decltype(tag)> one(3, {.learning_rate = 0.125});
+    one.step(std::span<f32>(x.data(), 3), std::span<f32 const>(g.data(), 3));
+    for (index_t i = 0; i < 3; ++i)
+      REQUIRE(std::fabs(static_cast<double>(x[i]) + (g[i] > 0 ? 0.125 : -0.125)) < 1e-6);
+  });
+}
+
 TEST_CASE("lists of parameters", "[train][optimizer]") {
   parameter_list list;
   exact_buffer<f32> a(4), b(4);

@@ -29,7 +29,8 @@ struct adam_options {
 ///   pytorch   x -= learning_rate / (1 - beta1^t) v / (sqrt(h / (1 - beta2^t)) + epsilon)
 ///   onnx      x -= learning_rate sqrt(1 - beta2^t) / (1 - beta1^t) v / (sqrt(h) + epsilon)
 ///
-/// Sources: Kingma and Ba, arXiv 1412.6980; torch.optim.Adam and AdamW; ONNX Adam.
+/// Sources: Kingma and Ba, arXiv 1412.6980; torch.optim.Adam and AdamW; ONNX Adam. h is f32: it
+/// overflows for |g| beyond 1.8e19 / sqrt(1 - beta2), and the element then stays where it is.
 ///
 /// Errors at construction and in set_learning_rate: errc::bad_parameter for numbers that are NaN,
 /// infinite, negative or outside their interval.
@@ -82,7 +83,8 @@ private:
       V const x = at.template load<V>(value + i);
       V const g = fma(decay, x, at.template load<V>(gradient + i));
       V const v = fma(keep1, at.template load<V>(first + i), fresh1 * g);
-      V const h = fma(keep2, at.template load<V>(second + i), fresh2 * (g * g));
+      // Not fresh2 * g^2, whose square may overflow where h does not.
+      V const h = fma(keep2, at.template load<V>(second + i), (fresh2 * g) * g);
       at.store(v, first + i);
       at.store(h, second + i);
       V const root = fma(sqrt(h), root_factor, epsilon);

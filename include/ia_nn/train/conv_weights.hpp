@@ -91,13 +91,13 @@ public:
                  " bytes, run needs ", workspace_bytes(), " aligned to 64 bytes");
     index_t const pixels = batch * out_.size();
     if (diff_bias) {
-      auto const value = [&](index_t r, index_t c, auto at) IA_NN_LAMBDA {
-        return at.template load<V>(diff_dst + r * s_.filters + c);
+      auto const add = [&](index_t r, index_t c, auto at, V(&s)[1]) IA_NN_LAMBDA {
+        s[0] = s[0] + at.template load<V>(diff_dst + r * s_.filters + c);
       };
-      auto const finish = [&](index_t c, auto at, V total)
-                              IA_NN_LAMBDA { at.deliver(total, diff_bias, c); };
-      detail::sum_columns<I>(pixels, s_.filters, reinterpret_cast<f32*>(scratch.data), value,
-                             finish, e);
+      auto const finish = [&](index_t c, auto at, V const(&total)[1])
+                              IA_NN_LAMBDA { at.deliver(total[0], diff_bias, c); };
+      detail::sum_columns<I, 1>(pixels, s_.filters, reinterpret_cast<f32*>(scratch.data), add,
+                                finish, e);
     }
     if (!diff_weights) return;
     index_t const chunks = ceil_div(pixels, chunk_), parts = min_of(most_parts_, chunks);

@@ -77,13 +77,13 @@ public:
     IA_NN_ASSERT(scratch.holds(workspace_bytes()), "dense_training: a workspace of ", scratch.size,
                  " bytes, run needs ", workspace_bytes(), " aligned to 64 bytes");
     if (diff_bias) {
-      auto const value = [&](index_t r, index_t c, auto at) IA_NN_LAMBDA {
-        return at.template load<V>(diff_dst + r * s_.outputs + c);
+      auto const add = [&](index_t r, index_t c, auto at, V(&s)[1]) IA_NN_LAMBDA {
+        s[0] = s[0] + at.template load<V>(diff_dst + r * s_.outputs + c);
       };
-      auto const finish = [&](index_t c, auto at, V total)
-                              IA_NN_LAMBDA { at.deliver(total, diff_bias, c); };
-      detail::sum_columns<I>(rows, s_.outputs, reinterpret_cast<f32*>(scratch.data), value, finish,
-                             e);
+      auto const finish = [&](index_t c, auto at, V const(&total)[1])
+                              IA_NN_LAMBDA { at.deliver(total[0], diff_bias, c); };
+      detail::sum_columns<I, 1>(rows, s_.outputs, reinterpret_cast<f32*>(scratch.data), add, finish,
+                                e);
     }
     if (diff_weights) weights_gradient(rows, src, diff_dst, diff_weights, scratch, e);
     if (diff_src && rows > 0)

@@ -11,6 +11,7 @@
 
 #include <ia_nn/math/exp.hpp>
 #include <ia_nn/math/log.hpp>
+#include <ia_nn/math/long_sum.hpp>
 #include <ia_nn/train/gradient.hpp>
 
 #include <ia_nn/begin.hpp>
@@ -146,15 +147,28 @@ private:
     for (; j < o_.classes; ++j) result = x[j] > result ? x[j] : result;
     return result;
   }
-  // Lanes that do not exist are stored nowhere and read back as 0.
+  // 64 registers are a term of a long_sum, so that many classes lose no more than few.
   f32 exponentials(f32 const* x, f32 highest_x, f32* row) const noexcept {
+    constexpr index_t some = 64 * V::size;
+    V sums = some_exponentials(x, highest_x, row, 0, min_of(o_.classes, some));
+    if (o_.classes > some) {
+      detail::long_sum<V> total{sums};
+      for (index_t first = some; first < o_.classes; first += some)
+        total.add(some_exponentials(x, highest_x, row, first, min_of(o_.classes, first + some)));
+      sums = total.value();
+    }
+    return sum(sums);
+  }
+  // Lanes that do not exist are stored nowhere and read back as 0.
+  static IA_NN_INLINE V some_exponentials(f32 const* x, f32 highest_x, f32* row, index_t begin,
+                                          index_t end) noexcept {
     V total = V::zero();
-    detail::each_register<V>(0, o_.classes, [&](index_t j, auto at) IA_NN_LAMBDA {
+    detail::each_register<V>(begin, end, [&](index_t j, auto at) IA_NN_LAMBDA {
       at.store(detail::exp_nonpositive(at.template load<V>(x + j) - V::broadcast(highest_x)),
                row + j);
       total = total + at.template load<V>(row + j);
     });
-    return sum(total);
+    return total;
   }
 
   cross_entropy_options o_;
