@@ -44,6 +44,14 @@ struct rnn_result {
   std::vector<double> y, hn, cn;
 };
 
+/// A rounding error of somebody else's, to see what becomes of it: the number at `place` is off by
+/// `by` * max(1, its size) in one step of every sequence.
+struct rnn_nudge {
+  enum place { input_sum, recurrent_sum, cell, hidden } where = input_sum;
+  std::ptrdiff_t step = -1, index = 0; ///< of G*H sums, of H or R units
+  double by = 0;
+};
+
 /// One direction of one layer. Biases, parameters and projection may be empty.
 struct rnn_reference {
   rnn_cell cell = rnn_cell::lstm;
@@ -61,6 +69,7 @@ struct rnn_reference {
   std::function<double(double)> output = [](double v) { return std::tanh(v); };
   bool bf16_weights = false;  ///< matrices are rounded to bf16
   bool bf16_operands = false; ///< x, and what U and P multiply, are rounded to f32, then to bf16
+  rnn_nudge nudge{};
 
   std::ptrdiff_t gates() const {
     return cell == rnn_cell::vanilla                                     ? 1
@@ -83,7 +92,7 @@ struct rnn_reference {
       for (std::ptrdiff_t step = 0; step < length; ++step) {
         std::ptrdiff_t const t = (reverse ? length - 1 - step : step) * N + n;
         double const keep = in.attention.empty() ? 1 : 1 - in.attention[at(t)];
-        advance(part(in.x, t, I), h, c, keep);
+        advance(step, part(in.x, t, I), h, c, keep);
         for (std::ptrdiff_t j = 0; j < R; ++j) out.y[at(t * R + j)] = h[at(j)];
       }
       for (std::ptrdiff_t j = 0; j < R; ++j) out.hn[at(n * R + j)] = h[at(j)];
@@ -136,10 +145,17 @@ private:
     return v;
   }
 
+  void disturb(vector& v, rnn_nudge::place where, std::ptrdiff_t step) const {
+    if (nudge.step != step || nudge.where != where) return;
+    double& x = v.at(at(nudge.index));
+    x += nudge.by * std::fmax(1, std::fabs(x));
+  }
+
   // h and c from one step to the next
-  void advance(vector const& x, vector& h, vector& c, double keep) const {
+  void advance(std::ptrdiff_t step, vector const& x, vector& h, vector& c, double keep) const {
     std::ptrdiff_t const H = hidden;
     vector a = product(w_input, b_input, 0, gates() * H, x), next(at(H));
+    disturb(a, rnn_nudge::input_sum, step);
     if (cell == rnn_cell::gru_reset_before) {
       vector const u = product(w_recurrent, b_recurrent, 0, 2 * H, h);
       vector reset(at(H));
@@ -152,9 +168,11 @@ private:
         next[at(j)] = (1 - z) * n + z * h[at(j)];
       }
       h = next;
+      disturb(h, rnn_nudge::hidden, step);
       return;
     }
     vector u = product(w_recurrent, b_recurrent, 0, gates() * H, h);
+    disturb(u, rnn_nudge::recurrent_sum, step);
     if (cell == rnn_cell::lstm_layer_norm) a = normalized(a, 0, 4), u = normalized(u, 8, 12);
     vector out_gate(at(H));
     for (std::ptrdiff_t j = 0; j < H; ++j) {
@@ -179,10 +197,12 @@ private:
       }
     }
     if (gates() == 4) {
+      disturb(c, rnn_nudge::cell, step);
       vector const seen = cell == rnn_cell::lstm_layer_norm ? normalized(c, 16, 17) : c;
       for (std::ptrdiff_t j = 0; j < H; ++j) next[at(j)] = out_gate[at(j)] * output(seen[at(j)]);
     }
     h = projected > 0 ? product(projection, {}, 0, projected, next) : next;
+    disturb(h, rnn_nudge::hidden, step);
   }
 };
 
