@@ -5,7 +5,7 @@
 
 #include <ia_nn/core/types.hpp>
 
-IA_NN_BEGIN
+#include <ia_nn/begin.hpp>
 
 namespace detail {
 
