@@ -9,6 +9,7 @@
 #include <ia_nn/int8/conv.hpp>
 #include <ia_nn/int8/dense.hpp>
 #include <ia_nn/int8/dynamic.hpp>
+#include <ia_nn/int8/dynamic_dense.hpp>
 #include <ia_nn/int8/elementwise.hpp>
 #include <ia_nn/int8/s4.hpp>
 
@@ -40,8 +41,11 @@ TEST_CASE("quantized layers and conversions allocate nothing", "[int8][allocatio
         s, ia_nn::quantize_weights(normal_values(54, 1, r), 6), o);
     ia_nn::dense_s4<I> const four(ia_nn::quantize_s4<I>(normal_values(40 * 64, 1, r), 40, 32),
                                   {.max_rows = 5});
-    ia_nn::workspace scratch(
-        std::max({dense.workspace_bytes(), conv.workspace_bytes(), four.workspace_bytes()}));
+    ia_nn::dynamic_dense<I> const dynamic(ia_nn::quantize_weights(normal_values(40 * 70, 1, r), 40),
+                                          {}, {.max_rows = 9, .workers = 3});
+    ia_nn::workspace scratch(std::max({dense.workspace_bytes(), conv.workspace_bytes(),
+                                       four.workspace_bytes(), dynamic.workspace_bytes()}));
+    std::vector<s32> const sums(y.size(), 12345);
     ia_nn::concat_source<u8> const sources[2] = {{y.data(), 10, {0.1F, 0}},
                                                  {y.data() + 100, 5, {1, 0}}};
 
@@ -51,10 +55,16 @@ TEST_CASE("quantized layers and conversions allocate nothing", "[int8][allocatio
     ia_nn::dequantize<I>(y.data(), back.data(), n, q, pool);
     ia_nn::rescale<I>(y.data(), z.data(), n, q, {0.1F, 0}, pool);
     ia_nn::quantized_add<I>(y.data(), q, z.data(), {0.1F, 0}, z.data(), q, n, pool);
+    ia_nn::quantized_multiply<I>(y.data(), q, z.data(), {0.1F, 0}, z.data(), q, n, pool);
+    ia_nn::quantized_relu<I>(y.data(), z.data(), n, q, 3.0F, pool);
     ia_nn::quantized_concat<I, u8>(sources, z.data(), 10, {0.1F, 0}, pool);
+    ia_nn::requantize_sums<I>(sums.data(), z.data(), n, 0.001F, 3, pool);
+    ia_nn::quantize<I>(x.data(), y.data(), n, q, pool);
     dense.run(9, y.data(), z.data(), scratch, pool);
     dense.run_add(9, y.data(), z.data(), z.data(), scratch, pool);
     conv.run(9, y.data(), z.data(), scratch, pool);
+    conv.run_add(9, y.data(), z.data(), z.data(), scratch, pool);
+    dynamic.run(9, x.data(), 70, back.data(), 40, scratch, pool);
     four.run(5, x.data(), 64, back.data(), 40, ia_nn::chain<>{}, scratch, pool);
     long const count = allocations - start;
     REQUIRE(count == 0);

@@ -2,9 +2,12 @@
 //
 // Convolution in f32 and bf16 on every instruction set, against sums in double.
 #include "conv_support.hpp"
-#include "support/allocations.hpp"
 
 using namespace ia_nn_test;
+
+namespace ia_nn_test {
+long allocations_made(); // allocations.cpp counts
+}
 
 TEST_CASE("convolution: f32") {
   for_each_isa<conv_vector_isas>([](auto tag) {
@@ -126,9 +129,9 @@ TEST_CASE("convolution: other weights in the same memory") {
     conv<I, f32, f32, f32> const other(s, second);
     ia_nn::workspace scratch(layer.workspace_bytes());
     other.run(1, src.data(), want.data(), ia_nn::chain<>{}, scratch);
-    long const before = allocations;
+    long const before = allocations_made();
     layer.set_weights(std::span<f32 const>(second));
-    long const after = allocations;
+    long const after = allocations_made();
     layer.run(1, src.data(), got.data(), ia_nn::chain<>{}, scratch);
     INFO(text(s));
     CHECK(after == before);

@@ -180,4 +180,27 @@ TEST_CASE("a small classifier learns", "[train][net]") {
   });
 }
 
+TEST_CASE("the other backward passes allocate nothing", "[train][allocation]") {
+  using I = ia_nn::isa::native;
+  if (!runnable<I>()) FAIL("this machine lacks the instructions the test was compiled for");
+  std::vector<f32> const x(at(batch * pixels * filters), 0.5F);
+  std::vector<f32> y(x.size());
+  ia_nn::average_pool_backward<I> const average(
+      {filters, {1, size, size}, {{1, 3, 3}, {}, {}, {0, 1, 1}, {0, 1, 1}}});
+  auto& e = pool_of(3);
+  auto const slope = [&](auto const& f) {
+    ia_nn::activation_backward<I>(f, static_cast<index_t>(x.size()), x.data(), x.data(),
+                                  write_to(y.data()), e);
+  };
+  long const before = allocations;
+  average.run(batch, x.data(), write_to(y.data()), e);
+  ia_nn::global_average_pool_backward<I>(batch, pixels, filters, x.data(), write_to(y.data()), e);
+  slope(ia_nn::slope::relu{});
+  slope(ia_nn::slope::leaky_relu{});
+  slope(ia_nn::slope::sigmoid{});
+  slope(ia_nn::slope::tanh{});
+  long const after = allocations;
+  CHECK(after == before);
+}
+
 } // namespace ia_nn_test

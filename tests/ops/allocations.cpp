@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// No operator's `run` allocates: operator new of the whole test executable counts. Not under
+// sanitizers, which bring an operator new of their own.
+#include "support/allocations.hpp"
+
+#if IA_NN_TEST_COUNTS_ALLOCATIONS
+#include "op_support.hpp"
+
+#include <ia_nn/exec/thread_pool.hpp>
+#include <ia_nn/math/activation.hpp>
+#include <ia_nn/ops/batch_norm.hpp>
+#include <ia_nn/ops/conv_separable.hpp>
+#include <ia_nn/ops/deconv.hpp>
+#include <ia_nn/ops/dropout.hpp>
+#include <ia_nn/ops/embedding.hpp>
+#include <ia_nn/ops/expr.hpp>
+#include <ia_nn/ops/group_norm.hpp>
+#include <ia_nn/ops/layer_norm.hpp>
+#include <ia_nn/ops/lrn.hpp>
+#include <ia_nn/ops/move.hpp>
+#include <ia_nn/ops/pad.hpp>
+#include <ia_nn/ops/pool.hpp>
+#include <ia_nn/ops/softmax.hpp>
+
+namespace ia_nn_test {
+namespace {
+
+using ia_nn::bf16;
+using ia_nn::chain;
+using ia_nn::conv_shape;
+using ia_nn::f32;
+using ia_nn::index_t;
+using ia_nn::s32;
+using ia_nn::s8;
+using ia_nn::u8;
+using ia_nn::window;
+using I = ia_nn::isa::native;
+
+/// f(executor) in the calling thread and in three, counted.
+template <class F> void counted(char const* name, F const& f) {
+  static ia_nn::thread_pool pool(3);
+  ia_nn::sequential alone;
+  long const before = allocations;
+  f(alone);
+  f(pool);
+  long const after = allocations;
+  INFO(name);
+  CHECK(after == before);
+}
+
+constexpr index_t batch = 2, channels = 24, side = 9, pixels = side * side;
+constexpr ia_nn::spatial image{1, side, side};
+constexpr window three{.kernel = {1, 3, 3}, .pad_begin = {0, 1, 1}, .pad_end = {0, 1, 1}};
+
+template <class A, class B, class C> void convolutions(char const* name) {
+  INFO(name);
+  std::vector<A> const x(at(batch * pixels * channels));
+  std::vector<C> y(at(batch * 4 * pixels * channels));
+  std::vector<B> const w(at(9 * channels * channels));
+  auto const first = [&](index_t n) { return std::span<B const>(w).first(at(n)); };
+  std::vector<s32> const zeros(at(channels), 3);
+  ia_nn::conv_options o{.max_batch = batch, .workers = 3};
+  conv_shape s{.channels = channels, .filters = channels, .in = image, .win = three};
+  for (index_t const groups : {index_t{1}, index_t{3}, channels})
+    for (bool const shifted : {false, true}) {
+      if (shifted && !std::same_as<B, s8>) continue;
+      s.groups = groups;
+      if (shifted) o.weight_zero_points = zeros;
+      ia_nn::conv<I, A, B, C> layer(s, first(s.weights()), o);
+      ia_nn::workspace scratch(layer.workspace_bytes());
+      counted("conv", [&](auto& e) {
+        layer.run(batch, x.data(), y.data(), chain<>{}, scratch, e);
+        layer.set_weights(first(s.weights()));
+      });
+      o.weight_zero_points = {};
+    }
+  ia_nn::deconv_shape const d{channels, channels, 1, image, three};
+  ia_nn::deconv<I, A, B, C> const up(d, first(d.weights()), o);
+  ia_nn::workspace scratch(up.workspace_bytes());
+  counted("deconv",
+          [&](auto& e) { up.run(batch, x.data(), y.data(), chain<>{}, scratch, e); });
+  s.groups = channels;
+  ia_nn::separable_conv<I, A, B, C> const pair(s, 5, first(s.weights()), first(5 * channels),
+                                               {.max_batch = batch, .workers = 3});
+  ia_nn::workspace more(pair.workspace_bytes());
+  counted("separable_conv", [&](auto& e) {
+    pair.run(batch, x.data(), y.data(), chain<>{}, chain<>{}, more, e);
+  });
+}
+
+template <class T> void pools(char const* name) {
+  INFO(name);
+  std::vector<T> const x(at(batch * pixels * channels));
+  std::vector<T> y(x.size());
+  std::vector<s32> places(x.size());
+  for (ia_nn::pool_kind const kind : {ia_nn::pool_kind::max, ia_nn::pool_kind::average,
+                                      ia_nn::pool_kind::average_padded}) {
+    ia_nn::pool<I, T> const window(kind, ia_nn::pool_shape{channels, image, three}),
+        adaptive(kind, ia_nn::adaptive_pool_shape{channels, image, {1, 4, 5}});
+    counted("pool", [&](auto& e) {
+      window.run(batch, x.data(), y.data(), e);
+      adaptive.run(batch, x.data(), y.data(), e);
+      if (kind == ia_nn::pool_kind::max)
+        window.run_with_indices(batch, x.data(), y.data(), places.data(), e);
+    });
+  }
+}
+
+TEST_CASE("convolutions allocate nothing", "[ops][allocation]") {
+  if (!runnable<I>()) FAIL("this machine lacks the instructions the test was compiled for");
+  convolutions<f32, f32, f32>("f32");
+  convolutions<bf16, bf16, f32>("bf16");
+  convolutions<u8, s8, s32>("u8");
+}
+
+TEST_CASE("operators allocate nothing", "[ops][allocation]") {
+  if (!runnable<I>()) FAIL("this machine lacks the instructions the test was compiled for");
+  long const before = allocations;
+  auto* volatile kept = new std::vector<int>(10); // the counter counts
+  delete kept;
+  REQUIRE(allocations > before);
+
+  pools<f32>("f32");
+  pools<u8>("u8");
+  index_t const n = batch * pixels * channels, rows = batch * pixels;
+  std::vector<f32> const x(at(n), 0.5F), parameters(at(channels), 1.0F);
+  std::vector<f32> y(at(2 * n)), mean(at(rows)), more(at(rows));
+  std::vector<u8> bytes(at(n));
+  std::vector<s32> const numbers(at(rows), 3);
+  std::span<f32 const> const p = parameters;
+
+  ia_nn::softmax<I> const rows_of(channels), columns_of(pixels, channels),
+      logarithms(channels, 1, ia_nn::softmax_kind::logarithm);
+  counted("softmax", [&](auto& e) {
+    rows_of.run(rows, x.data(), y.data(), e);
+    columns_of.run(batch, x.data(), y.data(), e);
+    logarithms.run(rows, x.data(), y.data(), channels + 1, e);
+  });
+  ia_nn::layer_norm<I> const layers(channels, p, p);
+  counted("layer_norm", [&](auto& e) {
+    layers.run(rows, x.data(), y.data(), e, mean.data(), more.data());
+    layers.run(rows, x.data(), y.data(), channels + 1, e);
+  });
+  ia_nn::group_norm<I> const groups(channels, 3, p, p);
+  ia_nn::instance_norm<I> const instances(channels, p, p);
+  counted("group_norm", [&](auto& e) {
+    groups.run(batch, pixels, x.data(), y.data(), e);
+    instances.run(batch, pixels, x.data(), y.data(), e);
+  });
+  ia_nn::batch_norm<I> const norm({p, p, p, p, 1e-5F});
+  counted("batch_norm", [&](auto& e) {
+    norm.run(rows, x.data(), y.data(), e, ia_nn::activation::relu{});
+  });
+  ia_nn::lrn<I> const response(channels, {});
+  counted("lrn", [&](auto& e) {
+    response.run(rows, x.data(), y.data(), e);
+    response.run(rows, x.data(), y.data(), channels + 1, e);
+  });
+
+  ia_nn::embedding_table<f32> const two[] = {{x.data(), rows, channels, 0},
+                                             {x.data(), 10, 20, channels}};
+  ia_nn::embedding<f32> const tables(two), table(two[0]);
+  s32 const* const indices[] = {numbers.data(), numbers.data()};
+  counted("embedding", [&](auto& e) {
+    tables.run(rows, indices, y.data(), tables.width(), e);
+    table.run(rows, numbers.data(), y.data(), channels, e);
+  });
+
+  index_t const extents[] = {batch * side, side, channels}, begin[] = {1, 2, 0}, step[] = {2, 1, 1},
+                count[] = {8, 7, channels};
+  auto const slice = ia_nn::strided_move<I>::slice(4, extents, begin, count, step);
+  auto const turned = ia_nn::strided_move<I>::transpose(4, extents, std::vector<int>{2, 0, 1});
+  index_t const halves[] = {10, 14};
+  ia_nn::concat<I> const joined(4, rows, halves, 1);
+  void const* const parts[] = {x.data(), x.data()};
+  index_t const some[] = {1, 0, 2};
+  counted("moves", [&](auto& e) {
+    slice.run(x.data(), y.data(), e);
+    turned.run(x.data(), y.data(), e);
+    joined.run(parts, y.data(), e);
+    ia_nn::to_channels_last<I>(batch, channels, pixels, x.data(), y.data(), e);
+    ia_nn::to_channels_first<I>(batch, channels, pixels, x.data(), y.data(), e);
+  });
+  for (ia_nn::pad_mode const mode : {ia_nn::pad_mode::constant, ia_nn::pad_mode::reflect,
+                                     ia_nn::pad_mode::edge, ia_nn::pad_mode::wrap}) {
+    ia_nn::pad const padded(4, extents, some, some, mode);
+    counted("pad", [&](auto& e) { padded.run(x.data(), y.data(), nullptr, e); });
+  }
+  ia_nn::dropout<I> const drop(0.5F, 1);
+  counted("dropout", [&](auto& e) {
+    drop.run(n, x.data(), y.data(), 2, e);
+    drop.mask(n, bytes.data(), 2, e);
+  });
+
+  ia_nn::tensor<f32, ia_nn::shape<ia_nn::dyn, channels>> const a(rows);
+  ia_nn::tensor<f32, ia_nn::shape<channels>> const row;
+  ia_nn::tensor<f32, ia_nn::shape<ia_nn::dyn, channels>> to(rows);
+  ia_nn::tensor<f32, ia_nn::shape<channels, ia_nn::dyn>> turned_around(rows);
+  ia_nn::tensor<f32, ia_nn::shape<ia_nn::dyn>> totals(rows);
+  counted("expressions", [&](auto& e) {
+    ia_nn::eval<I>(to, ia_nn::relu(a * 2.0F + row), e);
+    ia_nn::eval<I>(turned_around, ia_nn::transposed(a.view()) + 1.0F, e);
+    ia_nn::eval<I>(totals, ia_nn::sum(a, ia_nn::axes<1>), e);
+    mean[0] = ia_nn::sum<I>(a * a, e) + ia_nn::max<I>(a, e);
+  });
+}
+
+} // namespace
+} // namespace ia_nn_test
+
+#endif
+
+namespace ia_nn_test {
+long allocations_made() { return allocations; }
+} // namespace ia_nn_test
