@@ -84,6 +84,19 @@ TEST_CASE("minimum and maximum hand a NaN on", "[graph]") {
   });
 }
 
+TEST_CASE("means of many equal numbers", "[graph]") {
+  both_ways const n = both_ways::of<means>();
+  problem p = n.fused.make_problem(11, 2);
+  std::fill(p.floats[0].begin(), p.floats[0].end(), 0.1F);
+  for_each_isa<planned_isas>([&](auto tag) {
+    call const c = run_planned<decltype(tag)>(n.fused, p, {.max_batch = 2});
+    for (auto const& y : c.out)
+      for (f32 const v : y) // a running sum of 1000 is off by 160 * 2^-24
+        REQUIRE(std::abs(static_cast<double>(v) - static_cast<double>(0.1F)) <=
+                10 * 0x1p-24 * static_cast<double>(0.1F));
+  });
+}
+
 // `compiled` itself, a small network on each instruction set.
 TEST_CASE("precision of layers", "[graph]") {
   problem const p = problem_of<precise>(6, 5);

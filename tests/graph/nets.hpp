@@ -191,6 +191,16 @@ struct extremes {
     output(maximum(abs(x), constant(x, __builtin_nanf(""))));
   }
 };
+// Means of many numbers, each by its own name.
+struct means {
+  static constexpr void build(builder& b) {
+    auto const x = input(b, "x", {any_batch, 25, 40, 19});
+    output(global_average_pool(x));
+    output(reduce_mean(x, {.first = 1, .last = 2}));
+    output(reduce_mean(reshape(x, {1000, 19}), {.first = 1, .last = 1, .keep = true}));
+    output(reduce_mean(reshape(x, {19000}), {.first = 1, .last = 1}));
+  }
+};
 struct tables { // one lookup in two tables, and one alone
   static constexpr auto build(builder& b) {
     auto const i = input(b, "i", {any_batch, 3}, dtype::s32),

@@ -87,6 +87,31 @@ TEST_CASE("lstm with layer normalization and the usual epsilon", "[rnn][cells]")
   });
 }
 
+// Gates whose sums are far from 0 and close together, or whose squares f32 does not hold: what is
+// normalized comes from the biases alone, so that the product adds no error of its own.
+TEST_CASE("lstm with layer normalization of sums of any size", "[rnn][cells]") {
+  random r(127);
+  for_each_isa<layer_isas>([&](auto tag) {
+    for (f32 const size : {1e-3F, 1e-30F, 1e20F, 1e30F}) {
+      INFO("deviation " << size);
+      rnn_case c;
+      c.batch = 1, c.hidden = 61, c.input = 3, c.time = 1;
+      ia_nn::lstm_layer_norm cell;
+      if (size < 1e-20F) cell.epsilon = 0;
+      rnn_problem<ia_nn::lstm_layer_norm> p(c, r, cell);
+      layer_weights& w = p.layers[0];
+      std::fill(w.w_input.begin(), w.w_input.end(), 0.0F);
+      std::fill(w.w_recurrent.begin(), w.w_recurrent.end(), 0.0F);
+      for (auto* const b : {&w.b_input, &w.b_recurrent})
+        for (f32& v : *b) v = size == 1e-3F ? 1e4F + size * r.normal() : size * r.normal();
+      // Norms are off by some 20 * 2^-24 of numbers up to 10, gates and states by no more.
+      REQUIRE(verdict(p.want(),
+                      p.template run<rnn_weights<decltype(tag), ia_nn::lstm_layer_norm>>(),
+                      {1e-4, 1e-4}) == "");
+    }
+  });
+}
+
 TEST_CASE("lstm with layer normalization and a projection", "[rnn][cells]") {
   ia_nn::lstm_layer_norm cell;
   cell.epsilon = 0.01F;

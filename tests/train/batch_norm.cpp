@@ -109,8 +109,8 @@ TEST_CASE("batch normalisation in training", "[train][batch_norm]") {
   }
 }
 
-// Statistics and gradients of columns far from 0, close together, and with squares beyond f32. Bounds
-// in 2^-24, where sums are c additions deep and T = variance + epsilon:
+// Statistics and gradients of columns far from 0, close together, and with squares beyond f32.
+// Bounds in 2^-24, where sums are c additions deep and T = variance + epsilon:
 //   h        (1.5 c + 10) |h| + 1.75 c + 4               as for other norms (tests/ops/norm.cpp)
 //   sums of (dy - mean) h / N    (5 c + 10) (S + d)      S: deviation of dy; d: error of its mean,
 //                                                        c 2^-24 of the mean |dy|
@@ -123,7 +123,8 @@ TEST_CASE("batch normalisation in training: last bits, and squares beyond f32", 
   };
   for (numbers const& s : {numbers{1e4F, 1e-3F, 1e-5F}, {12345.678F, 2e-3F, 0}, {0, 1e30F, 1e-5F},
                            {12345.678F, 0, 1e-5F},      {0, 1e-30F, 0},         {0, 1e-30F, 1e-38F},
-                           {3e38F, 1e37F, 0},           {-1e30F, 1e24F, 1e-5F}, {1e-30F, 1e-35F, 1e-30F}})
+                           {3e38F, 1e37F, 0},           {-1e30F, 1e24F, 1e-5F},
+                           {1e-30F, 1e-35F, 1e-30F}})
     for (index_t const rows : {2, 9, 64, 65, 300, 3000}) {
       constexpr index_t channels = 19;
       f32 const dy_offset = r.coin() ? 0.0F : 1000.0F, dy_deviation = r.coin() ? 1.0F : 1e-3F;

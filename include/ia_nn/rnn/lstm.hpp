@@ -10,6 +10,7 @@
 //   projection h(t) = P (o * tanh(c(t))): a property of the weights, any cell may have one
 #pragma once
 
+#include <ia_nn/math/long_sum.hpp>
 #include <ia_nn/rnn/cell.hpp>
 
 #include <ia_nn/begin.hpp>
@@ -79,30 +80,47 @@ struct lstm_layer_norm {
   template <class Row> void step_row(Row& row) const noexcept {
     using V = typename Row::vector;
     index_t const n = row.vectors();
-    auto const moments = [&](int count, auto&& value) {
-      V sum = V::zero(), squares = V::zero();
-      for (int g = 0; g < count; ++g)
-        for (index_t j = 0; j < n; ++j) sum = sum + row.inside(j, value(g, j));
-      f32 const elements = static_cast<f32>(count * row.units());
-      V const mean = V::broadcast(row.total(sum) / elements);
-      for (int g = 0; g < count; ++g)
-        for (index_t j = 0; j < n; ++j) {
-          V const d = row.inside(j, value(g, j) - mean);
-          squares = fma(d, d, squares);
-        }
-      f32 const variance = row.total(squares) / elements;
-      struct result {
-        V mean, scale;
-      };
-      return result{mean, V::broadcast(1.0F) / sqrt(V::broadcast(variance + epsilon))};
+    struct norm { // the rest is what rounding the mean has left
+      V mean, scale, rest;
+      IA_NN_INLINE V operator()(V v) const noexcept { return fma(v - mean, scale, rest); }
     };
-    auto const mx = moments(4, [&](int g, index_t j) { return row.x(g, j); });
-    auto const mh = moments(4, [&](int g, index_t j) { return row.h(g, j); });
+    auto const norm_of = [&](int count, auto&& value) {
+      f32 const elements = static_cast<f32>(count * row.units());
+      f32 total = 0; // variance and epsilon
+      auto const of_scaled = [&](f32 factor) { // a power of 2
+        struct means {
+          f32 first, second;
+        };
+        auto const means_around = [&](V center) { // of differences and their squares
+          detail::long_sum<V> all, squares;
+          for (int g = 0; g < count; ++g)
+            for (index_t j = 0; j < n;) {
+              V some = V::zero(), some_squares = V::zero();
+              for (index_t const end = min_of(n, j + 8); j < end; ++j) {
+                V const d = row.inside(j, value(g, j) * V::broadcast(factor) - center);
+                some = some + d, some_squares = fma(d, d, some_squares);
+              }
+              all.add(some), squares.add(some_squares);
+            }
+          return means{row.total(all.value()) / elements, row.total(squares.value()) / elements};
+        };
+        f32 const mean = means_around(V::zero()).first;
+        auto const [rest, square] = means_around(V::broadcast(mean));
+        f32 const variance = __builtin_fmaf(-rest, rest, square);
+        total = (variance < 0 ? 0 : variance) + epsilon * factor * factor;
+        V const scale = V::broadcast(1.0F) / sqrt(V::broadcast(total));
+        return norm{V::broadcast(mean / factor), scale * V::broadcast(factor),
+                    V::broadcast(-rest) * scale};
+      };
+      norm const usual = of_scaled(1.0F);
+      if (total > 0x1p-100F && total < detail::infinity) return usual;
+      return of_scaled(total < 1 ? 0x1p100F : 0x1p-80F); // squares vanished, or overflowed
+    };
+    norm const nx = norm_of(4, [&](int g, index_t j) { return row.x(g, j); });
+    norm const nh = norm_of(4, [&](int g, index_t j) { return row.h(g, j); });
     auto const gate = [&](int g, index_t j) {
-      V const x =
-          fma((row.x(g, j) - mx.mean) * mx.scale, row.parameter(g, j), row.parameter(4 + g, j));
-      V const h = fma((row.h(g, j) - mh.mean) * mh.scale, row.parameter(8 + g, j),
-                      row.parameter(12 + g, j));
+      V const x = fma(nx(row.x(g, j)), row.parameter(g, j), row.parameter(4 + g, j));
+      V const h = fma(nh(row.h(g, j)), row.parameter(8 + g, j), row.parameter(12 + g, j));
       return x + h;
     };
     for (index_t j = 0; j < n; ++j) {
@@ -110,10 +128,9 @@ struct lstm_layer_norm {
       auto const g = row.tanh(gate(2, j));
       row.set_state(0, j, math::multiply_add(f, row.state(0, j), i * g));
     }
-    auto const mc = moments(1, [&](int, index_t j) { return row.state(0, j); });
+    norm const nc = norm_of(1, [&](int, index_t j) { return row.state(0, j); });
     for (index_t j = 0; j < n; ++j) {
-      V const c =
-          fma((row.state(0, j) - mc.mean) * mc.scale, row.parameter(16, j), row.parameter(17, j));
+      V const c = fma(nc(row.state(0, j)), row.parameter(16, j), row.parameter(17, j));
       row.set_hidden(j, row.sigmoid(gate(3, j)) * row.tanh(c));
     }
   }

@@ -11,13 +11,13 @@
 //   diff_src   = gamma inv_std (diff_dst - diff_beta / N - h diff_gamma / N)
 //
 // A mean is rounded: where numbers are far from 0 and close together, by more than they differ. So
-// sums of x - mean, which is not quite 0, are taken beside those of its squares, and `shift` is what
-// h lacks: h = (x - mean) inv_std + shift. Likewise for the mean of diff_dst, so that
+// sums of x - mean, which is not quite 0, are taken beside those of its squares, and `shift` is
+// what h lacks: h = (x - mean) inv_std + shift. Likewise for the mean of diff_dst, so that
 //
 //   diff_gamma = sum (diff_dst - mean of it) h        whose other part, mean * sum h, is 0
 //
-// The first mean of x is that of x minus the first row. Columns for which this is not enough (squares
-// that leave f32, see ops/moments.hpp) get their moments in double.
+// The first mean of x is that of x minus the first row. Columns for which this is not enough
+// (squares that leave f32, see ops/moments.hpp) get their moments in double.
 #pragma once
 
 #include <ia_nn/core/text.hpp>

@@ -4,10 +4,10 @@
 //
 // Rows are cut into parts whose number depends on the number of rows alone, parts are summed by any
 // worker, and the sums of parts are added in their order. So the bits do not depend on the number
-// of workers. Blocks of 32 rows (or all rows, up to 64) go into four sums each, and together these are
-// a term of a long_sum: a sum of any number of rows is off by at most 19 * 2^-24 of the sum of
-// magnitudes. Blocks of 64 rows took up to 1.8 times as long (AVX2, 512 columns, Zen 5): their lines
-// share sets of the first cache.
+// of workers. Blocks of 32 rows (or all rows, up to 64) go into four sums each, and together these
+// are a term of a long_sum: a sum of any number of rows is off by at most 19 * 2^-24 of the sum of
+// magnitudes. Blocks of 64 rows took up to 1.8 times as long (AVX2, 512 columns, Zen 5): their
+// lines share sets of the first cache.
 #pragma once
 
 #include <ia_nn/math/long_sum.hpp>
