@@ -198,7 +198,7 @@ struct means {
     output(global_average_pool(x));
     output(reduce_mean(x, {.first = 1, .last = 2}));
     output(reduce_mean(reshape(x, {1000, 19}), {.first = 1, .last = 1, .keep = true}));
-    output(reduce_mean(reshape(x, {19000}), {.first = 1, .last = 1}));
+    output(reduce_mean(reshape(x, {19000}), {.first = 1, .last = 1, .keep = true}));
   }
 };
 struct tables { // one lookup in two tables, and one alone
