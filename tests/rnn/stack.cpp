@@ -72,7 +72,8 @@ TEST_CASE("stacks of gru layers, reset before", "[rnn][stack]") {
   check_stacks<gru_reset_before>(131);
 }
 
-// The input part is computed for some 512 rows at a time.
+// The input part is computed for some 512 rows at a time. Recurrent weights are so small that errors
+// die away: over so many steps some state is always where they would grow.
 TEST_CASE("long sequences, chunk by chunk", "[rnn][stack]") {
   using W = rnn_weights<ia_nn::isa::native, lstm>;
   random r(132);
@@ -83,9 +84,11 @@ TEST_CASE("long sequences, chunk by chunk", "[rnn][stack]") {
           rnn_case c;
           c.batch = batch, c.time = 1200 / batch, c.direction = d, c.lengths = lengths,
           c.layout = layout;
-          c.layers = 2, c.hidden = 21;
+          c.layers = 2;
           INFO(c.text());
           rnn_problem<lstm> p(c, r);
+          for (layer_weights& w : p.layers)
+            for (f32& u : w.w_recurrent) u *= 0.25F;
           if (lengths && batch == 1) p.lengths[0] = 777;
           rnn_output const got = p.run<W>();
           REQUIRE(verdict(p.want(), got, p.tolerance()) == "");
