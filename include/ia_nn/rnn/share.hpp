@@ -4,6 +4,7 @@
 #pragma once
 
 #include <ia_nn/core/executor.hpp>
+#include <ia_nn/core/meta.hpp>
 
 #include <ia_nn/begin.hpp>
 
