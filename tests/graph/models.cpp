@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The networks of examples/models on small images, on every instruction set.
+// The networks of the examples, the large ones on small images, on every instruction set.
+#include "../../examples/mnist_int8/nets.hpp"
 #include "../../examples/models/inception_v3.hpp"
 #include "../../examples/models/mnist.hpp"
 #include "../../examples/models/mobilenet.hpp"
@@ -32,6 +33,13 @@ TEST_CASE("digits", "[graph]") {
   check_everywhere(n, 1, 1e-5); // step by step, dense adds up columns in another order
   check_threads(n.fused, 2, 4);
   check_bf16(n.fused, 3);
+}
+
+TEST_CASE("the networks of the 8-bit demo in f32", "[graph]") {
+  check_everywhere(both_ways::of<demo_nets::plain<true>>(), 1);
+  check_everywhere(both_ways::of<demo_nets::plain<false>>(), 2);
+  check_everywhere(both_ways::of<demo_nets::residual<true>>(), 3);
+  check_everywhere(both_ways::of<demo_nets::residual<false>>(), 4);
 }
 
 TEST_CASE("wide and deep", "[graph]") {

@@ -38,7 +38,9 @@ problem run_time_plan::make_problem(std::uint64_t seed, index_t batch) const {
 
 constexpr graph::precision both_precisions[] = {graph::precision::f32, graph::precision::bf16};
 
-void check_everywhere(both_ways const& n, std::uint64_t seed, double bound) {
+// Fused, some sums have another order: behind flatten the weights are permuted in place of columns.
+void check_everywhere(both_ways const& n, std::uint64_t seed) {
+  constexpr double bound = 1e-5;
   problem const p = n.fused.make_problem(seed, 3);
   for_each_isa<planned_isas>([&](auto tag) {
     using I = decltype(tag);
@@ -75,6 +77,7 @@ void check_threads(run_time_plan const& n, std::uint64_t seed, index_t batch) {
 
 // Layers that multiply bf16 are alike on every instruction set: sums differ by their order, and
 // where one is rounded to bf16 for the next layer it may fall to either side, 2^-8 of one operand.
+// Against the oracle each operand is 2^-9 off, of which norms of small variances make more.
 // Terms of bf16 are near f32: two of them within 3 * 2^-16 of each product.
 void check_precisions(run_time_plan const& n, std::uint64_t seed) {
   using graph::precision;
@@ -90,6 +93,7 @@ void check_precisions(run_time_plan const& n, std::uint64_t seed) {
       INFO("output " << i);
       if (first.size() == i) first.emplace_back(narrow.out[i].begin(), narrow.out[i].end());
       CHECK(distance(narrow.out[i], first[i]) <= 0x1p-7);
+      CHECK(distance(narrow.out[i], p.expected[i]) <= 0.3);
       CHECK(distance(two.out[i], p.expected[i]) <= 1e-3);
       CHECK(distance(three.out[i], p.expected[i]) <= 1e-5);
     }

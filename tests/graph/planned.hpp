@@ -67,7 +67,7 @@ struct both_ways {
 };
 
 /// On every instruction set: fused against step by step, and both against the oracle.
-void check_everywhere(both_ways const& n, std::uint64_t seed, double bound = 1e-6);
+void check_everywhere(both_ways const& n, std::uint64_t seed);
 /// The same bits from one to three threads.
 void check_threads(run_time_plan const& n, std::uint64_t seed, index_t batch = 3);
 /// The same bits from both, in f32 and in bf16.
