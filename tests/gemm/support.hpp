@@ -284,15 +284,17 @@ template <element A, element B, element C, class Policy = standard> void sweep(s
 /// these begin depends on the cache, so each instruction set has its own sizes.
 template <element A, element B, element C, class Policy = standard> void sweep_blocks(std::uint64_t stream) {
   random r(stream);
-  auto const each = [&](auto tag, index_t m, index_t n, index_t k) {
+  auto const check = [&](auto tag, product_case const& p) {
     using I = decltype(tag);
-    product_case const p = draw<A, B, C, Policy>(m, n, k, r);
     INFO(ia_nn::name_of<A>() << " * " << ia_nn::name_of<B>() << " -> " << ia_nn::name_of<C>() << ": "
                              << p.text());
     product<A, B, C, Policy> const x(p, r);
-    exact_buffer<C> out(x.ldc() * (m - 1) + n);
+    exact_buffer<C> out(x.ldc() * (p.m - 1) + p.n);
     x.template run<I>(out);
     REQUIRE(x.template verdict<I>(x.reference(), out) == "");
+  };
+  auto const each = [&](auto tag, index_t m, index_t n, index_t k) {
+    check(tag, draw<A, B, C, Policy>(m, n, k, r));
   };
   for_each_isa<swept_isas>([&](auto tag) {
     using I = decltype(tag);
@@ -309,6 +311,22 @@ template <element A, element B, element C, class Policy = standard> void sweep_b
     each(tag, 150, 5, uncut + 3); // packed rows of this length fill L2
     each(tag, 1100, 3, 9);
     each(tag, 41, 2, uncut + 3); // few columns: lanes run along k
+    if constexpr (K::is_amx) {
+      index_t const step = K::kr_a;
+      // Chunks of k, in place and packed, with and without a last step that is not whole.
+      for (index_t n : {16, 33, 300}) each(tag, 65, n, 17 * step + r.between(0, 2)), each(tag, 97, n, 26 * step - 1);
+      each(tag, 40, 290, l2 / 2 / 290 / static_cast<index_t>(sizeof(B)) + step); // B from afar
+      each(tag, 12, 290, l2 / 2 / 290 / static_cast<index_t>(sizeof(B)) + step);
+      // Rows of C that fall into one set of L1.
+      for (bool const accumulates : {false, true}) {
+        product_case p;
+        p.m = 67, p.n = 70, p.k = step + 3, p.c_gap = 1024 - 70;
+        p.options.accumulate = accumulates && std::same_as<C, ia_nn::accumulator_t<A>>;
+        check(tag, p);
+        p.n = 1024, p.m = 35, p.c_gap = 0;
+        check(tag, p);
+      }
+    }
   });
 }
 

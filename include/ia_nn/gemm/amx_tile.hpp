@@ -4,7 +4,7 @@
 //
 //   c[r][n] = init[r][n] + sum over segments, k of a[r][k] * b[k][n]
 //
-// Tiles, Mt = 2 row tiles and Nt = 2 column tiles       Mt = 1, Nt = 4 (up to 16 rows)
+// Tiles, 2 x 2 (2 x 1 without the right half)           1 x 4 (1 x 2, 1 x 1), up to 16 rows
 //
 //             B0(6)  B1(7)                                    B0(5) B1(6) B2(7) B3(5)
 //    A0(4)     C 0    C 1                             A0(4)    C 0   C 1   C 2   C 3
@@ -16,12 +16,18 @@
 //
 // B comes in panels of 32 columns: 128 bytes per group of k, so a B tile is 16 rows, 128 bytes
 // apart. A comes as rows of 64 bytes of k: `a_ld` bytes from row to row and `a_step` from one 64 to
-// the next, which describes the caller's matrix (k a multiple of 64 bytes) and packed rows alike.
+// the next, which describes the caller's matrix and packed rows alike. Where the caller's rows end
+// within 64 bytes, their last bytes are packed (`tail`).
 //
 // The operand that is not used again soon is loaded as a stream, so that L1 keeps the other: B
 // panels serve all tiles of A beside each other, unless there is one tile only.
 //
 // Segments are pairs (a term of A, a term of B) whose products add up in the same accumulators.
+//
+// Blocks are rotated (amx_pipeline.hpp): the sums of the block before are stored between the first
+// products of this one, each just before its tile begins anew, and sums that are in memory become
+// results between the other products, some rows a step. A sum that is stored right behind its last
+// product waits 52 cycles for it, and one that is read right behind its store as long again.
 #pragma once
 
 #include <ia_nn/arch/amx/tile.hpp>
@@ -51,14 +57,47 @@ template <class A, class B, class Acc> struct amx_operands {
   A const* a;
   A const* a2;                  ///< the first row of the second tile
   index_t a_ld, a_step, a_part; ///< bytes
+  A const* tail;                ///< rows of 64 bytes for one more step; or null
   B const* b;
   index_t panel_stride, b_part; ///< bytes
-  B const* ahead;               ///< next panel, to be fetched meanwhile; or null
+  std::byte const* ahead;       ///< lines of B to be fetched meanwhile,
+  int ahead_lines;              ///< so many in each step; 0: none
   int parts;
   Acc const* init; ///< or null
   index_t init_ld; ///< elements; 0 repeats one row
-  Acc* out;
-  index_t out_ld; ///< elements
+};
+
+/// Where the tiles of a block go.
+struct amx_place {
+  std::byte* to = nullptr; ///< null: there is no such block
+  index_t ld = 0;          ///< bytes
+};
+
+/// What becomes of a block of sums: results, some rows at a time.
+struct amx_job {
+  void (*finish)(amx_job const&, std::byte* sums, int from, int to) noexcept = nullptr;
+  void const* owner = nullptr; ///< whose function that is
+  index_t row = 0, panel = 0, columns = 0;
+  int rows = 0;
+  index_t width = 0; ///< columns from one row of sums to the next
+};
+
+/// A block whose sums are in memory and not yet, or not all, results.
+struct amx_unfinished {
+  amx_job job{};
+  std::byte* sums = nullptr;
+  int next = 0, at_once = 0; ///< rows
+
+  bool any() const noexcept { return next < job.rows; }
+  void some() noexcept {
+    int const to = next + at_once < job.rows ? next + at_once : job.rows;
+    job.finish(job, sums, next, to);
+    next = to;
+  }
+  void all() noexcept {
+    if (any()) job.finish(job, sums, next, job.rows);
+    next = job.rows;
+  }
 };
 
 /// Configuration for `rows` rows of A, `first` of them in the first tile: C and A tiles have the
@@ -78,12 +117,6 @@ constexpr amx::tile_config amx_config(int rows, int first) noexcept {
   return c;
 }
 
-template <int Tile, class Acc>
-IA_NN_INLINE void amx_begin(Acc const* init, index_t ld, index_t row, index_t column) noexcept {
-  if (init) amx::load<Tile>(init + row * ld + column, ld * 4);
-  else amx::zero<Tile>();
-}
-
 IA_NN_INLINE std::byte const* bytes(void const* p) noexcept {
   return static_cast<std::byte const*>(p);
 }
@@ -91,36 +124,83 @@ IA_NN_INLINE std::byte const* bytes(void const* p) noexcept {
 /// The operand that passes through without staying in L1.
 enum class amx_stream { none, a, b };
 
-/// Up to 32 rows by 32 columns: 2 x 2 tiles.
-template <amx_stream Stream, class A, class B, class Acc>
-IA_NN_NOINLINE void amx_tile_2x2(amx_operands<A, B, Acc> const& o) noexcept {
-  constexpr bool stream_a = Stream == amx_stream::a, stream_b = Stream == amx_stream::b;
-  amx_begin<0>(o.init, o.init_ld, 0, 0);
-  amx_begin<1>(o.init, o.init_ld, 0, 16);
-  amx_begin<2>(o.init, o.init_ld, o.first, 0);
-  amx_begin<3>(o.init, o.init_ld, o.first, 16);
+/// Mt x Nt tiles: which registers they are, and one step of 64 bytes of k.
+template <int Mt, int Nt, amx_stream Stream, class A, class B, class Acc> struct amx_form {
+  static_assert((Mt == 2 && Nt <= 2) || (Mt == 1 && (Nt <= 2 || Nt == 4)));
+  using operands = amx_operands<A, B, Acc>;
+  static constexpr int c(int i, int j) noexcept { return Mt == 2 ? 2 * i + j : j; }
+  static constexpr int b(int j) noexcept { return Mt == 2 ? 6 + j : 5 + j % 3; }
+
+  /// Tile (i, j) of the block before to memory; then it begins anew.
+  template <int I, int J>
+  IA_NN_INLINE static void turn(operands const& o, amx_place const& before) noexcept {
+    constexpr int tile = c(I, J);
+    if (before.to) amx::store<tile>(before.to + I * o.first * before.ld + J * 64, before.ld);
+    if (o.init) amx::load<tile>(o.init + I * o.first * o.init_ld + J * 16, o.init_ld * 4);
+    else amx::zero<tile>();
+  }
+  template <bool Begins, int J>
+  IA_NN_INLINE static void column(operands const& o, amx_place const& before,
+                                  std::byte const* panel) noexcept {
+    amx::load<b(J), Stream == amx_stream::b>(panel + J % 2 * 64, 128);
+    if constexpr (Begins) turn<0, J>(o, before);
+    amx::dot<A, B, c(0, J), 4, b(J)>();
+  }
+  template <bool Begins>
+  IA_NN_INLINE static void step(operands const& o, amx_place const& before, std::byte const* a0,
+                                std::byte const* a1, index_t a_ld, std::byte const* panel) noexcept {
+    constexpr bool streams = Stream == amx_stream::a;
+    amx::load<4, streams>(a0, a_ld);
+    column<Begins, 0>(o, before, panel);
+    if constexpr (Nt > 1) column<Begins, 1>(o, before, panel);
+    if constexpr (Nt > 2) {
+      std::byte const* const next = panel + o.panel_stride;
+      column<Begins, 2>(o, before, next);
+      column<Begins, 3>(o, before, next);
+    }
+    if constexpr (Mt > 1) {
+      amx::load<5, streams>(a1, a_ld);
+      if constexpr (Begins) turn<1, 0>(o, before);
+      amx::dot<A, B, c(1, 0), 5, b(0)>();
+      if constexpr (Nt > 1) {
+        if constexpr (Begins) turn<1, 1>(o, before);
+        amx::dot<A, B, c(1, 1), 5, b(1)>();
+      }
+    }
+  }
+  IA_NN_INLINE static void turn_all(operands const& o, amx_place const& before) noexcept {
+    turn<0, 0>(o, before);
+    if constexpr (Nt > 1) turn<0, 1>(o, before);
+    if constexpr (Nt > 2) turn<0, 2>(o, before), turn<0, 3>(o, before);
+    if constexpr (Mt > 1) turn<1, 0>(o, before);
+    if constexpr (Mt > 1 && Nt > 1) turn<1, 1>(o, before);
+  }
+};
+
+/// The sums of one block, which stay in the tiles. The tiles of the block `before` go to memory, and the
+/// rows that `rest` has left become results.
+template <int Mt, int Nt, amx_stream Stream, class A, class B, class Acc>
+IA_NN_NOINLINE void amx_products(amx_operands<A, B, Acc> const& o, amx_place before,
+                                 amx_unfinished& rest) noexcept {
+  using form = amx_form<Mt, Nt, Stream, A, B, Acc>;
   term_pair const* const pairs = term_pairs(o.parts);
+  std::byte const* ahead = o.ahead;
+  index_t const a_ld = o.a_ld, a_step = o.a_step, steps = o.steps;
+  int const lines = o.ahead_lines;
+  bool begun = steps == 0 && !o.tail;
+  if (begun) form::turn_all(o, before);
   for (int s = 0; s < term_count(o.parts); ++s) {
     std::byte const* a0 = bytes(o.a) + pairs[s].a * o.a_part;
     std::byte const* a1 = bytes(o.a2) + pairs[s].a * o.a_part;
     std::byte const* b = bytes(o.b) + pairs[s].b * o.b_part;
-    std::byte const* ahead = o.ahead ? bytes(o.ahead) + pairs[s].b * o.b_part : nullptr;
-    index_t const a_ld = o.a_ld, a_step = o.a_step;
     index_t const* jump = o.jumps;
     index_t left = o.run;
-    for (index_t i = 0; i < o.steps; ++i) {
-      amx::load<4, stream_a>(a0, a_ld);
-      amx::load<6, stream_b>(b, 128);
-      amx::dot<A, B, 0, 4, 6>();
-      amx::load<7, stream_b>(b + 64, 128);
-      amx::dot<A, B, 1, 4, 7>();
-      amx::load<5, stream_a>(a1, a_ld);
-      amx::dot<A, B, 2, 5, 6>();
-      amx::dot<A, B, 3, 5, 7>();
-      if (ahead) {
-        IA_NN_UNROLL for (int l = 0; l < 32; ++l) __builtin_prefetch(ahead + l * 64, 0, 2);
-        ahead += 2048;
-      }
+    for (index_t i = 0; i < steps; ++i) {
+      if (begun) form::template step<false>(o, before, a0, a1, a_ld, b);
+      else form::template step<true>(o, before, a0, a1, a_ld, b);
+      begun = true;
+      for (int l = 0; l < lines; ++l) __builtin_prefetch(ahead + l * 64, 0, 2);
+      ahead += lines * 64;
       a0 += a_step;
       a1 += a_step;
       b += 2048;
@@ -130,63 +210,17 @@ IA_NN_NOINLINE void amx_tile_2x2(amx_operands<A, B, Acc> const& o) noexcept {
         a1 += by;
         left = o.run;
       }
+      if (rest.any()) rest.some();
+    }
+    if (o.tail) {
+      a0 = bytes(o.tail);
+      a1 = a0 + o.first * 64;
+      if (begun) form::template step<false>(o, before, a0, a1, 64, b);
+      else form::template step<true>(o, before, a0, a1, 64, b);
+      begun = true;
     }
   }
-  amx::store<0>(o.out, o.out_ld * 4);
-  amx::store<1>(o.out + 16, o.out_ld * 4);
-  amx::store<2>(o.out + o.first * o.out_ld, o.out_ld * 4);
-  amx::store<3>(o.out + o.first * o.out_ld + 16, o.out_ld * 4);
-}
-
-/// Up to 16 rows by 64 columns (two panels): 1 x 4 tiles; or by 32 columns: 1 x 2.
-template <int Nt, amx_stream Stream, class A, class B, class Acc>
-IA_NN_NOINLINE void amx_tile_1xn(amx_operands<A, B, Acc> const& o) noexcept {
-  constexpr bool stream_b = Stream == amx_stream::b;
-  amx_begin<0>(o.init, o.init_ld, 0, 0);
-  amx_begin<1>(o.init, o.init_ld, 0, 16);
-  if constexpr (Nt == 4) {
-    amx_begin<2>(o.init, o.init_ld, 0, 32);
-    amx_begin<3>(o.init, o.init_ld, 0, 48);
-  }
-  term_pair const* const pairs = term_pairs(o.parts);
-  for (int s = 0; s < term_count(o.parts); ++s) {
-    std::byte const* a = bytes(o.a) + pairs[s].a * o.a_part;
-    std::byte const* b = bytes(o.b) + pairs[s].b * o.b_part;
-    std::byte const* ahead = o.ahead ? bytes(o.ahead) + pairs[s].b * o.b_part : nullptr;
-    index_t const a_ld = o.a_ld, a_step = o.a_step, next_panel = o.panel_stride;
-    index_t const* jump = o.jumps;
-    index_t left = o.run;
-    for (index_t i = 0; i < o.steps; ++i) {
-      amx::load<4>(a, a_ld);
-      amx::load<5, stream_b>(b, 128);
-      amx::dot<A, B, 0, 4, 5>();
-      amx::load<6, stream_b>(b + 64, 128);
-      amx::dot<A, B, 1, 4, 6>();
-      if constexpr (Nt == 4) {
-        amx::load<7, stream_b>(b + next_panel, 128);
-        amx::dot<A, B, 2, 4, 7>();
-        amx::load<5, stream_b>(b + next_panel + 64, 128);
-        amx::dot<A, B, 3, 4, 5>();
-      }
-      if (ahead) {
-        IA_NN_UNROLL for (int p = 0; p < Nt / 2; ++p)
-          IA_NN_UNROLL for (int l = 0; l < 32; ++l) __builtin_prefetch(ahead + p * next_panel + l * 64, 0, 2);
-        ahead += 2048;
-      }
-      a += a_step;
-      b += 2048;
-      if (--left == 0) {
-        a += *jump++ * static_cast<index_t>(sizeof(A));
-        left = o.run;
-      }
-    }
-  }
-  amx::store<0>(o.out, o.out_ld * 4);
-  amx::store<1>(o.out + 16, o.out_ld * 4);
-  if constexpr (Nt == 4) {
-    amx::store<2>(o.out + 32, o.out_ld * 4);
-    amx::store<3>(o.out + 48, o.out_ld * 4);
-  }
+  rest.all();
 }
 
 } // namespace detail

@@ -275,7 +275,10 @@ private:
         Kernel::kr_a * static_cast<index_t>(sizeof(typename Kernel::packed_a)) * parts,
         Kernel::kr_a * panel_type::nr * static_cast<index_t>(sizeof(b_type)) * parts,
         Kernel::max_rows, Kernel::rows_step, Kernel::few_rows, workers_,
-        parts == 1 && !std::same_as<Policy, grouped>);
+        // Terms are added up smallest first over all of k, whatever the number of rows.
+        parts > 1 || std::same_as<Policy, grouped> ? detail::cut_k::never
+        : Kernel::is_amx                           ? detail::cut_k::chunks
+                                                   : detail::cut_k::blocks);
   }
   index_t needed_bytes() const noexcept {
     if (uses_few()) return detail::region_bytes<few_kernel, parts>(blocking_, k(), options_);

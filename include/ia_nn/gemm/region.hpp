@@ -119,7 +119,7 @@ public:
       rows_ = min_of(b_.mc, t_.rows.end - row_);
       if constexpr (integer)
         if (o_.shifts_b()) sum_rows(sums(), t_.a.at(row_, 0), rows_, t_.k);
-      if (!b_.cuts_k(groups_)) {
+      if (b_.kc == groups_) {
         pack(0, groups_);
         panels(t_.panels, 0, groups_);
       } else {
@@ -140,8 +140,7 @@ private:
   }
   s32* sums() const noexcept { return reinterpret_cast<s32*>(t_.scratch + layout_.sums); }
 
-  // The kernel reads the caller's rows where they have the form of packed ones, or where packing
-  // would not pay.
+  // The kernel reads the caller's rows where packing would not pay.
   bool reads_rows(index_t rows, int height) const noexcept {
     if constexpr (!std::same_as<packed_a, a_type>) return false;
     else
@@ -155,7 +154,13 @@ private:
     for (index_t r = 0; r < rows_; r += b_.height) {
       int const h = height_of<Kernel>(rows_ - r, b_.height);
       index_t const rows = min_of(h, rows_ - r);
-      if (reads_rows(rows, h)) continue;
+      if (reads_rows(rows, h)) {
+        if constexpr (Kernel::is_amx && std::same_as<packed_a, a_type>)
+          if (index_t const end = t_.k / Kernel::kr_a * Kernel::kr_a; end < t_.k)
+            pack_rows<I, Kernel::kr_a>(packed() + r * Kernel::kr_a, t_.a.at(row_ + r, end), h, rows,
+                                       t_.k - end, 1);
+        continue;
+      }
       index_t const k = min_of(t_.k - k0, count * Kernel::kr_a);
       packed_a* const to = packed() + r * count * Kernel::kr_a;
       if constexpr (form.terms > 1)
@@ -165,56 +170,93 @@ private:
     }
   }
 
+  // Groups first_group ... of k, of which `count` are packed, for panels of a range.
   void panels(block range, index_t first_group, index_t count) noexcept {
     typename Kernel::context state;
-    bool const first = first_group == 0, last = first_group + count == groups_;
+    index_t const end = first_group + count, chunk = min_of(b_.chunk, count);
     // Accumulators between blocks of k are kept by panel: tiles of several do not fit there.
     int const at_once = b_.cuts_k(groups_) ? 1 : Kernel::panels_at_once(b_.height);
     int step = 1;
     for (index_t p = range.begin; p < range.end; p += step) {
       step = range.end - p >= at_once ? at_once : 1;
-      alignas(64) acc start[most_columns];
-      bool const has_start = first && start_row<I, Kernel>(start, t_.b.sums + p * nr, step * nr,
-                                                           o_.a_zero_point);
-      for (index_t r = 0; r < rows_; r += b_.height) {
-        int const h = height_of<Kernel>(rows_ - r, b_.height);
-        typename Kernel::call call{};
-        call.height = h;
-        call.panels = step;
-        call.groups = count;
-        place_a(call, r, first_group, count, h);
-        call.b = t_.b.data + p * t_.b.stride() + first_group * Kernel::kr_a * nr;
-        call.panel_stride = t_.b.stride();
-        call.b_part = t_.b.part_stride();
-        call.half = step == 1 && t_.b.n - p * nr <= nr / 2 &&
-                    (h == Kernel::max_rows || (call.a_rows && h > 3));
-        if constexpr (integer) call.pairs_fit = t_.b.pairs_fit(p, step);
-        if constexpr (form.scaled) {
-          call.group = t_.b.group;
-          call.scale_stride = ceil_div(t_.k, t_.b.group) * nr;
-          call.scales = t_.b.scales + p * call.scale_stride;
-        }
-        call.fetch_next = r == 0 && p + step < t_.panels.end;
-        call.reuses_b = rows_ > b_.height;
-        call.l1 = b_.l1;
-        call.parts = form.terms;
-        tile(state, call, r, p, range.begin, has_start ? start : nullptr, first, last);
-      }
+      for (index_t g = first_group; g < end; g += chunk)
+        tiles(state, {p, p + step}, range, {first_group, end}, {g, min_of(g + chunk, end)});
     }
   }
 
-  void place_a(typename Kernel::call& call, index_t r, index_t first_group, index_t count,
+  // All rows of the block by the same panels and groups of k.
+  void tiles(typename Kernel::context& state, block at, block range, block packed_groups,
+             block groups) noexcept {
+    index_t const p = at.begin, count = groups.size();
+    int const step = static_cast<int>(at.size());
+    bool const first = groups.begin == 0, last = groups.end == groups_;
+    alignas(64) acc start[most_columns];
+    bool const has_start = first && start_row<I, Kernel>(start, t_.b.sums + p * nr, step * nr,
+                                                         o_.a_zero_point);
+    bool const more = at.end < range.end || !last;
+    for (index_t r = 0; r < rows_; r += b_.height) {
+      int const h = height_of<Kernel>(rows_ - r, b_.height);
+      typename Kernel::call call{};
+      call.height = h;
+      call.panels = step;
+      call.groups = count;
+      call.b = t_.b.data + p * t_.b.stride() + groups.begin * Kernel::kr_a * nr;
+      call.panel_stride = t_.b.stride();
+      call.b_part = t_.b.part_stride();
+      call.half = step == 1 && t_.b.n - p * nr <= nr / 2;
+      place_a(call, r, packed_groups, groups, h);
+      if constexpr (!Kernel::is_amx)
+        call.half = call.half && (h == Kernel::max_rows || (call.a_rows && h > 3));
+      if constexpr (integer) call.pairs_fit = t_.b.pairs_fit(p, step);
+      if constexpr (form.scaled) {
+        call.group = t_.b.group;
+        call.scale_stride = ceil_div(t_.k, t_.b.group) * nr;
+        call.scales = t_.b.scales + p * call.scale_stride;
+      }
+      call.fetch_next = r == 0 && at.end < t_.panels.end;
+      if constexpr (Kernel::is_amx)
+        if (more && !call.half && comes_from_far()) fetch_ahead(call, r, count * 32 * step);
+      call.reuses_b = rows_ > b_.height;
+      call.l1 = b_.l1;
+      call.parts = form.terms;
+      tile(state, call, r, p, b_.chunk < b_.kc ? p : range.begin, has_start ? start : nullptr, first, last);
+    }
+  }
+
+  // Weights that do not stay in L2 are fetched while tiles before them run; asking for those that are
+  // in L2 costs more than it gives (Sapphire Rapids).
+  bool comes_from_far() const noexcept {
+    return form.terms == 1 &&
+           t_.b.part_stride() * static_cast<index_t>(sizeof(typename Kernel::b_type)) > b_.l2 / 2;
+  }
+  // The tiles of the block divide the lines behind their groups among themselves.
+  void fetch_ahead(typename Kernel::call& call, index_t r, index_t lines) const noexcept {
+    constexpr index_t line = 64 / static_cast<index_t>(sizeof(typename Kernel::b_type));
+    index_t const tiles = ceil_div(rows_, b_.height);
+    index_t const each = ceil_div(lines, tiles * call.groups), begin = r / b_.height * each * call.groups;
+    if (begin >= lines) return;
+    call.ahead = call.b + (lines + begin) * line;
+    call.ahead_lines = static_cast<int>(each);
+  }
+
+  void place_a(typename Kernel::call& call, index_t r, block packed_groups, block groups,
                int h) const noexcept {
+    constexpr index_t kr = Kernel::kr_a;
     if constexpr (std::same_as<packed_a, a_type>)
       if (reads_rows(min_of(h, rows_ - r), h)) {
-        call.read_rows(t_.a.at(row_ + r, first_group * Kernel::kr_a).data, t_.a.row_stride,
+        if constexpr (Kernel::is_amx)
+          if (groups.end * kr > t_.k) { // the last group is not whole
+            --call.groups;
+            call.tail = packed() + r * kr;
+          }
+        call.read_rows(t_.a.at(row_ + r, groups.begin * kr).data, t_.a.row_stride,
                        Kernel::first_rows(h));
-        call.a_step = Kernel::kr_a;
+        call.a_step = kr;
         return;
       }
-    call.a = packed() + r * count * Kernel::kr_a;
-    call.a_ld = Kernel::kr_a;
-    call.a_step = h * Kernel::kr_a;
+    call.a = packed() + r * packed_groups.size() * kr + (groups.begin - packed_groups.begin) * h * kr;
+    call.a_ld = kr;
+    call.a_step = h * kr;
     call.a_part = layout_.a_part;
   }
 
@@ -225,7 +267,7 @@ private:
     index_t const rows = min_of(call.height, rows_ - r);
     index_t const columns = min_of(width, t_.b.n - p * nr);
     c_type* const c = t_.c + (row_ + r) * t_.ldc + p * nr;
-    bool const whole = rows == call.height && columns == width;
+    bool const whole = rows == call.height && columns == width && touches_c();
     acc* const block_cells =
         between() + (r * b_.nc + (p - first_panel) * call.height) * nr; // one panel where k is cut
 
@@ -247,37 +289,59 @@ private:
         }
     }
 
-    call.out = cells;
-    call.out_ld = width;
+    bool direct = false;
+    if constexpr (Epilogue::empty && std::same_as<c_type, acc>)
+      direct = last && whole && !(integer && o_.shifts_b());
     if (!last) {
       call.out = block_cells;
       call.out_ld = nr;
+    } else if (direct) {
+      call.out = reinterpret_cast<acc*>(c);
+      call.out_ld = t_.ldc;
     }
-    bool direct = false;
-    if constexpr (Epilogue::empty && std::same_as<c_type, acc>) {
-      direct = last && whole && !(integer && o_.shifts_b());
-      if (direct) {
-        call.out = c;
-        call.out_ld = t_.ldc;
+    if constexpr (Kernel::is_amx) {
+      amx_job job{};
+      if (last && !direct)
+        job = {finish_rows, this, r, p, columns, static_cast<int>(rows)};
+      Kernel::push(state, call, job);
+    } else {
+      if (!call.out) {
+        call.out = cells;
+        call.out_ld = width;
       }
+      // C is fetched while the K-loop runs: otherwise its stores wait for memory one after the other
+      // (u8 x s8 at 1024^3 on Zen 4: from 88 to 95 % of the peak).
+      if (last)
+        for (index_t i = 0; i < rows; ++i)
+          for (index_t j = 0; j < columns; j += 64 / static_cast<index_t>(sizeof(c_type)))
+            __builtin_prefetch(c + i * t_.ldc + j, 1, 3);
+      run_terms(state, call);
+      if (last && !direct) finish(cells, r, p, 0, rows, columns, width);
     }
-    // C is fetched while the K-loop runs: otherwise its stores wait for memory one after the other
-    // (u8 x s8 at 1024^3 on Zen 4: from 88 to 95 % of the peak).
-    if (last)
-      for (index_t i = 0; i < rows; ++i)
-        for (index_t j = 0; j < columns; j += 64 / static_cast<index_t>(sizeof(c_type)))
-          __builtin_prefetch(c + i * t_.ldc + j, 1, 3);
-    run_terms(state, call);
-    if (!last || direct) return;
+  }
+
+  // Sums of rows r + from ... by panels p ... to C.
+  void finish(acc* sums, index_t r, index_t p, index_t from, index_t to, index_t columns,
+              index_t width) const noexcept {
     if constexpr (integer)
-      if (o_.shifts_b()) subtract_rows(cells, width, rows, r, p * nr, columns);
-    finish_tile<I>(cells, width, rows, columns, t_.first_row + row_ + r, p * nr, epilogue_, c,
-                   t_.ldc);
+      if (o_.shifts_b()) subtract_rows(sums + from * width, width, to - from, r + from, p * nr, columns);
+    finish_tile<I>(sums + from * width, width, to - from, columns, t_.first_row + row_ + r + from,
+                   p * nr, epilogue_, t_.c + (row_ + r + from) * t_.ldc + p * nr, t_.ldc);
+  }
+  static void finish_rows(amx_job const& j, std::byte* sums, int from, int to) noexcept {
+    static_cast<region const*>(j.owner)->finish(reinterpret_cast<acc*>(sums), j.row, j.panel, from, to,
+                                                j.columns, j.width);
+  }
+  // Tiles may be loaded from C and stored to it.
+  bool touches_c() const noexcept {
+    if constexpr (Kernel::is_amx)
+      return Kernel::touches_rows(t_.ldc * static_cast<index_t>(sizeof(c_type)));
+    else return true;
   }
 
   // AMX adds the products of all terms in its tiles; vectors do it tile by tile.
   void run_terms(typename Kernel::context& state, typename Kernel::call& call) noexcept {
-    if constexpr (form.terms == 1 || Kernel::is_amx) {
+    if constexpr (form.terms == 1) {
       Kernel::run(state, call);
     } else {
       typename Kernel::call one = call;
@@ -312,7 +376,7 @@ private:
   }
 
   // Zero points of B: C[m][n] -= zero[n] * (sum(a[m, :]) - k * a_zero_point).
-  void subtract_rows(acc* cells, int width, index_t rows, index_t r, index_t column,
+  void subtract_rows(acc* cells, index_t width, index_t rows, index_t r, index_t column,
                      index_t columns) const noexcept {
     for (index_t i = 0; i < rows; ++i) {
       auto const u = [](auto x) { return static_cast<std::uint32_t>(x); };

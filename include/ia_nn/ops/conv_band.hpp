@@ -59,7 +59,8 @@ template <isa::tag I, class Kernel, class Task, class Epilogue> class conv_band 
 
 public:
   conv_band(conv_plan const& p, Task const& t, Epilogue const& e) noexcept
-      : p_(p), t_(t), epilogue_(e), pixels_(t.lines.size() * p.out.width),
+      : p_(p), t_(t), epilogue_(e),
+        pixels_((t.lines.size() - 1) * p.row_pixels + p.out.width),
         run_groups_(p.run / Kernel::kr_a) {
     if constexpr (std::same_as<packed_a, source_element>) {
       if (!p.copies) source_ = band_in_place<packed_a>(p, t.image, t.plane, t.lines);
@@ -81,6 +82,9 @@ public:
 
   void run() noexcept {
     typename Kernel::context state;
+    // Weights that do not stay in L2 are fetched ahead (gemm/region.hpp).
+    bool const far = Kernel::is_amx && t_.b.part_stride() * static_cast<index_t>(sizeof(*t_.b.data)) >
+                                           cpu::cache_sizes().l2 / 2;
     for (index_t panel = t_.panels.begin; panel < t_.panels.end; ++panel) {
       alignas(64) acc start[nr];
       bool const has_start = detail::start_row<I, Kernel>(start, t_.b.sums + panel * nr, nr, t_.zero_point);
@@ -96,13 +100,18 @@ public:
         call.scale_stride = call.group = 0;
         call.fetch_next = panel + 1 < t_.panels.end;
         call.reuses_b = pixels_ > p_.height;
-        call.l1 = 32768;
+        call.l1 = Kernel::is_amx ? 49152 : 32768;
+        call.ahead = nullptr;
+        call.ahead_lines = 0;
+        call.tail = nullptr;
         call.parts = 1;
         call.pairs_fit = false;
         if constexpr (integer) call.pairs_fit = t_.b.pairs_fit(panel);
         call.out_ld = nr;
         tile_source const* source = tiles_;
         for (index_t q = 0; q < pixels_; q += p_.height) {
+          if constexpr (Kernel::is_amx)
+            if (far) fetch_ahead(call, panel, runs, q);
           tile(state, call, panel, runs, q, has_start ? start : nullptr, *source++);
           call.fetch_next = false;
         }
@@ -125,7 +134,7 @@ private:
 
   // Where the pixels of every tile are, found once for all panels.
   void find_tiles() noexcept {
-    index_t const width = p_.out.width;
+    index_t const width = p_.row_pixels;
     index_t x = 0, y = t_.lines.begin, left = pixels_;
     packed_a const* line = source_.first; // pixel 0 of the line
     packed_a* out = gathered_;
@@ -141,7 +150,7 @@ private:
       index_t const rows = min_of(p_.height, left), first = min_of(p_.first, rows);
       // The last tile of vectors is as tall as it needs to be, and packed.
       bool const packed = !Kernel::is_amx && rows < p_.height;
-      auto const is_row = [&](index_t n) { return p_.uniform || n <= 1 || x + n <= width; };
+      auto const is_row = [&](index_t n) { return p_.uniform || p_.continuous || n <= 1 || x + n <= width; };
       packed_a const *const a = line + x * source_.pixel, *const begin = line;
       index_t const begin_x = x, top = y;
       bool direct = !packed && !p_.gathers && is_row(first);
@@ -232,7 +241,8 @@ private:
       call.a_ld = Kernel::kr_a;
       call.a_step = call.height * Kernel::kr_a;
     }
-    call.half = columns <= nr / 2 && (call.a_rows || call.height == Kernel::max_rows) && call.height > 3;
+    call.half = columns <= nr / 2 &&
+                (Kernel::is_amx || ((call.a_rows || call.height == Kernel::max_rows) && call.height > 3));
 
     alignas(64) acc cells[Kernel::max_rows * nr];
     call.init = is_first ? start : between_ + q * nr;
@@ -253,7 +263,7 @@ private:
     }
     // C is fetched while the K-loop runs (gemm/region.hpp), unless it is too short to wait for it: then
     // the requests only delay each other (32 to 64 channels, batch 16: 9.6 instead of 11.5 ms).
-    if (is_last && !t_.streams && (call.groups > 64 || sizeof(c_type) == 1)) {
+    if (!Kernel::is_amx && is_last && !t_.streams && (call.groups > 64 || sizeof(c_type) == 1)) {
       constexpr index_t line = 64 / static_cast<index_t>(sizeof(c_type));
       for (index_t i = 0; i < rows; ++i) {
         c_type* const to = c + i * t_.ld;
@@ -268,22 +278,63 @@ private:
                                                               t_.first_column + panel * nr, c, t_.ld,
                                                               t_.streams});
     }
-    call.out = is_last ? cells : between_ + q * nr;
-    Kernel::run(state, call);
-    if (is_last)
-      finish_tile<I>(cells, nr, rows, columns, t_.first_row + row, t_.first_column + panel * nr,
-                     epilogue_, c, t_.ld);
+    if constexpr (Kernel::is_amx) {
+      call.out = is_last ? nullptr : between_ + q * nr;
+      amx_job job{};
+      if (is_last) job = {finish_rows, this, q, panel, columns, static_cast<int>(rows)};
+      Kernel::push(state, call, job);
+    } else {
+      call.out = is_last ? cells : between_ + q * nr;
+      Kernel::run(state, call);
+      if (is_last)
+        finish_tile<I>(cells, nr, rows, columns, t_.first_row + row, t_.first_column + panel * nr,
+                       epilogue_, c, t_.ld);
+    }
+  }
+
+  // The tiles of the block divide the lines behind its runs among themselves.
+  void fetch_ahead(typename Kernel::call& call, index_t panel, block runs, index_t q) const noexcept {
+    constexpr index_t line = 64 / static_cast<index_t>(sizeof(*t_.b.data));
+    bool const last = panel + 1 == t_.panels.end && runs.end == p_.runs;
+    index_t const groups = runs.size() * run_groups_, lines = groups * 32;
+    index_t const each = ceil_div(32, ceil_div(pixels_, p_.height)), begin = q / p_.height * each * groups;
+    call.ahead_lines = last || begin >= lines ? 0 : static_cast<int>(each);
+    call.ahead = t_.b.data + panel * t_.b.stride() + runs.end * p_.run * nr + begin * line;
+  }
+
+  static void finish_rows(amx_job const& j, std::byte* sums, int from, int to) noexcept {
+    conv_band const& self = *static_cast<conv_band const*>(j.owner);
+    self.finish(reinterpret_cast<acc const*>(sums), j.row, j.panel, from, to, j.columns);
+  }
+  // Rows from ... to of the tile that begins with pixel q.
+  void finish(acc const* sums, index_t q, index_t panel, index_t from, index_t to,
+              index_t columns) const noexcept {
+    index_t const width = p_.continuous ? p_.row_pixels : pixels_, image = p_.continuous ? p_.out.width : pixels_;
+    while (from < to) {
+      index_t const v = q + from, y = v / width, x = v % width;
+      index_t const n = min_of(to - from, width - x), seen = min_of(n, image - x);
+      if (seen > 0) {
+        index_t const row = t_.lines.begin * p_.out.width + y * image + x;
+        finish_tile<I>(sums + from * nr, nr, seen, columns, t_.first_row + row,
+                       t_.first_column + panel * nr, epilogue_, t_.dst + row * t_.ld + panel * nr, t_.ld);
+      }
+      from += n;
+    }
   }
 
   // Zero points of the weights: a tile of pixels q ... starts from start - zero * sums of windows.
   void subtract_windows(acc* cells, acc const* start, index_t panel, index_t q, index_t rows,
                         index_t height) const noexcept {
     using V = vec<s32, I>;
-    index_t const first = t_.lines.begin * p_.out.width + q;
+    auto const pixel = [&](index_t v) {
+      if (!p_.continuous) return v;
+      return v / p_.row_pixels * p_.out.width + min_of(v % p_.row_pixels, p_.out.width - 1);
+    };
+    index_t const first = t_.lines.begin * p_.out.width;
     s32 const* const zeros = t_.weight_zeros + panel * nr;
     for (index_t r = 0; r < height; ++r) {
       V const sum =
-          V::broadcast(t_.window_sums[(first + min_of(r, rows - 1)) * p_.shape.groups]);
+          V::broadcast(t_.window_sums[(first + pixel(q + min_of(r, rows - 1))) * p_.shape.groups]);
       for (int i = 0; i < nr; i += V::size)
         ((start ? V::load(start + i) : V::zero()) - V::load(zeros + i) * sum).store(cells + r * nr + i);
     }

@@ -55,6 +55,10 @@ struct conv_plan {
   bool copies = false;  ///< the source is copied
   bool gathers = false; ///< every tile is gathered
   bool uniform = false; ///< all pixels are the same distance apart, whatever their line
+  /// AMX: tiles run on from line to line over what the window sees beyond the last pixel of a line. Those
+  /// results are dropped, and every tile has all its rows, whatever the width of the image.
+  bool continuous = false;
+  index_t row_pixels = 0; ///< rows of tiles from line to line: out.width, or more if continuous
   bool skips = false;   ///< runs of lines above or below the image are left out
   bool joined = false;  ///< a run holds the taps of a whole line of the window
   /// Lines and columns of the image from one of the band to the next: what lies between windows of
@@ -74,6 +78,7 @@ struct conv_plan {
   index_t gather_ld = 0;                 ///< from window to window of a gathered tile
   index_t copy_bytes = 0, gather_bytes = 0, packed_bytes = 0, between_bytes = 0, tile_bytes = 0;
   static constexpr index_t tile_entry = 32; ///< bytes that a band keeps of each tile
+  static constexpr index_t chunk_bytes = 24576; ///< of a panel, AMX (chunk_groups in gemm/blocking.hpp)
 
   /// ld: channels of the image of which the source is a slice, 0 for as many as it has; planes:
   /// they come first.
@@ -101,7 +106,12 @@ private:
     if (w.kernel.height == 1) row_step = w.stride.height;
     if (w.kernel.width == 1) column_step = w.stride.width;
     bool const adjacent = w.dilation.width == 1 && w.kernel.width > 1;
-    joined = adjacent && src_ld == channels;
+    auto const may_join = [&](index_t each) {
+      // A chunk of AMX is whole runs and has to stay in L1.
+      return adjacent && !(f.is_amx && each % f.kr_a == 0 &&
+                           w.kernel.width * each * nr * f.b_bytes > chunk_bytes);
+    };
+    joined = src_ld == channels && may_join(channels);
     pitch = src_ld;
     slot = channels;
     length = joined ? w.kernel.width * slot : slot;
@@ -116,7 +126,7 @@ private:
       // One tap along a line: pixels may lie as far apart as L1 likes them.
       index_t const bad = w.kernel.width == 1 ? alias / 4 : alias;
       if (!f.is_amx && w.stride.width / column_step * pitch % bad == 0) pitch += 64 / f.a_bytes;
-      joined = adjacent && pitch == slot;
+      joined = pitch == slot && may_join(slot);
       length = joined ? w.kernel.width * slot : slot;
       gathers = f.a_bytes > 1 && length % f.kr_a != 0;
     }
@@ -128,6 +138,7 @@ private:
       run = round_up(length, f.kr_a);
     }
     uniform = !copies && w.kernel.size() == 1 && w.stride.size() == 1;
+    band_width = (out.width - 1) * (w.stride.width / column_step) + w.reach(2);
     skips = !gathers && w.pads() && w.kernel.depth == 1;
   }
 
@@ -135,6 +146,7 @@ private:
   void choose_tiles(conv_kernel_facts const& f) {
     height = f.rows;
     first = f.first;
+    row_pixels = out.width;
     if (f.is_amx && !uniform && !gathers) {
       int const width = static_cast<int>(min_of(out.width, 16));
       first = width;
@@ -145,6 +157,14 @@ private:
             break;
           }
       height = 2 * first;
+      index_t const seen = copies ? band_width : shape.in.width;
+      if (shape.win.stride.size() == 1 && ceil_div((out.height - 1) * seen + out.width, f.rows) <=
+                                              ceil_div(out.height * out.width, height)) {
+        continuous = true;
+        row_pixels = seen;
+        height = f.rows;
+        first = f.first;
+      }
     }
   }
 
@@ -154,13 +174,14 @@ private:
     index_t const l2 = cpu::cache_sizes().l2;
     gather_ld = k();
     if (gather_ld * f.a_bytes % 4096 == 0) gather_ld += 64 / f.a_bytes;
-    block_runs = max_of(1, min_of(runs, l2 / 4 / max_of(1, run * nr * f.b_bytes)));
+    bool const in_l1 = f.is_amx && k() * nr * f.b_bytes > 32768 && out.height * row_pixels > height;
+    block_runs = max_of(1, min_of(runs, (in_l1 ? chunk_bytes : l2 / 4) / max_of(1, run * nr * f.b_bytes)));
     block_runs = ceil_div(runs, ceil_div(runs, block_runs));
-    bool const direct = !gathers && (uniform || (out.width % first == 0 && 2 * first == height));
-    band_width = (out.width - 1) * (w.stride.width / column_step) + w.reach(2);
+    bool const direct =
+        !gathers && (uniform || continuous || (out.width % first == 0 && 2 * first == height));
     index_t const row_bytes = band_width * pitch * f.a_bytes;
-    auto const rows_of_tile = [&](index_t l) { return min_of(height, round_up(l * out.width, 4)); };
-    auto const tiles = [&](index_t l) { return ceil_div(l * out.width, height); };
+    auto const rows_of_tile = [&](index_t l) { return min_of(height, round_up(l * row_pixels, 4)); };
+    auto const tiles = [&](index_t l) { return ceil_div(l * row_pixels, height); };
     auto const gathered = [&](index_t l) {
       return ((direct ? 0 : tiles(l)) + 1) * rows_of_tile(l) * gather_ld * f.a_bytes;
     };
