@@ -85,6 +85,13 @@ IA_NN_INLINE void store_result(in_byte_range<V> x, T* p, index_t lanes) noexcept
   else x.v.store_low(p, lanes);
 }
 
+/// Chains whose results are bytes already, on registers that store two rows of them at once.
+template <class V, class Epilogue, class C>
+concept byte_rows = byte_element<C> && requires(V v, V const (&rows)[2][2], Epilogue const& e, C* c) {
+  { e(v, tile_position<true>{}).v } -> std::convertible_to<V>;
+  V::store_low_rows(rows, c, c);
+};
+
 // v as T at p: s32 registers keep their bits for s32, anything else goes through f32.
 template <bool Whole, class V, class T> IA_NN_INLINE void store_result(V v, T* p, index_t lanes) noexcept {
   if constexpr (std::same_as<typename V::value_type, T> || std::same_as<typename V::value_type, f32>) {
@@ -120,7 +127,21 @@ template <isa::tag I, class Acc, class Epilogue, class C>
 IA_NN_INLINE void finish_tile(Acc const* acc, index_t ld, index_t rows, index_t columns, index_t row,
                               index_t column, Epilogue const& epilogue, C* c, index_t ldc) noexcept {
   using V = vec<Acc, I>;
-  for (index_t r = 0; r < rows; ++r) {
+  index_t first = 0;
+  if constexpr (byte_rows<V, Epilogue, C>) {
+    // Bytes of two rows at a time: the order of one register each costs twice the shuffles.
+    if (columns == 2 * V::size)
+      for (; first + 2 <= rows; first += 2) {
+        V row_of[2][2];
+        IA_NN_UNROLL for (int i = 0; i < 2; ++i)
+          IA_NN_UNROLL for (int j = 0; j < 2; ++j)
+            row_of[i][j] = epilogue(V::load(acc + (first + i) * ld + j * V::size),
+                                    tile_position<true>{row + first + i, column + j * V::size, V::size})
+                               .v;
+        V::store_low_rows(row_of, c + first * ldc, c + (first + 1) * ldc);
+      }
+  }
+  for (index_t r = first; r < rows; ++r) {
     index_t j = 0;
     for (; j + V::size <= columns; j += V::size) {
       tile_position<true> const at{row + r, column + j, V::size};

@@ -204,12 +204,29 @@ private:
 
   // The window of one pixel, k contiguous.
   void gather(packed_a* to, packed_a const* from) const noexcept {
+    if constexpr (Kernel::is_amx) {
+      // Lines of a small window as whole registers, of which each overwrites what the one before has
+      // too much; behind the last run the band has 128 bytes more.
+      constexpr index_t size = sizeof(packed_a);
+      index_t const length = p_.length * size, last = p_.k() * size - (static_cast<index_t>(p_.offsets.size()) - 1) * length;
+      if (p_.gathers && length <= 32 && last >= 32) return gather_lines<32>(to, from);
+      if (p_.gathers && length <= 64 && last >= 64) return gather_lines<64>(to, from);
+    }
     index_t const step = p_.gathers ? p_.length : p_.run;
     packed_a* const end = to + p_.k();
     for (index_t const offset : p_.offsets) {
       copy_elements(to, from + offset, p_.length);
       clear(to + p_.length, step - p_.length);
       to += step;
+    }
+    clear(to, end - to);
+  }
+
+  template <std::size_t Bytes> void gather_lines(packed_a* to, packed_a const* from) const noexcept {
+    packed_a* const end = to + p_.k();
+    for (index_t const offset : p_.offsets) {
+      __builtin_memcpy(static_cast<void*>(to), from + offset, Bytes);
+      to += p_.length;
     }
     clear(to, end - to);
   }

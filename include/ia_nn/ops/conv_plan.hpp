@@ -129,6 +129,17 @@ private:
       joined = pitch == slot && may_join(slot);
       length = joined ? w.kernel.width * slot : slot;
       gathers = f.a_bytes > 1 && length % f.kr_a != 0;
+      // Few channels: a line of the window fills half of 64 bytes or less, the whole window does not
+      // (7 x 7 x 3 bytes: 3 groups instead of 7).
+      index_t const whole = round_up(w.kernel.size() * channels, f.kr_a);
+      if (f.is_amx && !channels_first &&
+          (gathers || 2 * whole <= w.kernel.size() / (joined ? w.kernel.width : 1) *
+                                       round_up(length, f.kr_a))) {
+        gathers = true;
+        slot = pitch = channels;
+        joined = adjacent;
+        length = joined ? w.kernel.width * slot : slot;
+      }
     }
     runs = w.kernel.size() / (joined ? w.kernel.width : 1);
     if (gathers) {

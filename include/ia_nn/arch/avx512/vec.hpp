@@ -196,6 +196,19 @@ template <> struct vec_impl<s32, isa::avx512> {
   template <byte_element T> IA_NN_INLINE void store_low(T* p, index_t n) const noexcept {
     _mm_mask_storeu_epi8(p, lanes16(n), _mm512_cvtepi32_epi8(r));
   }
+  /// Two rows of 32 numbers that T holds, as bytes: four shuffles where store_low takes eight.
+  template <byte_element T>
+  static IA_NN_INLINE void store_low_rows(vec_impl const (&row)[2][2], T* to, T* next) noexcept {
+    __m512i const first = _mm512_packs_epi32(row[0][0].r, row[0][1].r),
+                  second = _mm512_packs_epi32(row[1][0].r, row[1][1].r);
+    __m512i bytes = std::same_as<T, u8> ? _mm512_packus_epi16(first, second)
+                                        : _mm512_packs_epi16(first, second);
+    // Words of four bytes, by 128 bits: both halves of row 0, then of row 1.
+    bytes = _mm512_permutexvar_epi32(
+        _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15), bytes);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), _mm512_castsi512_si256(bytes));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(next), _mm512_extracti64x4_epi64(bytes, 1));
+  }
   IA_NN_INLINE reg native() const noexcept { return r; }
   IA_NN_INLINE void pin() noexcept { asm("" : "+v"(r)); }
 
