@@ -304,7 +304,8 @@ inline run_status status_of(plan_view const& v, call_limits const& limits, index
     return overlaps(m.data, m.needed * 4, scratch.data, limits.workspace);
   };
   for (std::size_t i = 0; i < in.given; ++i)
-    if (in_scratch(in.items[i])) return {errc::overlap, say(who, "input ", i, " is in the workspace")};
+    if (in_scratch(in.items[i]))
+      return {errc::overlap, say(who, "input ", i, " is in the workspace")};
   for (std::size_t o = 0; o < out.given; ++o)
     if (in_scratch(out.items[o]))
       return {errc::overlap, say(who, "output ", o, " is in the workspace")};
