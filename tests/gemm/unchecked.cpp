@@ -6,7 +6,10 @@
 #undef IA_NN_EMULATED // part of the library's name: this file shares no code with the others
 #include "../catch.hpp"
 
+#include <ia_nn/int8/dynamic_dense.hpp>
+#include <ia_nn/int8/s4.hpp>
 #include <ia_nn/ops/dense.hpp>
+#include <ia_nn/train/dense.hpp>
 
 #include <csignal>
 #include <sys/wait.h>
@@ -63,6 +66,36 @@ TEST_CASE("a dense layer refuses what does not fit it, checked or not", "[gemm][
   CHECK(run(40, 200, 9, 0) == SIGABRT);
   CHECK(run(40, 199, 9, enough) == SIGABRT);
   CHECK(run(40, 200, 8, enough) == SIGABRT);
+}
+
+TEST_CASE("layers made of a product refuse rows and workspaces, checked or not", "[gemm][errors]") {
+  using scalar = ia_nn::isa::scalar;
+  std::vector<f32> const w(8 * 16, 0.5F), x(5 * 16);
+  std::vector<f32> y(5 * 8), z(8 * 16);
+  auto const check = [](auto const& layer, auto const& run) {
+    index_t const enough = layer.workspace_bytes();
+    auto const signal = [&](index_t rows, index_t bytes) {
+      ia_nn::workspace scratch(bytes);
+      return signal_in([&] { run(rows, scratch); });
+    };
+    REQUIRE(enough > 0);
+    CHECK(signal(4, enough) == 0);
+    CHECK(signal(5, enough) == SIGABRT);
+    CHECK(signal(4, enough - 1) == SIGABRT);
+  };
+  ia_nn::dynamic_dense<scalar> const dynamic(ia_nn::quantize_weights(w, 8), {}, {.max_rows = 4});
+  check(dynamic, [&](index_t rows, ia_nn::workspace_view v) {
+    dynamic.run(rows, x.data(), 16, y.data(), 8, v);
+  });
+  ia_nn::dense_s4<scalar> const nibbles(ia_nn::quantize_s4<scalar>(w, 8, 16), {.max_rows = 4});
+  check(nibbles, [&](index_t rows, ia_nn::workspace_view v) {
+    nibbles.run(rows, x.data(), 16, y.data(), 8, ia_nn::chain<>{}, v);
+  });
+  ia_nn::dense_training<scalar> const training({.inputs = 16, .outputs = 8, .max_rows = 4});
+  check(training, [&](index_t rows, ia_nn::workspace_view v) {
+    training.backward(rows, x.data(), y.data(), w.data(), ia_nn::not_wanted,
+                      ia_nn::write_to(z.data()), ia_nn::write_to(y.data()), v);
+  });
 }
 
 TEST_CASE("run refuses weights of another product, checked or not", "[gemm][errors]") {

@@ -77,6 +77,18 @@ static_assert(stands_for(line, [](value x) {
 static_assert(stands_for(line, [](value x) {
                 return lstm5(x) * reshape(slice(flatten(lstm5(x)), {.end = 5}), {1, 5});
               }) == meaning::rows);
+// One channel is kept as several are, and joined to others it counts.
+constexpr auto one_channel = [](value x) {
+  return reshape(conv2d(x, {.filters = 1, .name = "one"}), {24, 1});
+};
+constexpr auto one_column = [](value x) { return reshape(flatten(x), {24 * 3, 1}); };
+static_assert(stands_for(square, one_channel) == meaning::either);
+static_assert(stands_for(square, one_column) == meaning::shaped);
+static_assert(stands_for(square, [](value x) { auto const y = one_channel(x); return y + y; }) ==
+              meaning::either);
+static_assert(stands_for(square, [](value x) {
+                return concat({one_column(x), max_pool(one_column(x), {.kernel = 1})});
+              }) == meaning::either);
 // A mean keeps what is left of an image.
 static_assert(stands_for(square, [](value x) { return reduce_mean(x, {.first = 1}); }) ==
               meaning::image);
@@ -104,6 +116,10 @@ static_assert(of_square<[](value x) { return reshape(x, {6, 12}, {.name = "r"});
               "ia_nn: reshape 'r': image (any, 6, 4, 3) to (any, 6, 12): say .order = "
               "order::channels_first for an image of 12 channels, order::channels_last to count "
               "elements as they lie; for rows in PyTorch's order flatten first");
+static_assert(of_square<[](value x) {
+                auto const y = one_channel(x);
+                return flatten(concat({y, y * 2.0F}), {.name = "f"});
+              }>.starts_with("ia_nn: flatten 'f': input (any, 24, 2) may be an image or rows: "));
 constexpr auto two = [](value x) { return reshape(flatten(x), {6, 12}); };
 static_assert(of_square<[](value x) { return lstm5(two(x)); }> == "");
 static_assert(of_square<[](value x) { return conv1d(relu(two(x)), {.name = "c"}); }> ==

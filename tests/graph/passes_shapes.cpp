@@ -268,6 +268,35 @@ static_assert(said<[](value x) {
                 auto const ids = input(*x.owner, "ids", {any_batch, 8, 8, 4}, dtype::s32);
                 return maximum(x, ids, {.name = "m"});
               }> == "ia_nn: maximum 'm': input 'ids' holds s32 indices, f32 elements are needed");
+// Numbers for other axes than the image has.
+static_assert(said<[](value x) { return conv2d(x, {.kernel = {1, 3, 5}, .name = "c"}); }> ==
+              "ia_nn: conv2d 'c': 3 numbers for 2 axes of input (any, 8, 8, 4)");
+static_assert(said<[](value x) {
+                return conv1d(reshape(x, {64, 4}), {.kernel = {3, 5}, .name = "c"});
+              }> == "ia_nn: conv1d 'c': 2 numbers for 1 axis of input (any, 64, 4)");
+constexpr auto volume = [](value x) { return reshape(x, {2, 4, 8, 4}); };
+static_assert(said<[](value x) {
+                return conv3d(volume(x), {.kernel = 3, .pad = 1, .pad_end = {1, 1}, .name = "c"});
+              }> == "ia_nn: conv3d 'c': 2 numbers for 3 axes of input (any, 2, 4, 8, 4)");
+static_assert(said<[](value x) {
+                return deconv2d(x, {.stride = 2, .output_padding = {0, 1, 1}, .name = "d"});
+              }> == "ia_nn: deconv2d 'd': 3 numbers for 2 axes of input (any, 8, 8, 4)");
+static_assert(said<[](value x) { return max_pool(volume(x), {.kernel = 2, .pad = {1, 1}}); }> ==
+              "ia_nn: max_pool: 2 numbers for 3 axes of input (any, 2, 4, 8, 4)");
+static_assert(said<[](value x) {
+                return adaptive_max_pool(reshape(x, {64, 4}), {.out = {2, 4}});
+              }> == "ia_nn: adaptive_max_pool: 2 numbers for 1 axis of input (any, 64, 4)");
+// What a recurrent layer would not use.
+constexpr auto line = [](value x) { return reshape(x, {64, 4}); };
+static_assert(said<[](value x) {
+                return rnn(line(x), {.activation = function::gelu, .name = "r"});
+              }> == "ia_nn: rnn 'r': the activation is tanh or relu");
+static_assert(said<[](value x) { return lstm(line(x), {.activation = function::relu}); }> ==
+              "ia_nn: lstm: an rnn alone has another activation");
+static_assert(said<[](value x) { return gru(line(x), {.hidden = 3, .projection = 2}); }> ==
+              "ia_nn: gru: an lstm alone has a projection");
+static_assert(said<[](value x) { return rnn(line(x), {.reset_before = true}); }> ==
+              "ia_nn: rnn: a gru alone has reset_before");
 // Channels first by mistake.
 static_assert(said<[](value x) {
                 auto const y = input(*x.owner, "y", {any_batch, 3, 32, 32});

@@ -232,6 +232,18 @@ TEST_CASE("preconditions of networks", "[graph]") {
                 "network: input 'x': its elements are not f32");
   REQUIRE_DEATH([&] { net.run(2, {m.x.data(), ids.data()}, {m.x.data()}, scratch); },
                 "network: output 0 overlaps input 0");
+  workspace wide(net.workspace_bytes() + 4 * 12);
+  auto const floats = [&](index_t first) {
+    return reinterpret_cast<f32*>(workspace_view(wide).data) + first;
+  };
+  index_t const last = net.workspace_bytes() / 4 - 1;
+  for (index_t const first : {index_t{0}, last}) {
+    REQUIRE_DEATH([&] { net.run(2, {floats(first), ids.data()}, {m.y.data()}, wide); },
+                  "network: input 0 is in the workspace");
+    REQUIRE_DEATH([&] { net.run(2, {m.x.data(), ids.data()}, {floats(first)}, wide); },
+                  "network: output 0 is in the workspace");
+  }
+  net.run(2, {m.x.data(), ids.data()}, {floats(last + 1)}, wide); // behind what it needs
   ids[1] = 5;
   REQUIRE_DEATH([&] { run(2, scratch); },
                 "embedding 'table': index 1 is 5, the table has 5 rows");

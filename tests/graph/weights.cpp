@@ -96,6 +96,11 @@ TEST_CASE("weights in memory", "[graph]") {
   }
   CHECK(copy.values("norm.running_mean") == mean);
   check_net(copy);
+  constexpr ia_nn::index_t huge = ia_nn::index_t{1} << 32;
+  REQUIRE_ERROR([&] { copy.add("w", {-3, -1}, mean); }, ia_nn::errc::bad_shape,
+                "weights: 'w' has an extent of -3, negative or too large");
+  REQUIRE_ERROR([&] { copy.add("w", {huge, huge}, std::vector<f32>()); }, ia_nn::errc::bad_shape,
+                "weights: 'w' has an extent of 4294967296, negative or too large");
 }
 
 } // namespace

@@ -99,12 +99,10 @@ TEST_CASE("an infinity or a NaN stays in its row", "[int8][dense][dynamic]") {
         CHECK(differs(dst.data(), clean.data(), n) == "");
         CHECK(differs(dst.data() + 2 * n, clean.data() + 2 * n, n) == "");
         for (index_t j = 0; j < n; ++j) {
-          // All else of the row is nothing beside it: the weight times the largest f32 (127 steps;
-          // -inf saturates at -128), or the bias.
+          // All else of the row is nothing beside it: the weight times the largest f32, or the bias.
           int const weight = q.values[j * k + at];
-          double const steps = special == -inf ? -128 : 127;
-          double const wanted = steps / 127 * static_cast<double>(most) * weight *
-                                static_cast<double>(q.scales[j]);
+          double const wanted = std::copysign(static_cast<double>(most), static_cast<double>(special)) *
+                                weight * static_cast<double>(q.scales[j]);
           f32 const y = dst[n + j];
           if (std::isnan(special)) CHECK(std::isnan(y));
           else if (weight == 0) CHECK(y == b[static_cast<std::size_t>(j)]);

@@ -300,6 +300,15 @@ inline run_status status_of(plan_view const& v, call_limits const& limits, index
     return {scratch.size < limits.workspace ? errc::small_workspace : errc::bad_pointer,
             say(who, "a workspace of ", scratch.size, " bytes, run needs ", limits.workspace,
                 " aligned to 64 bytes")};
+  auto const in_scratch = [&](memory const& m) {
+    return overlaps(m.data, m.needed * 4, scratch.data, limits.workspace);
+  };
+  for (std::size_t i = 0; i < in.given; ++i)
+    if (in_scratch(in.items[i]))
+      return {errc::overlap, say(who, "input ", i, " is in the workspace")};
+  for (std::size_t o = 0; o < out.given; ++o)
+    if (in_scratch(out.items[o]))
+      return {errc::overlap, say(who, "output ", o, " is in the workspace")};
   return wrong_index(v, in.items, open ? batch : 1);
 }
 

@@ -17,6 +17,16 @@ constexpr int image_axes(value x) {
   int const n = x.id < 0 ? 0 : x.shape().rank - 2;
   return n < 1 ? 1 : n > 3 ? 3 : n;
 }
+/// Refuses numbers for another number of axes than the image has.
+constexpr value fits_axes(value x, int axes, char const* what, label const& name,
+                          std::initializer_list<per_axis> all) {
+  for (per_axis const& given : all)
+    if (x.id >= 0 && given.count > 1 && given.count != axes)
+      return x.owner->fail(say(about(what, name), given.count, " numbers for ", axes,
+                               axes == 1 ? " axis" : " axes", " of input ", x.shape()),
+                           "");
+  return x;
+}
 // Window, filters and checks that convolutions and transposed ones share.
 template <class Layer>
 constexpr value conv_of(value x, Layer const& o, op kind, int axes, char const* what) {
@@ -25,6 +35,7 @@ constexpr value conv_of(value x, Layer const& o, op kind, int axes, char const* 
                          axes == 1   ? " must be (batch, width, channels)"
                          : axes == 2 ? " must be (batch, height, width, channels)"
                                      : " must be (batch, depth, height, width, channels)");
+  x = fits_axes(x, axes, what, o.name, {o.kernel, o.stride, o.pad, o.dilation, o.pad_end});
   node n{.kind = kind, .name = o.name};
   spatial const begin = o.pad.of(axes, 0);
   n.with.win = {.kernel = o.kernel.of(axes, 1),
@@ -32,8 +43,10 @@ constexpr value conv_of(value x, Layer const& o, op kind, int axes, char const* 
                 .dilation = o.dilation.of(axes, 1),
                 .pad_begin = begin,
                 .pad_end = o.pad_end.count > 0 ? o.pad_end.of(axes, 0) : begin};
-  if constexpr (requires { o.output_padding; })
+  if constexpr (requires { o.output_padding; }) {
+    x = fits_axes(x, axes, what, o.name, {o.output_padding});
     n.with.output_padding = o.output_padding.of(axes, 0);
+  }
   n.with.units = o.filters;
   n.with.groups = o.groups;
   n.with.bias = o.bias;
@@ -43,6 +56,7 @@ constexpr value conv_of(value x, Layer const& o, op kind, int axes, char const* 
 }
 constexpr value pool_of(value x, pool_layer const& o, op kind, char const* what) {
   int const axes = image_axes(x);
+  x = fits_axes(x, axes, what, o.name, {o.kernel, o.stride, o.pad});
   node n{.kind = kind, .name = o.name};
   spatial const kernel = o.kernel.of(axes, 1), pad = o.pad.of(axes, 0);
   n.with.win = {.kernel = kernel,
@@ -56,6 +70,7 @@ constexpr value pool_of(value x, pool_layer const& o, op kind, char const* what)
 }
 constexpr value adaptive_of(value x, adaptive_pool_layer const& o, op kind, char const* what) {
   int const axes = image_axes(x);
+  x = fits_axes(x, axes, what, o.name, {o.out});
   node n{.kind = kind, .name = o.name};
   n.with.adaptive = true;
   spatial const out = o.out.of(axes, 1);
@@ -136,6 +151,14 @@ constexpr value embedding(value x, embedding_layer const& o) {
 }
 namespace detail {
 constexpr value rnn_of(value x, rnn_layer const& o, op kind) {
+  char const* const stray =
+      o.projection != 0 && kind != op::lstm            ? "an lstm alone has a projection"
+      : o.reset_before && kind != op::gru              ? "a gru alone has reset_before"
+      : kind == op::rnn && o.activation != function::tanh && o.activation != function::relu
+          ? "the activation is tanh or relu"
+      : kind != op::rnn && o.activation != function::tanh ? "an rnn alone has another activation"
+                                                          : nullptr;
+  if (x.id >= 0 && stray) return x.owner->fail(about(name_of(kind), o.name), stray);
   node n{.kind = kind, .name = o.name};
   n.with.units = o.hidden;
   n.with.layers = o.layers;

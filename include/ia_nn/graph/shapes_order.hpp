@@ -49,15 +49,16 @@ constexpr sentence must_say_order(subject const& who, dims const& x) {
 
 /// What several values side by side, or element by element, stand for.
 constexpr sentence infer_common_meaning(node& n, node const* const* in, subject const& who) {
-  bool found = false;
-  n.means = in[0]->means;
+  bool found = false, any = false;
+  for (int i = 0; i < n.inputs.count; ++i) any = any || !one_order(in[i]->shape);
   for (int i = 0; i < n.inputs.count; ++i) {
     node const& x = *in[i];
-    if (one_order(x.shape)) continue;
+    if (any && one_order(x.shape)) continue; // it has no say where others have
     meaning const m = x.means;
     if (!found || m == n.means) n.means = m;
     else if (m != meaning::shaped && n.means != meaning::shaped) n.means = meaning::either;
     else if (m == meaning::rows || n.means == meaning::rows) n.means = meaning::rows;
+    else if (!any) n.means = meaning::either;
     else return must_say_order(who, x.shape);
     found = true;
   }
@@ -70,7 +71,7 @@ constexpr sentence infer_reshape_order(node& n, node const& x, subject const& wh
   order const said = reads;
   int const rank = n.shape.rank;
   bool const source = !one_order(x.shape), result = !one_order(n.shape);
-  bool const kept = source && result && x.shape.last() == n.shape.last();
+  bool const kept = x.shape.rank > 2 && rank > 2 && x.shape.last() == n.shape.last();
   if (x.type == dtype::s32) { // indices have no channels
     reads = writes = order::channels_last;
     n.means = meaning::rows;
@@ -87,7 +88,7 @@ constexpr sentence infer_reshape_order(node& n, node const& x, subject const& wh
   }
   reads = writes = order::channels_last;
   if (kept) {
-    if (x.means == meaning::shaped && rank > 3) return must_say_order(who, x.shape);
+    if (source && x.means == meaning::shaped && rank > 3) return must_say_order(who, x.shape);
     bool const same = (x.shape.rank > 3) == (rank > 3);
     n.means = same ? x.means : x.means == meaning::image && rank > 3 ? meaning::image
                            : x.means == meaning::rows && rank == 3   ? meaning::rows

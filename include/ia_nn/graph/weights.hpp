@@ -42,7 +42,7 @@ concept weights_source = requires(W const& w, std::string const& name) {
 class memory_weights {
 public:
   /// Errors: errc::bad_parameter for a name twice, errc::bad_shape if the number of elements is
-  /// not that of the shape.
+  /// not that of the shape, or an extent is negative.
   void add(std::string name, std::vector<index_t> shape, std::span<f32 const> elements) {
     add(std::move(name), std::move(shape), elements, {});
   }
@@ -73,7 +73,10 @@ private:
   };
   void add(std::string name, std::vector<index_t> shape, std::span<f32 const> elements, owner own) {
     index_t size = 1;
-    for (index_t const n : shape) size *= n;
+    for (index_t const n : shape)
+      if (n < 0 || __builtin_mul_overflow(size, n, &size))
+        throw_error(errc::bad_shape, "weights: '" + name + "' has an extent of " +
+                                         std::to_string(n) + ", negative or too large");
     if (find(name)) throw_error(errc::bad_parameter, "weights: '" + name + "' is there twice");
     if (size != static_cast<index_t>(elements.size()))
       throw_error(errc::bad_shape, "weights: '" + name + "' has " +

@@ -76,16 +76,18 @@ public:
   template <executor E = sequential, class... Stages>
   void run(index_t rows, f32 const* src, index_t lda, C* dst, index_t ldc, workspace_view scratch,
            E&& e = {}, Stages... stages) const noexcept {
-    IA_NN_ASSERT(rows >= 0 && rows <= plan_.m(), "dynamic_dense: ", rows,
-                 " rows, planned for at most ", plan_.m());
-    IA_NN_ASSERT(scratch.holds(workspace_bytes()), "dynamic_dense: a workspace of ", scratch.size,
-                 " bytes, run needs ", workspace_bytes(), " aligned to 64 bytes");
+    IA_NN_REQUIRE(rows >= 0 && rows <= plan_.m(), "dynamic_dense: ", rows,
+                  " rows, planned for at most ", plan_.m());
+    IA_NN_REQUIRE(scratch.holds(workspace_bytes()), "dynamic_dense: a workspace of ", scratch.size,
+                  " bytes, run needs ", workspace_bytes(), " aligned to 64 bytes");
     std::byte* const behind = scratch.data + round_up(plan_.workspace_bytes(), 64);
     f32* const scales = reinterpret_cast<f32*>(behind);
     s8* const q = reinterpret_cast<s8*>(behind + scale_bytes());
     e.parallel_for(rows, [&](index_t r, int) {
       scales[r] = detail::row_scale(detail::largest_of<I>(src + r * lda, k()));
       quantize<I>(src + r * lda, q + r * k(), k(), {scales[r], 0});
+      if (scales[r] == detail::row_scale(0x1.fffffep127F)) // -infinity saturated to -128
+        for (index_t i = r * k(); i < (r + 1) * k(); ++i) q[i] = q[i] < -127 ? s8{-127} : q[i];
     });
     plan_.with_rows(rows).run(
         q, k(), weights_, dst, ldc,
