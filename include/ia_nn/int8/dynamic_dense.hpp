@@ -76,10 +76,10 @@ public:
   template <executor E = sequential, class... Stages>
   void run(index_t rows, f32 const* src, index_t lda, C* dst, index_t ldc, workspace_view scratch,
            E&& e = {}, Stages... stages) const noexcept {
-    IA_NN_ASSERT(rows >= 0 && rows <= plan_.m(), "dynamic_dense: ", rows,
-                 " rows, planned for at most ", plan_.m());
-    IA_NN_ASSERT(scratch.holds(workspace_bytes()), "dynamic_dense: a workspace of ", scratch.size,
-                 " bytes, run needs ", workspace_bytes(), " aligned to 64 bytes");
+    IA_NN_REQUIRE(rows >= 0 && rows <= plan_.m(), "dynamic_dense: ", rows,
+                  " rows, planned for at most ", plan_.m());
+    IA_NN_REQUIRE(scratch.holds(workspace_bytes()), "dynamic_dense: a workspace of ", scratch.size,
+                  " bytes, run needs ", workspace_bytes(), " aligned to 64 bytes");
     std::byte* const behind = scratch.data + round_up(plan_.workspace_bytes(), 64);
     f32* const scales = reinterpret_cast<f32*>(behind);
     s8* const q = reinterpret_cast<s8*>(behind + scale_bytes());

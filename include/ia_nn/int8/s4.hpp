@@ -186,13 +186,13 @@ public:
   template <class Epilogue = chain<>, executor E = sequential>
   void run(index_t rows, f32 const* src, index_t lda, C* dst, index_t ldc, Epilogue const& epilogue,
            workspace_view scratch, E&& e = {}) const noexcept {
-    IA_NN_ASSERT(rows >= 0 && rows <= options_.max_rows, "dense_s4: ", rows,
-                 " rows, planned for at most ", options_.max_rows);
+    IA_NN_REQUIRE(rows >= 0 && rows <= options_.max_rows, "dense_s4: ", rows,
+                  " rows, planned for at most ", options_.max_rows);
     IA_NN_ASSERT(rows == 0 || (src && dst), "dense_s4: src or dst is null");
     IA_NN_ASSERT(ldc >= n() || rows <= 1, "dense_s4: rows of dst ", ldc, " elements apart hold ",
                  n());
-    IA_NN_ASSERT(scratch.holds(workspace_bytes()), "dense_s4: a workspace of ", scratch.size,
-                 " bytes, run needs ", workspace_bytes(), " aligned to 64 bytes");
+    IA_NN_REQUIRE(scratch.holds(workspace_bytes()), "dense_s4: a workspace of ", scratch.size,
+                  " bytes, run needs ", workspace_bytes(), " aligned to 64 bytes");
     f32* const prepared = reinterpret_cast<f32*>(scratch.data);
     e.parallel_for(rows,
                    [&](index_t r, int) { prepare(src + r * lda, prepared + r * row_size()); });

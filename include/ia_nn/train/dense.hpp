@@ -55,10 +55,10 @@ public:
   void forward(index_t rows, f32 const* src, f32 const* weights, f32 const* bias, f32* dst,
                workspace_view scratch, E&& e = {}) const noexcept {
     if (rows <= 0) return;
-    IA_NN_ASSERT(rows <= s_.max_rows, "dense_training: ", rows,
-                 " rows, planned for at most ", s_.max_rows);
-    IA_NN_ASSERT(scratch.holds(workspace_bytes()), "dense_training: a workspace of ", scratch.size,
-                 " bytes, run needs ", workspace_bytes(), " aligned to 64 bytes");
+    IA_NN_REQUIRE(rows <= s_.max_rows, "dense_training: ", rows,
+                  " rows, planned for at most ", s_.max_rows);
+    IA_NN_REQUIRE(scratch.holds(workspace_bytes()), "dense_training: a workspace of ", scratch.size,
+                  " bytes, run needs ", workspace_bytes(), " aligned to 64 bytes");
     product const plan = forward_.with_rows(rows);
     if (bias)
       plan.run_unpacked({src, s_.inputs, 1}, weights, s_.outputs, 1, dst, s_.outputs,
@@ -72,10 +72,10 @@ public:
   void backward(index_t rows, f32 const* src, f32 const* diff_dst, f32 const* weights,
                 gradient diff_src, gradient diff_weights, gradient diff_bias,
                 workspace_view scratch, E&& e = {}) const noexcept {
-    IA_NN_ASSERT(rows >= 0 && rows <= s_.max_rows, "dense_training: ", rows,
-                 " rows, planned for at most ", s_.max_rows);
-    IA_NN_ASSERT(scratch.holds(workspace_bytes()), "dense_training: a workspace of ", scratch.size,
-                 " bytes, run needs ", workspace_bytes(), " aligned to 64 bytes");
+    IA_NN_REQUIRE(rows >= 0 && rows <= s_.max_rows, "dense_training: ", rows,
+                  " rows, planned for at most ", s_.max_rows);
+    IA_NN_REQUIRE(scratch.holds(workspace_bytes()), "dense_training: a workspace of ", scratch.size,
+                  " bytes, run needs ", workspace_bytes(), " aligned to 64 bytes");
     if (diff_bias) {
       auto const add = [&](index_t r, index_t c, auto at, V(&s)[1]) IA_NN_LAMBDA {
         s[0] = s[0] + at.template load<V>(diff_dst + r * s_.outputs + c);
