@@ -8,8 +8,11 @@
 
 #include <ia_nn/int8/dynamic_dense.hpp>
 #include <ia_nn/int8/s4.hpp>
+#include <ia_nn/ops/deconv.hpp>
 #include <ia_nn/ops/dense.hpp>
+#include <ia_nn/train/batch_norm.hpp>
 #include <ia_nn/train/dense.hpp>
+#include <ia_nn/train/loss.hpp>
 
 #include <csignal>
 #include <sys/wait.h>
@@ -95,6 +98,51 @@ TEST_CASE("layers made of a product refuse rows and workspaces, checked or not",
   check(training, [&](index_t rows, ia_nn::workspace_view v) {
     training.backward(rows, x.data(), y.data(), w.data(), ia_nn::not_wanted,
                       ia_nn::write_to(z.data()), ia_nn::write_to(y.data()), v);
+  });
+}
+
+TEST_CASE("layers with a workspace refuse a batch and a workspace that do not fit, checked or not",
+          "[gemm][errors]") {
+  using I = ia_nn::isa::scalar;
+  // run(batch or rows, workspace) is planned for two.
+  auto const check = [](index_t enough, auto const& run) {
+    REQUIRE(enough > 0);
+    auto const signal = [&](index_t batch, index_t bytes) {
+      return signal_in([&] {
+        ia_nn::workspace scratch(bytes);
+        run(batch, scratch);
+      });
+    };
+    CHECK(signal(2, enough) == 0);
+    CHECK(signal(3, enough) == SIGABRT);
+    CHECK(signal(-1, enough) == SIGABRT);
+    CHECK(signal(2, enough - 1) == SIGABRT);
+    CHECK(signal(2, 0) == SIGABRT);
+  };
+  std::vector<f32> const filter(9, 1.0F), src(400, 1.0F);
+  std::vector<f32> dst(2000);
+  ia_nn::window const win{.kernel = {1, 3, 3}};
+  ia_nn::spatial const in{1, 4, 4};
+  ia_nn::conv<I, f32, f32, f32> const conv({.in = in, .win = win}, filter, {.max_batch = 2});
+  check(conv.workspace_bytes(), [&](index_t batch, ia_nn::workspace_view scratch) {
+    conv.run(batch, src.data(), dst.data(), ia_nn::chain<>{}, scratch);
+  });
+  ia_nn::deconv<I, f32, f32, f32> const deconv({.in = in, .win = win}, filter, {.max_batch = 2});
+  check(deconv.workspace_bytes(), [&](index_t batch, ia_nn::workspace_view scratch) {
+    deconv.run(batch, src.data(), dst.data(), ia_nn::chain<>{}, scratch);
+  });
+  ia_nn::cross_entropy<I> const loss({.classes = 5, .max_rows = 2});
+  int const labels[3] = {};
+  f32 total = 0;
+  check(loss.workspace_bytes(), [&](index_t rows, ia_nn::workspace_view scratch) {
+    loss.run(ia_nn::cross_entropy_call<int>{.rows = rows, .src = src.data(), .labels = labels, .loss = &total},
+             scratch);
+  });
+  ia_nn::batch_norm_training<I> const norm({.channels = 5});
+  f32 mean[5], deviation[5];
+  check(norm.workspace_bytes(), [&](index_t rows, ia_nn::workspace_view scratch) {
+    // Any number of rows fits, but none.
+    norm.forward(rows == 3 ? 0 : rows, src.data(), dst.data(), {.mean = mean, .inv_std = deviation}, scratch);
   });
 }
 

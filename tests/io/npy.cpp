@@ -2,6 +2,7 @@
 //
 // NPY files: byte by byte against files as NumPy writes them, there and back through memory and
 // disk, conversions, and what damaged files are answered with.
+#include "gemm/throws.hpp"
 #include "io/npy_file.hpp"
 #include "support/locale.hpp"
 
@@ -75,6 +76,10 @@ TEST_CASE("npy: a file of NumPy's is read and written byte by byte", "[io]") {
   ia_nn::save_npy(out.path, parse(number + "\x2a"));
   CHECK(contents(out.path) == number + "\x2a");
   CHECK(ia_nn::npy_elements<f32>(ia_nn::load_npy(out.path)) == std::vector<f32>{42.0F});
+  ia_nn::npy_array odd = a;
+  odd.bytes.push_back(std::byte{0});
+  REQUIRE_ERROR(([&] { ia_nn::save_npy(out.path, odd); }), ia_nn::errc::bad_shape,
+                "13 bytes are no whole number of i2");
 }
 
 TEST_CASE("npy: headers in other spellings", "[io]") {

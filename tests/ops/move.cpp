@@ -295,6 +295,18 @@ TEST_CASE("moves: errors") {
                 errc::bad_parameter, "9 axes, at most 8");
   REQUIRE_ERROR(([&] { move::slice(4, two, list{0, 1}, list{2, 3}, list{1, 1}); }), errc::bad_shape,
                 "axis 1: elements 1 to 3 of 3");
+  // Products and sums that would wrap around to an element that exists.
+  index_t const least = std::numeric_limits<index_t>::min(), most = -(least + 1);
+  REQUIRE_ERROR(([&] { move::slice(1, two, list{0, 0}, list{2, 3}, list{1, least}); }),
+                errc::bad_shape, "axis 1: elements 0 to beyond 2^63 of 3");
+  REQUIRE_ERROR(([&] { move::slice(1, list{5}, list{0}, list{5}, list{most / 2 + 1}); }),
+                errc::bad_shape, "elements 0 to beyond 2^63 of 5");
+  REQUIRE_ERROR(([&] { move::slice(1, two, list{0, 2}, list{2, 2}, list{1, most}); }),
+                errc::bad_shape, "elements 2 to beyond 2^63 of 3");
+  random r(93);
+  check_slice({4, 6}, {1, 2}, {1, 1}, {most, least}, r);
+  REQUIRE_ERROR(([&] { ia_nn::pad(4, list{3}, list{most}, list{1}, ia_nn::pad_mode::constant); }),
+                errc::bad_shape, "9223372036854775807 and 1 elements are out of range");
   REQUIRE_ERROR(([&] { move::slice(4, two, list{0, 1}, list{2, 1}, list{1, 0}); }),
                 errc::bad_parameter, "the step of axis 1 is 0");
   REQUIRE_ERROR(([&] { move::slice(4, two, list{0}, list{2, 1}, list{1, 1}); }), errc::bad_shape,

@@ -373,6 +373,12 @@ TEST_CASE("lrn") {
       check_lrn(2, c, {5, 1, beta, 0}, r, 1e-25F, 1e25F);
       check_lrn(2, c, {5, 1e9F, beta, 1e-30F}, r, 1e-15F);
     }
+  // Powers beyond f32, of results within it.
+  for (index_t const c : {3, 37}) {
+    for (f32 const size : {0.0F, 1e-30F}) check_lrn(2, c, {5, 1e-4F, 2, 1e-20F}, r, size);
+    check_lrn(2, c, {5, 1, 1.5F, 0}, r, 1e-14F);
+    for (f32 const bias : {1.0F, 1e30F}) check_lrn(2, c, {5, 1e-4F, 1.5F, bias}, r, 1e17F);
+  }
 }
 
 TEST_CASE("lrn: layers of networks, images cut to 32 and channels to 70") {

@@ -239,6 +239,9 @@ npy_array make_npy(std::span<T const> elements, std::vector<index_t> shape,
 inline void save_npy(std::string const& path, npy_array const& array) {
   detail::within_memory(path, [&] {
     detail::npy_require_count(array.shape, static_cast<std::uint64_t>(array.size()), path);
+    if (std::ssize(array.bytes) % bytes_of(array.type) != 0)
+      throw_error(errc::bad_shape, "'" + path + "': " + std::to_string(array.bytes.size()) +
+                                       " bytes are no whole number of " + name_of(array.type));
     std::string const head = detail::npy_head(array.type, array.shape);
     std::ofstream file(path, std::ios::binary);
     file.write(head.data(), static_cast<std::streamsize>(head.size()));

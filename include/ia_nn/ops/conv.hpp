@@ -138,11 +138,11 @@ public:
   template <class Epilogue = chain<>, executor E = sequential>
   void run(index_t batch, A const* src, C* dst, index_t ld, Epilogue const& epilogue,
            workspace_view scratch, E&& e = {}) const noexcept {
-    IA_NN_ASSERT(batch >= 0 && batch <= options_.max_batch, "conv: a batch of ", batch, ", planned for at most ",
-                 options_.max_batch);
+    IA_NN_REQUIRE(batch >= 0 && batch <= options_.max_batch, "conv: a batch of ", batch, ", planned for at most ",
+                  options_.max_batch);
     IA_NN_ASSERT(batch == 0 || (src && dst), "conv: src or dst is null");
-    IA_NN_ASSERT(scratch.holds(workspace_bytes()), "conv: a workspace of ", scratch.size,
-                 " bytes, run needs ", workspace_bytes(), " aligned to 64 bytes");
+    IA_NN_REQUIRE(scratch.holds(workspace_bytes()), "conv: a workspace of ", scratch.size,
+                  " bytes, run needs ", workspace_bytes(), " aligned to 64 bytes");
     IA_NN_ASSERT(ld == 0 || ld >= plan_.shape.filters, "conv: pixels of dst ", ld,
                  " elements apart have ", plan_.shape.filters, " filters");
     if (batch == 0) return;

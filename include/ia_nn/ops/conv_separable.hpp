@@ -73,11 +73,11 @@ public:
   template <class Between, class Behind, executor E = sequential>
   void run(index_t batch, A const* src, C* dst, index_t ld, Between const& between,
            Behind const& behind, workspace_view scratch, E&& e = {}) const noexcept {
-    IA_NN_ASSERT(batch >= 0 && batch <= max_batch(), "separable_conv: a batch of ", batch, ", planned for at most ",
-                 max_batch());
+    IA_NN_REQUIRE(batch >= 0 && batch <= max_batch(), "separable_conv: a batch of ", batch, ", planned for at most ",
+                  max_batch());
     IA_NN_ASSERT(batch == 0 || (src && dst), "separable_conv: src or dst is null");
-    IA_NN_ASSERT(scratch.holds(workspace_bytes()), "separable_conv: a workspace of ", scratch.size,
-                 " bytes, run needs ", workspace_bytes(), " aligned to 64 bytes");
+    IA_NN_REQUIRE(scratch.holds(workspace_bytes()), "separable_conv: a workspace of ", scratch.size,
+                  " bytes, run needs ", workspace_bytes(), " aligned to 64 bytes");
     IA_NN_ASSERT(ld == 0 || ld >= filters(), "separable_conv: pixels of dst ", ld,
                  " elements apart have ", filters(), " filters");
     if (ld == 0) ld = filters();

@@ -125,11 +125,11 @@ public:
   template <class Epilogue = chain<>, executor E = sequential>
   void run(index_t batch, A const* src, C* dst, index_t ld, Epilogue const& epilogue,
            workspace_view scratch, E&& e = {}) const noexcept {
-    IA_NN_ASSERT(batch >= 0 && batch <= options_.max_batch, "deconv: a batch of ", batch, ", planned for at most ",
-                 options_.max_batch);
+    IA_NN_REQUIRE(batch >= 0 && batch <= options_.max_batch, "deconv: a batch of ", batch, ", planned for at most ",
+                  options_.max_batch);
     IA_NN_ASSERT(batch == 0 || (src && dst), "deconv: src or dst is null");
-    IA_NN_ASSERT(scratch.holds(workspace_bytes()), "deconv: a workspace of ", scratch.size,
-                 " bytes, run needs ", workspace_bytes(), " aligned to 64 bytes");
+    IA_NN_REQUIRE(scratch.holds(workspace_bytes()), "deconv: a workspace of ", scratch.size,
+                  " bytes, run needs ", workspace_bytes(), " aligned to 64 bytes");
     IA_NN_ASSERT(ld == 0 || ld >= shape_.filters, "deconv: pixels of dst ", ld,
                  " elements apart have ", shape_.filters, " filters");
     if (ld == 0) ld = shape_.filters;

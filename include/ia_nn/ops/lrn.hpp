@@ -12,8 +12,8 @@
 //   | 0 0 | x0^2 x1^2 ... | 0 0 |       y[c .. c + lanes) adds `size` loads from it
 //
 // s^-beta takes roots and a division for beta 0.5, 0.75 and 1, else e^(-beta log s). A piece whose
-// squares are so large that a sum could overflow, or, beside a bias of about 0, so small that one
-// vanishes, is computed in double.
+// squares are so large that a sum or its power could overflow, or, beside a bias of about 0, so small
+// that one vanishes or its power overflows, is computed in double.
 #pragma once
 
 #include <ia_nn/arch/cpu.hpp>
@@ -43,11 +43,13 @@ public:
   lrn(index_t channels, lrn_options const& o)
       : channels_(channels), options_(o), before_((o.window == lrn_window::pytorch ? o.size : o.size - 1) / 2),
         scale_(o.alpha / static_cast<f32>(o.size < 1 ? 1 : o.size)) {
-    f32 const factor = o.alpha < 0 ? -o.alpha : o.alpha;
-    // Of squares below it neither a sum overflows nor alpha times their mean.
-    most_ = 0x1p117F / (factor < 1 ? 1 : factor);
-    // What vanishes of a sum is 2^-30 of it or less.
-    least_ = factor * 0x1p-120F < 0x1p-100F ? 0x1p-100F : factor * 0x1p-120F;
+    auto const larger = [](f32 a, f32 b) { return a < b ? b : a; };
+    f32 const factor = larger(o.alpha, -o.alpha), power = larger(larger(o.beta, -o.beta), 1);
+    // Of squares below most_ neither a sum nor its power overflows, nor alpha times their mean.
+    f32 const large = __builtin_exp2f(116 / power);
+    most_ = o.bias < large ? large / larger(factor, 1) : 0;
+    // What vanishes of a sum is 2^-30 of it or less, and its power does not overflow.
+    least_ = larger(larger(factor * 0x1p-120F, 0x1p-100F), __builtin_exp2f(-116 / power));
     isa::require<typename detail::vec_tag<I>::type>();
     if (channels < 1)
       throw_error(errc::bad_shape, "lrn: there are " + std::to_string(channels) + " channels");

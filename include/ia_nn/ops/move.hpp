@@ -71,15 +71,19 @@ public:
     move_axis axes[max_move_rank];
     index_t offset = 0, src = 1, dst = 1;
     for (std::size_t d = rank; d-- > 0;) {
-      index_t const last = start[d] + (count[d] - 1) * step[d];
       if (step[d] == 0)
         throw_error(errc::bad_parameter, "slice: the step of axis " + std::to_string(d) + " is 0");
       auto const inside = [&](index_t i) { return i >= 0 && i < extents[d]; };
-      if (count[d] < 0 || (count[d] > 0 && !(inside(start[d]) && inside(last))))
-        throw_error(errc::bad_shape, "slice: axis " + std::to_string(d) + ": elements " +
-                                         std::to_string(start[d]) + " to " + std::to_string(last) +
-                                         " of " + std::to_string(extents[d]));
-      axes[d] = {count[d], dst, src * step[d]};
+      index_t last = 0; // by wrapping around it would be inside again
+      bool const far = __builtin_mul_overflow(max_of(count[d], 1) - 1, step[d], &last) ||
+                       __builtin_add_overflow(last, start[d], &last);
+      if (count[d] < 0 || (count[d] > 0 && (far || !(inside(start[d]) && inside(last)))))
+        throw_error(errc::bad_shape,
+                    "slice: axis " + std::to_string(d) + ": elements " + std::to_string(start[d]) +
+                        " to " + (far ? "beyond 2^63" : std::to_string(last)) + " of " +
+                        std::to_string(extents[d]));
+      // A step from a single element is not taken.
+      axes[d] = {count[d], dst, count[d] > 1 ? src * step[d] : 0};
       offset += count[d] > 0 ? start[d] * src : 0;
       src *= extents[d], dst *= count[d];
     }

@@ -43,7 +43,11 @@ public:
       throw_error(errc::bad_shape,
                   "pad: begin and end need " + std::to_string(rank) + " numbers each");
     for (std::size_t d = 0; d < rank; ++d) {
-      index_t const n = extents[d] + begin[d] + end[d];
+      index_t n = 0;
+      if (__builtin_add_overflow(extents[d], begin[d], &n) || __builtin_add_overflow(n, end[d], &n))
+        throw_error(errc::bad_shape, "pad: axis " + std::to_string(d) + ": " +
+                                         std::to_string(begin[d]) + " and " +
+                                         std::to_string(end[d]) + " elements are out of range");
       if (extents[d] < 0 || n < 0)
         throw_error(errc::bad_shape, "pad: axis " + std::to_string(d) + ": " +
                                          std::to_string(extents[d]) + " elements become " +

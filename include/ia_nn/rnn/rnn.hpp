@@ -167,12 +167,12 @@ public:
                   "ia_nn: rnn: src must be f32 or the operand type of the weights");
     static_assert(std::same_as<Y, f32> || std::same_as<Y, bf16>,
                   "ia_nn: rnn: dst must be f32 or bf16");
-    IA_NN_ASSERT(c.time >= 0 && c.batch >= 0 && c.time <= options_.max_time &&
-                     c.batch <= options_.max_batch,
-                 "rnn: T is ", c.time, " and N is ", c.batch, ", planned for at most ",
-                 options_.max_time, " and ", options_.max_batch);
-    IA_NN_ASSERT(scratch.holds(workspace_bytes()), "rnn: a workspace of ", scratch.size,
-                 " bytes, run needs ", workspace_bytes(), " aligned to 64 bytes");
+    IA_NN_REQUIRE(c.time >= 0 && c.batch >= 0 && c.time <= options_.max_time &&
+                      c.batch <= options_.max_batch,
+                  "rnn: T is ", c.time, " and N is ", c.batch, ", planned for at most ",
+                  options_.max_time, " and ", options_.max_batch);
+    IA_NN_REQUIRE(scratch.holds(workspace_bytes()), "rnn: a workspace of ", scratch.size,
+                  " bytes, run needs ", workspace_bytes(), " aligned to 64 bytes");
     if (c.batch == 0) return;
     denormal_scope const mode(options_.denormal);
     s32* const order = reinterpret_cast<s32*>(scratch.data);

@@ -76,9 +76,9 @@ public:
                workspace_view scratch, E&& e = {}) const noexcept {
     IA_NN_ASSERT(src && dst && s.mean && s.inv_std,
                  "batch_norm_training: an array is null");
-    IA_NN_ASSERT(rows >= 1, "batch_norm_training: ", rows, " rows, at least 1 is needed");
-    IA_NN_ASSERT(scratch.holds(workspace_bytes()), "batch_norm_training: a workspace of ", scratch.size,
-                 " bytes, run needs ", workspace_bytes(), " aligned to 64 bytes");
+    IA_NN_REQUIRE(rows >= 1, "batch_norm_training: ", rows, " rows, at least 1 is needed");
+    IA_NN_REQUIRE(scratch.holds(workspace_bytes()), "batch_norm_training: a workspace of ", scratch.size,
+                  " bytes, run needs ", workspace_bytes(), " aligned to 64 bytes");
     index_t const channels = o_.channels;
     f32* const partial = reinterpret_cast<f32*>(scratch.data);
     f32* const table = table_of(scratch);
@@ -116,9 +116,9 @@ public:
                 E&& e = {}) const noexcept {
     IA_NN_ASSERT(src && diff_dst && s.mean && s.inv_std,
                  "batch_norm_training: an array is null");
-    IA_NN_ASSERT(rows >= 1, "batch_norm_training: ", rows, " rows, at least 1 is needed");
-    IA_NN_ASSERT(scratch.holds(workspace_bytes()), "batch_norm_training: a workspace of ", scratch.size,
-                 " bytes, run needs ", workspace_bytes(), " aligned to 64 bytes");
+    IA_NN_REQUIRE(rows >= 1, "batch_norm_training: ", rows, " rows, at least 1 is needed");
+    IA_NN_REQUIRE(scratch.holds(workspace_bytes()), "batch_norm_training: a workspace of ", scratch.size,
+                  " bytes, run needs ", workspace_bytes(), " aligned to 64 bytes");
     index_t const channels = o_.channels;
     f32* const partial = reinterpret_cast<f32*>(scratch.data);
     f32* const table = table_of(scratch);

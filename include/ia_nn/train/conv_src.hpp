@@ -43,11 +43,11 @@ public:
   void run(index_t batch, f32 const* diff_dst, f32 const* weights, gradient diff_src,
            workspace_view scratch, E&& e = {}) const noexcept {
     if (!diff_src || batch <= 0) return;
-    IA_NN_ASSERT(batch <= max_batch_, "conv_backward_src: a batch of ", batch, ", planned for at most ",
-                 max_batch_);
+    IA_NN_REQUIRE(batch <= max_batch_, "conv_backward_src: a batch of ", batch, ", planned for at most ",
+                  max_batch_);
     IA_NN_ASSERT(diff_dst && weights, "conv_backward_src: diff_dst or the weights are null");
-    IA_NN_ASSERT(scratch.holds(workspace_bytes()), "conv_backward_src: a workspace of ", scratch.size,
-                 " bytes, run needs ", workspace_bytes(), " aligned to 64 bytes");
+    IA_NN_REQUIRE(scratch.holds(workspace_bytes()), "conv_backward_src: a workspace of ", scratch.size,
+                  " bytes, run needs ", workspace_bytes(), " aligned to 64 bytes");
     f32* const packed = reinterpret_cast<f32*>(scratch.data);
     std::byte* const own = scratch.data + s_.groups * slices_ * packed_cells() * 4;
     e.parallel_for(s_.filters, [&](index_t f, int) { pack_filter(f, weights, packed); });

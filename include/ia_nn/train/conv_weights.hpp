@@ -83,12 +83,12 @@ public:
   template <executor E = sequential>
   void run(index_t batch, f32 const* src, f32 const* diff_dst, gradient diff_weights,
            gradient diff_bias, workspace_view scratch, E&& e = {}) const noexcept {
-    IA_NN_ASSERT(batch >= 0 && batch <= max_batch_, "conv_backward_weights: a batch of ", batch, ", planned for at most ",
-                 max_batch_);
+    IA_NN_REQUIRE(batch >= 0 && batch <= max_batch_, "conv_backward_weights: a batch of ", batch, ", planned for at most ",
+                  max_batch_);
     IA_NN_ASSERT(batch == 0 || (diff_dst && (src || !diff_weights)),
                  "conv_backward_weights: src or diff_dst is null");
-    IA_NN_ASSERT(scratch.holds(workspace_bytes()), "conv_backward_weights: a workspace of ", scratch.size,
-                 " bytes, run needs ", workspace_bytes(), " aligned to 64 bytes");
+    IA_NN_REQUIRE(scratch.holds(workspace_bytes()), "conv_backward_weights: a workspace of ", scratch.size,
+                  " bytes, run needs ", workspace_bytes(), " aligned to 64 bytes");
     index_t const pixels = batch * out_.size();
     if (diff_bias) {
       auto const add = [&](index_t r, index_t c, auto at, V(&s)[1]) IA_NN_LAMBDA {

@@ -68,11 +68,11 @@ public:
 
   template <std::integral Label, executor E = sequential>
   void run(cross_entropy_call<Label> const& c, workspace_view scratch, E&& e = {}) const noexcept {
-    IA_NN_ASSERT(c.rows >= 0 && c.rows <= o_.max_rows, "cross_entropy: ", c.rows,
-                 " rows, planned for at most ", o_.max_rows);
+    IA_NN_REQUIRE(c.rows >= 0 && c.rows <= o_.max_rows, "cross_entropy: ", c.rows,
+                  " rows, planned for at most ", o_.max_rows);
     IA_NN_ASSERT(c.loss, "cross_entropy: the loss is null");
-    IA_NN_ASSERT(scratch.holds(workspace_bytes()), "cross_entropy: a workspace of ", scratch.size,
-                 " bytes, run needs ", workspace_bytes(), " aligned to 64 bytes");
+    IA_NN_REQUIRE(scratch.holds(workspace_bytes()), "cross_entropy: a workspace of ", scratch.size,
+                  " bytes, run needs ", workspace_bytes(), " aligned to 64 bytes");
     f32* const losses =
         o_.reduce == reduction::none ? c.loss : reinterpret_cast<f32*>(scratch.data);
     double divisor = 1;
