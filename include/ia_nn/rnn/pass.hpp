@@ -117,7 +117,8 @@ template <class W> struct pass_layout {
         Kernel::kr_a * static_cast<index_t>(sizeof(typename Kernel::packed_a)) * matrix::parts,
         Kernel::kr_a * W::nr * static_cast<index_t>(sizeof(typename matrix::b_type)) *
             matrix::parts,
-        Kernel::max_rows, Kernel::rows_step, Kernel::few_rows, 1, matrix::parts == 1);
+        Kernel::max_rows, Kernel::rows_step, Kernel::few_rows, 1,
+        matrix::parts > 1 ? cut_k::never : Kernel::is_amx ? cut_k::chunks : cut_k::blocks);
   }
 
 private:
