@@ -202,17 +202,16 @@ public:
     s32* const sums = reinterpret_cast<s32*>(scratch.data + workspace_bytes() + extent.data);
     view.data = data;
     view.sums = std::same_as<b_type, s8> ? sums : nullptr;
+    // Twice as many tasks as workers, or more; blocks differ by one panel at most.
     index_t const panels = panel_type::panels(n());
+    index_t const tasks =
+        min_of(panels, max_of(2 * workers_, ceil_div(panels, detail::panels_at_once)));
     auto const pack = [&](index_t task, int) {
-      index_t const p = task % panels;
-      int const part = static_cast<int>(task / panels);
-      b_type* const to = data + part * view.part_stride() + p * view.stride();
-      detail::pack_panel<panel_type, I>(to, b + p * panel_type::nr * n_stride, k_stride, n_stride,
-                                        k(), min_of(panel_type::nr, n() - p * panel_type::nr), part);
-      if constexpr (std::same_as<b_type, s8>)
-        detail::sum_panel<panel_type>(sums, to, p, k(), n());
+      detail::pack_panels<panel_type, I, weights::form>(
+          data, sums, b, k_stride, n_stride, k(), n(),
+          block_of(panels, static_cast<int>(tasks), static_cast<int>(task)));
     };
-    e.parallel_for(panels * parts, pack);
+    e.parallel_for(tasks, pack);
     run(a, view, c, ldc, epilogue, scratch, e);
   }
 
