@@ -45,13 +45,6 @@ template <class Panel, isa::tag I, int Terms, element T, class U> struct panel_p
   }
 
 private:
-  // A group of rows: each lies on another page, where no prefetcher of the hardware goes.
-  IA_NN_INLINE void fetch(U const* row) const noexcept {
-    for (index_t i = 0; i < kr; ++i, row += k_stride)
-      for (index_t c = 0; c < columns * static_cast<index_t>(sizeof(U)); c += 64)
-        __builtin_prefetch(bytes_of(row) + c, 0, 3);
-  }
-
   index_t panels() const noexcept { return Panel::panels(columns); }
   index_t groups() const noexcept { return Panel::template k_padded<T>(k) / kr; }
   index_t columns_of(index_t panel) const noexcept { return min_of(nr, columns - panel * nr); }
@@ -60,26 +53,36 @@ private:
   }
 
   void pack_rows() const noexcept {
-    index_t const whole = columns / nr, used = ceil_div(k, kr);
+    // In registers: what is stored could be a field for all that the compiler knows.
+    index_t const all = panels(), whole = columns / nr, used = ceil_div(k, kr), last = k % kr;
+    index_t const next = stride, term = term_stride, pitch = k_stride, edge = columns - whole * nr;
+    index_t const row_bytes = columns * static_cast<index_t>(sizeof(U));
+    bool const fetches = kr > 1 && is_far;
     U const* row = from;
-    for (index_t g = 0; g < k / kr; ++g, row += kr * k_stride) {
-      if constexpr (kr > 1)
-        if (is_far) fetch(row + 8 * kr * k_stride);
-      for (index_t p = 0; p < whole; ++p) pack_group(group_of(p, g), row + p * nr, kr, nr);
-      if (whole < panels()) pack_edge(group_of(whole, g), row + whole * nr, kr, columns_of(whole));
+    T* group = to;
+    for (index_t g = k / kr; g > 0; --g, row += kr * pitch, group += nr * kr) {
+      if (fetches) // a row lies on another page each, where no prefetcher of the hardware goes
+        for (index_t i = 8 * kr; i < 9 * kr; ++i)
+          for (index_t c = 0; c < row_bytes; c += 64)
+            __builtin_prefetch(bytes_of(row + i * pitch) + c, 0, 3);
+      for (index_t p = 0; p < whole; ++p)
+        pack_group(group + p * next, term, row + p * nr, pitch, kr, nr);
+      if (edge > 0) pack_edge(group + whole * next, term, row + whole * nr, pitch, kr, edge);
     }
-    for (index_t p = 0; p < panels(); ++p) {
-      if (k % kr != 0) pack_edge(group_of(p, used - 1), row + p * nr, k % kr, columns_of(p));
+    for (index_t p = 0; p < all; ++p) {
+      if (last > 0) pack_edge(group + p * next, term, row + p * nr, pitch, last, columns_of(p));
       for (int t = 0; t < Terms; ++t)
-        clear(group_of(p, used) + t * term_stride, (groups() - used) * nr * kr);
+        clear(group_of(p, used) + t * term, (groups() - used) * nr * kr);
     }
   }
 
   // One group from `rows` rows of n columns.
-  IA_NN_NOINLINE void pack_edge(T* group, U const* row, index_t rows, index_t n) const noexcept {
-    pack_group(group, row, rows, n);
+  static IA_NN_NOINLINE void pack_edge(T* group, index_t term_distance, U const* row, index_t pitch,
+                                       index_t rows, index_t n) noexcept {
+    pack_group(group, term_distance, row, pitch, rows, n);
   }
-  IA_NN_INLINE void pack_group(T* group, U const* row, index_t rows, index_t n) const noexcept {
+  static IA_NN_INLINE void pack_group(T* group, index_t term_distance, U const* row, index_t pitch,
+                                      index_t rows, index_t n) noexcept {
     if constexpr (converts) {
       // Registers of a word, or two of neighbouring columns.
       constexpr index_t width = kr == 1 ? 2 * V::size : V::size, count = 2;
@@ -88,11 +91,11 @@ private:
         V rest[count];
         IA_NN_UNROLL for (index_t i = 0; i < count; ++i) {
           index_t const r = kr == 1 ? 0 : i, j = kr == 1 ? c + i * V::size : c;
-          U const* const p = row + r * k_stride + j;
+          U const* const p = row + r * pitch + j;
           rest[i] = r >= rows || j >= n ? V::zero() : n - j >= V::size ? V::load(p) : V::load(p, n - j);
         }
         IA_NN_UNROLL for (int t = 0; t < Terms; ++t) {
-          T* const word = group + t * term_stride + c * kr;
+          T* const word = group + t * term_distance + c * kr;
           V term[count];
           IA_NN_UNROLL for (index_t i = 0; i < count; ++i) {
             term[i] = nearest_bf16(rest[i]);
@@ -111,25 +114,25 @@ private:
       }
     } else if constexpr (has_words && !std::same_as<I, isa::scalar>) {
       using lanes = interleave<I>;
-      auto const words = [](T* out, T const* in, index_t pitch, auto... edges) IA_NN_LAMBDA {
+      auto const words = [](T* out, T const* in, index_t apart, auto... edges) IA_NN_LAMBDA {
         lanes::template words<int{kr}>(bytes_to(out), bytes_of(in),
-                                       pitch * static_cast<index_t>(sizeof(T)), edges...);
+                                       apart * static_cast<index_t>(sizeof(T)), edges...);
       };
       if (rows == kr && n == nr) {
         IA_NN_UNROLL for (index_t c = 0; c < nr; c += lanes::columns)
-          words(group + c * kr, row + c, k_stride);
+          words(group + c * kr, row + c, pitch);
       } else if constexpr (lanes::masks) {
-        words(group, row, k_stride, rows, n);
+        words(group, row, pitch, rows, n);
       } else {
         alignas(64) T some[kr * nr] = {};
-        for (index_t i = 0; i < rows; ++i) copy(some + i * nr, row + i * k_stride, n);
+        for (index_t i = 0; i < rows; ++i) copy(some + i * nr, row + i * pitch, n);
         IA_NN_UNROLL for (index_t c = 0; c < nr; c += lanes::columns)
           words(group + c * kr, some + c, nr);
       }
     } else {
       for (index_t j = 0; j < nr; ++j)
         for (index_t i = 0; i < kr; ++i)
-          group[j * kr + i] = i < rows && j < n ? row[i * k_stride + j] : T{};
+          group[j * kr + i] = i < rows && j < n ? row[i * pitch + j] : T{};
     }
   }
 
