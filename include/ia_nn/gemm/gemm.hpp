@@ -145,9 +145,7 @@ public:
     if (m() == 0 || batch <= 0) return;
     IA_NN_REQUIRE(b.data && b.k == k() && b.n == n(), "gemm: the weights have shape (", b.k, ", ", b.n,
                   "), expected (", k(), ", ", n(), ")");
-    IA_NN_ASSERT(a.data && c, "gemm: an operand is null");
-    IA_NN_ASSERT(ldc >= n() || m() == 1, "gemm: rows of the destination ", ldc,
-                 " elements apart hold ", n(), " and overlap each other");
+    assert_operands(a, c, ldc);
     IA_NN_REQUIRE(scratch.holds(workspace_bytes()), "gemm: a workspace of ", scratch.size,
                   " bytes, run needs ", workspace_bytes(), " aligned to 64 bytes");
     detail::task_grid const grid = blocking_.grid;
@@ -210,7 +208,7 @@ public:
       return run(a, view, c, ldc, epilogue, scratch, e);
     }
     if (m() == 0) return;
-    IA_NN_ASSERT(a.data && c, "gemm: an operand is null");
+    assert_operands(a, c, ldc);
     int const parts_of_n = blocking_.grid.columns;
     auto const work = [&](index_t part, int worker) {
       block const mine = block_of(panels, parts_of_n, static_cast<int>(part));
@@ -268,6 +266,13 @@ private:
     index_t const at_once = min_of(fitting, max_of(least, round_up(m() / 2, least)));
     bool const pays = at_once > 0 && at_once * 4 >= m() && parts == 1 && !options_.shifts_b();
     return pays && blocking_.grid.rows == 1 ? at_once : 0;
+  }
+
+  void assert_operands([[maybe_unused]] detail::a_source<A> a, [[maybe_unused]] C const* c,
+                       [[maybe_unused]] index_t ldc) const noexcept {
+    IA_NN_ASSERT(a.data && c, "gemm: an operand is null");
+    IA_NN_ASSERT(ldc >= n() || m() == 1, "gemm: rows of the destination ", ldc,
+                 " elements apart hold ", n(), " and overlap each other");
   }
 
   template <class Epilogue>
