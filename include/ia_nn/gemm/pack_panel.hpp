@@ -245,10 +245,11 @@ template <class Panel, isa::tag I, packing Form, element T, class U>
 void pack_panels(T* data, s32* sums, U const* b, index_t k_stride, index_t n_stride, index_t k,
                  index_t n, block range) noexcept {
   constexpr index_t nr = Panel::nr;
+  constexpr index_t step = std::same_as<T, f32> ? 1 : panels_at_once; // f32 has whole lines as it is
   index_t const stride = Panel::template stride<T>(k);
   bool const is_far = k * n * static_cast<index_t>(sizeof(U)) > 4 * cpu::cache_sizes().l2;
-  for (index_t p = range.begin; p < range.end; p += panels_at_once) {
-    index_t const end = min_of(p + panels_at_once, range.end);
+  for (index_t p = range.begin; p < range.end; p += step) {
+    index_t const end = min_of(p + step, range.end);
     panel_packer<Panel, packing_isa<I, Panel::nr>, Form.terms, T, U>{
         data + p * stride, stride, Panel::template size<T>(k, n), b + p * nr * n_stride, k_stride,
         n_stride, k, min_of(end * nr, n) - p * nr, is_far}
