@@ -41,7 +41,8 @@ IA_NN_END
 
 namespace detail {
 
-/// to[g * height + r] = word g of row r, xor flip, for r < rows = height and g < words.
+/// to[g * height + r] = word g of row r, xor flip, for r < height - missing and g < words; words of
+/// the missing rows are zero.
 ///
 /// Blocks of 8 x 8, a cache line of words at a time: rows a multiple of 4096 bytes apart share few
 /// cache sets, and a half-used line would be gone when its other half is wanted. Eight rows are
@@ -49,24 +50,29 @@ namespace detail {
 /// what a store writes too much is overwritten by the next group. Masked stores are slow on AMD.
 template <isa::tag I>
 void transpose_words(std::uint32_t* to, index_t height, std::byte const* from, index_t row_bytes,
-                     index_t words, std::uint32_t flip) noexcept {
+                     index_t words, std::uint32_t flip, index_t missing = 0) noexcept {
+  index_t const rows = height - missing;
   index_t g = 0;
   if constexpr (isa::has<I, isa::avx2>) {
     using block = word_transpose<std::conditional_t<isa::has<I, isa::avx2>, isa::avx2, I>>;
-    if (height >= 8) {
-      for (; g + 16 <= words; g += 16)
-        for (index_t r = 0; r < height; r += 8) {
-          index_t const first = r + 8 <= height ? r : height - 8;
-          for (index_t h = g; h < g + 16; h += 8)
+    if (rows >= 8) {
+      for (index_t some = 0; g + 8 <= words; g += some) {
+        some = g + 16 <= words ? 16 : 8;
+        for (index_t r = 0; r < rows; r += 8) {
+          index_t const first = r + 8 <= rows ? r : rows - 8;
+          for (index_t h = g; h < g + some; h += 8)
             block::eight(to + h * height + first, height, from + first * row_bytes + h * 4, row_bytes,
                          flip);
         }
-    } else if (height >= 4) { // at most four words too many: one group
+      }
+    } else if (rows >= 4) { // at most four words too many: one group
       for (; g + 8 < words; g += 8)
-        block::fewer(to + g * height, height, from + g * 4, row_bytes, flip);
+        block::fewer(to + g * height, height, from + g * 4, row_bytes, rows, flip);
     }
   }
-  transpose_words_plain(to, height, from, row_bytes, height, g, words, flip);
+  transpose_words_plain(to, height, from, row_bytes, rows, g, words, flip);
+  for (index_t w = 0; w < words && missing > 0; ++w)
+    for (index_t r = rows; r < height; ++r) to[w * height + r] = 0;
 }
 
 } // namespace detail

@@ -12,6 +12,7 @@
 //   load(p) load(p, n)          from T, or converted from bf16, s8, u8, s32; lanes >= n read as zero
 //   store(p) store(p, n)        to T, or converted: bf16 to nearest even; s8 and u8 to nearest even
 //                               with saturation, NaN to the lowest value
+//   store_high(p, a, b)         of f32: the upper halves of the lanes of a, then of b, to bf16
 //   store_low(p) store_low(p, n)  of s32: the low 8 bits of each lane, to s8 or u8
 //   stream(p)                   of f32, to f32 or bf16, p aligned to the register: past the caches;
 //                               fence_streams() before another thread may read what was written

@@ -8,6 +8,7 @@
 // for instructions that want u8 on this side; f32 may be split into bf16 terms.
 #pragma once
 
+#include <ia_nn/arch/pack.hpp>
 #include <ia_nn/arch/transpose.hpp>
 #include <ia_nn/core/meta.hpp>
 
@@ -51,28 +52,33 @@ template <isa::tag I, int Kr, class To, class From>
 void pack_rows(To* to, a_source<From> a, index_t height, index_t rows, index_t k,
                index_t groups) noexcept {
   constexpr bool same_bits = std::same_as<To, From> || (std::same_as<To, u8> && std::same_as<From, s8>);
-  if constexpr (same_bits && Kr * sizeof(To) == 64) { // AMX: whole lines
-    if (a.k_stride == 1 && std::same_as<To, From>) {
-      for (index_t g = 0; g < groups; ++g)
-        for (index_t r = 0; r < height; ++r) {
+  if constexpr (std::same_as<To, From> && Kr * sizeof(To) == 64) { // AMX: whole lines
+    if (a.k_stride == 1) {
+      index_t const whole = min_of(k / Kr, groups);
+      for (index_t r = 0; r < height; ++r) {
+        From const* const row = a.data + r * a.row_stride;
+        for (index_t g = 0; g < groups; ++g) {
           To* const line = to + (g * height + r) * Kr;
-          index_t const n = r < rows ? max_of(0, min_of(Kr, k - g * Kr)) : 0;
-          if (n > 0)
-            __builtin_memcpy(static_cast<void*>(line), a.data + r * a.row_stride + g * Kr,
-                             static_cast<std::size_t>(n) * sizeof(To));
-          if (n < Kr)
-            __builtin_memset(static_cast<void*>(line + n), 0,
-                             static_cast<std::size_t>(Kr - n) * sizeof(To));
+          if (r < rows && g < whole) {
+            __builtin_memcpy(static_cast<void*>(line), row + g * Kr, 64);
+            continue;
+          }
+          __builtin_memset(static_cast<void*>(line), 0, 64);
+          if (r < rows && g * Kr < k)
+            __builtin_memcpy(static_cast<void*>(line), row + g * Kr,
+                             static_cast<std::size_t>(k - g * Kr) * sizeof(To));
         }
+      }
       return;
     }
   }
   if constexpr (same_bits && Kr * sizeof(To) == 4) { // vectors: 32-bit words
     constexpr std::uint32_t flip = std::same_as<To, From> ? 0U : 0x80808080U;
     index_t const whole = min_of(k / Kr, groups);
-    if (a.k_stride == 1 && rows == height) {
+    if (a.k_stride == 1) {
       transpose_words<I>(reinterpret_cast<std::uint32_t*>(to), height, bytes_of(a.data),
-                         a.row_stride * static_cast<index_t>(sizeof(From)), whole, flip);
+                         a.row_stride * static_cast<index_t>(sizeof(From)), whole, flip,
+                         height - rows);
       if (whole < groups)
         pack_rows_any<Kr>(to + whole * height * Kr, a.at(0, whole * Kr), height, rows,
                           k - whole * Kr, groups - whole);
@@ -82,10 +88,37 @@ void pack_rows(To* to, a_source<From> a, index_t height, index_t rows, index_t k
   pack_rows_any<Kr>(to, a, height, rows, k, groups);
 }
 
-/// f32 as `parts` bf16 terms, part_stride elements apart; every term rounds what is left.
-template <int Kr>
+// Rows of contiguous f32 as Terms terms, 32 values at a time.
+template <int Kr, isa::tag I, int Terms>
+void split_rows(bf16* to, index_t part_stride, a_source<f32> a, index_t height, index_t rows,
+                index_t k, index_t groups) noexcept {
+  constexpr index_t at_once = bf16_line / Kr; // groups
+  for (index_t r = 0; r < height; ++r)
+    for (index_t g = 0; g < groups; g += at_once) {
+      f32 const* const from = a.data + r * a.row_stride + g * Kr;
+      index_t const n = r < rows ? max_of(0, min_of(bf16_line, k - g * Kr)) : 0;
+      bf16* const out = to + (g * height + r) * Kr;
+      if constexpr (at_once == 1) split_line<I, Terms>(out, part_stride, from, n);
+      else {
+        alignas(64) bf16 lines[Terms][bf16_line];
+        split_line<I, Terms>(lines[0], bf16_line, from, n);
+        for (int t = 0; t < Terms; ++t)
+          for (index_t i = 0; i < min_of(at_once, groups - g); ++i)
+            __builtin_memcpy(static_cast<void*>(out + t * part_stride + i * height * Kr),
+                             lines[t] + i * Kr, Kr * sizeof(bf16));
+      }
+    }
+}
+
+/// f32 as `parts` (2 or 3) bf16 terms, part_stride elements apart; every term rounds what is left.
+template <int Kr, isa::tag I = isa::native>
 void pack_rows_split(bf16* to, index_t part_stride, int parts, a_source<f32> a, index_t height,
                      index_t rows, index_t k, index_t groups) noexcept {
+  if (a.k_stride == 1) {
+    using lanes = packing_isa<I, bf16_line>;
+    if (parts == 2) return split_rows<Kr, lanes, 2>(to, part_stride, a, height, rows, k, groups);
+    return split_rows<Kr, lanes, 3>(to, part_stride, a, height, rows, k, groups);
+  }
   for (index_t g = 0; g < groups; ++g)
     for (index_t r = 0; r < height; ++r)
       for (index_t i = 0; i < Kr; ++i) {

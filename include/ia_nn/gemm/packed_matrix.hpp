@@ -3,7 +3,7 @@
 // Weights, packed once and frozen: owned, movable, stored to bytes and viewed from bytes.
 #pragma once
 
-#include <ia_nn/gemm/panel.hpp>
+#include <ia_nn/gemm/pack_panel.hpp>
 
 #include <utility>
 
@@ -84,15 +84,7 @@ public:
   explicit packed_matrix(tensor_view<U, Shape, Layout> b)
       : packed_matrix(b.extent(0), b.extent(1), 0) {
     if (!b.data()) throw_error(errc::bad_pointer, "packed_matrix: the source is null");
-    index_t const plane = Panel::template size<T>(view_.k, view_.n);
-    for (int part = 0; part < Form.terms; ++part)
-      for (index_t p = 0; p < Panel::panels(view_.n); ++p)
-        detail::pack_panel<Panel>(data() + part * plane + p * view_.stride(),
-                                  b.data() + p * Panel::nr * b.stride(1), b.stride(0), b.stride(1),
-                                  view_.k, min_of(Panel::nr, view_.n - p * Panel::nr), part);
-    if constexpr (std::same_as<T, s8>)
-      for (index_t p = 0; p < Panel::panels(view_.n); ++p)
-        detail::sum_panel<Panel>(sums(), data() + p * view_.stride(), p, view_.k, view_.n);
+    pack(b);
   }
 
   /// s8 weights with scales of shape (ceil(k / group), n), for f32 arithmetic.
@@ -109,11 +101,9 @@ public:
       throw_error(errc::bad_shape, "packed_matrix: scales have shape " + scale.extents().to_string() +
                                        ", expected (" + std::to_string(groups) + ", " +
                                        std::to_string(view_.n) + ")");
+    pack(b);
     for (index_t p = 0; p < Panel::panels(view_.n); ++p) {
       index_t const columns = min_of(Panel::nr, view_.n - p * Panel::nr);
-      detail::pack_panel<Panel>(data() + p * view_.stride(), b.data() + p * Panel::nr * b.stride(1),
-                                b.stride(0), b.stride(1), view_.k, columns);
-      detail::sum_panel<Panel>(sums(), data() + p * view_.stride(), p, view_.k, view_.n);
       for (index_t g = 0; g < groups; ++g)
         for (index_t j = 0; j < columns; ++j)
           scales()[(p * groups + g) * Panel::nr + j] = scale(g, p * Panel::nr + j);
@@ -220,6 +210,10 @@ private:
     extent const e(k, n, group);
     storage_ = aligned_array<std::byte>(e.total);
     attach(view_, storage_.data(), e);
+  }
+  template <class View> void pack(View const& b) noexcept {
+    detail::pack_panels<Panel, isa::native, Form>(data(), sums(), b.data(), b.stride(0), b.stride(1),
+                                                  view_.k, view_.n, {0, Panel::panels(view_.n)});
   }
   static index_t check_group(index_t k, index_t group) {
     if (group < 1 || group > k)

@@ -45,12 +45,12 @@ template <> struct word_transpose<isa::avx2> {
       _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + i * height), _mm256_xor_si256(r[i], f));
   }
 
-  // height (4 to 7) rows; stores eight words per group, 8 - height too many.
+  // `rows` (4 to 7) rows; stores eight words per group, 8 - rows too many.
   static IA_NN_INLINE void fewer(std::uint32_t* to, index_t height, std::byte const* from,
-                                 index_t row_bytes, std::uint32_t flip) noexcept {
+                                 index_t row_bytes, index_t rows, std::uint32_t flip) noexcept {
     __m256i const f = _mm256_set1_epi32(static_cast<int>(flip));
     __m256i r[8];
-    IA_NN_UNROLL for (int i = 0; i < 8; ++i) r[i] = row(from + (i < height ? i : 0) * row_bytes);
+    IA_NN_UNROLL for (int i = 0; i < 8; ++i) r[i] = row(from + (i < rows ? i : 0) * row_bytes);
     transpose(r);
     IA_NN_UNROLL for (int i = 0; i < 8; ++i)
       _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + i * height), _mm256_xor_si256(r[i], f));

@@ -134,6 +134,11 @@ template <> struct vec_impl<f32, isa::avx2> {
   friend IA_NN_INLINE vec_impl select(mask m, vec_impl a, vec_impl b) noexcept {
     return {_mm256_blendv_ps(b.r, a.r, m.r)};
   }
+  friend IA_NN_INLINE void store_high(bf16* p, vec_impl a, vec_impl b) noexcept {
+    __m256i const high = _mm256_packus_epi32(_mm256_srli_epi32(_mm256_castps_si256(a.r), 16),
+                                             _mm256_srli_epi32(_mm256_castps_si256(b.r), 16));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm256_permute4x64_epi64(high, 0xd8));
+  }
   friend IA_NN_INLINE bool any_nan(vec_impl a) noexcept {
     return _mm256_movemask_ps(_mm256_cmp_ps(a.r, a.r, _CMP_UNORD_Q)) != 0;
   }

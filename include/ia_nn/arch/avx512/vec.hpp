@@ -124,6 +124,13 @@ template <> struct vec_impl<f32, isa::avx512> {
   friend IA_NN_INLINE vec_impl select(mask m, vec_impl a, vec_impl b) noexcept {
     return {_mm512_mask_blend_ps(m, b.r, a.r)};
   }
+  friend IA_NN_INLINE void store_high(bf16* p, vec_impl a, vec_impl b) noexcept {
+    __m512i const odd = _mm512_setr_epi32(0x30001, 0x70005, 0xb0009, 0xf000d, 0x130011, 0x170015,
+                                          0x1b0019, 0x1f001d, 0x230021, 0x270025, 0x2b0029,
+                                          0x2f002d, 0x330031, 0x370035, 0x3b0039, 0x3f003d);
+    _mm512_storeu_si512(p, _mm512_permutex2var_epi16(_mm512_castps_si512(a.r), odd,
+                                                     _mm512_castps_si512(b.r)));
+  }
   friend IA_NN_INLINE bool any_nan(vec_impl a) noexcept {
     return _mm512_cmp_ps_mask(a.r, a.r, _CMP_UNORD_Q) != 0;
   }

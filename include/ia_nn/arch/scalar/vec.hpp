@@ -68,6 +68,12 @@ template <> struct vec_impl<f32, isa::scalar> {
   friend IA_NN_INLINE mask operator<=(vec_impl a, vec_impl b) noexcept { return a.r <= b.r; }
   friend IA_NN_INLINE mask operator==(vec_impl a, vec_impl b) noexcept { return a.r == b.r; }
   friend IA_NN_INLINE vec_impl select(mask m, vec_impl a, vec_impl b) noexcept { return m ? a : b; }
+  friend IA_NN_INLINE void store_high(bf16* p, vec_impl a, vec_impl b) noexcept {
+    auto const high = [](f32 x) {
+      return bf16::from_bits(static_cast<std::uint16_t>(__builtin_bit_cast(std::uint32_t, x) >> 16));
+    };
+    p[0] = high(a.r), p[1] = high(b.r);
+  }
   friend IA_NN_INLINE bool any_nan(vec_impl a) noexcept { return a.r != a.r; }
   friend IA_NN_INLINE f32 sum(vec_impl a) noexcept { return a.r; }
   friend IA_NN_INLINE f32 highest(vec_impl a) noexcept { return a.r; }
