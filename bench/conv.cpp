@@ -117,8 +117,9 @@ void add(std::vector<bench::group>& groups, bench::context& c, suite& all,
       b.name = s.name;
       b.operations = s.operations();
       b.bytes = static_cast<std::size_t>(s.source_elements()) * sizeof(A) +
-                static_cast<std::size_t>(s.weight_elements()) * sizeof(B) +
-                static_cast<std::size_t>(s.result_elements()) * sizeof(C);
+                static_cast<std::size_t>(s.weight_elements() + s.filters * s.behind) * sizeof(B) +
+                static_cast<std::size_t>((s.behind > 0 ? s.second() : s).result_elements()) *
+                    sizeof(C);
       b.prepare = [=, &c, &all] { return contenders<A, B, C>(c, all, name, type_name, type, s); };
       c.add(g, std::move(b), peak);
       all.sums.add(name, s.name, s.count);

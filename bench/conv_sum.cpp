@@ -52,6 +52,7 @@ void conv_sums::append(report& r) const {
       sum.ratio = t.peer / t.ours;
       sum.ratio_min = t.peer_min / t.ours_min;
       sum.peak_pct = t.work / t.ours;
+      sum.operations = sum.bytes = unknown; // other operators lie between its parts
       all.push_back(sum);
     }
   }

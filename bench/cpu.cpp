@@ -128,6 +128,11 @@ cache_sizes const& caches() {
 
 std::string cpu_model() { return cpuinfo("model name"); }
 
+std::string cpu_id() {
+  return "family " + cpuinfo("cpu family") + ", model " + cpuinfo("model") + ", stepping " +
+         cpuinfo("stepping");
+}
+
 std::vector<std::string> cpu_flags() {
   std::istringstream words(cpuinfo("flags"));
   std::vector<std::string> flags;

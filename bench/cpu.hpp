@@ -33,6 +33,7 @@ struct cache_sizes {
 cache_sizes const& caches();
 
 std::string cpu_model();
+std::string cpu_id(); ///< family, model, stepping: some names tell the vendor alone
 /// The feature flags that matter for kernels, as /proc/cpuinfo spells them.
 std::vector<std::string> cpu_flags();
 

@@ -229,7 +229,6 @@ attempt measure_group(context& c, std::string const& suite_name, group const& g)
   a.peaks.before = measure(g.limit, c.threads);
   a.peaks.probe_before = measure(probe, c.threads);
   pin(0, 0);
-  std::vector<double> operations;
   for (bench_case const& b : g.cases) {
     std::vector<lane> lanes = open_lanes(c, b);
     if (lanes.empty()) {
@@ -246,8 +245,9 @@ attempt measure_group(context& c, std::string const& suite_name, group const& g)
     base.type = g.type;
     base.isa = c.isa;
     base.threads = c.threads;
+    if (b.operations > 0) base.operations = b.operations / b.items;
+    if (b.bytes > 0) base.bytes = static_cast<double>(b.bytes) / b.items;
     add_rows(a.rows, base, lanes, b.items);
-    operations.resize(a.rows.size(), b.operations / b.items);
   }
   if (c.threads > 1) let_pass(pause_between(c.threads));
   a.peaks.after = measure(g.limit, c.threads);
@@ -258,8 +258,7 @@ attempt measure_group(context& c, std::string const& suite_name, group const& g)
   a.peaks.steady = a.move <= tolerated_move;
   double const top = 0.5 * (a.peaks.before + a.peaks.after);
   if (top > 0)
-    for (std::size_t i = 0; i < a.rows.size(); ++i)
-      a.rows[i].peak_pct = operations[i] / (a.rows[i].ours_ms * 1e-3) / (top * 1e9) * 100;
+    for (row& r : a.rows) r.peak_pct = r.operations / (r.ours_ms * 1e-3) / (top * 1e9) * 100;
   return a;
 }
 

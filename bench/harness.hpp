@@ -36,9 +36,10 @@ struct contender {
 
 struct bench_case {
   std::string name;
-  double operations = 0; ///< per call; a multiply and an add are two
+  double operations = 0; ///< per call, in what the peak counts: a multiply and an add are two
   double items = 1;      ///< equal parts of a call, time steps for instance: times are those of one
-  std::size_t bytes = 0; ///< of all operands of one contender: how many copies `--cold` needs
+  std::size_t bytes = 0; ///< of all operands of one contender, each counted once: what has to move
+                         ///< at least, and how many copies `--cold` needs
   /// Makes operands and contenders and compares their results. Throws a sentence if they disagree,
   /// and that ends the run. What the contenders need must live in their `call`.
   std::function<std::vector<contender>()> prepare;

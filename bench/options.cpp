@@ -13,6 +13,8 @@ namespace bench {
 options parse(int argc, char** argv, std::string const& suite) {
   options o;
   if (suite == "rnn") o.max_call = 5;
+  o.command = {suite};
+  o.command.insert(o.command.end(), argv + 1, argv + argc);
   CLI::App app("ia_nn: measures the suite '" + suite + "' against its peers in the same run");
   app.add_option("--threads", o.threads, "team sizes, e.g. 1,2")
       ->delimiter(',')

@@ -21,6 +21,7 @@ struct options {
   double min_time = 0.5;         ///< seconds of samples per case, all contenders together
   double max_call = 0.5;         ///< seconds; cases expected to take longer are skipped by name; 5
                                  ///< for `rnn`, whose calls are whole sequences
+  std::vector<std::string> command; ///< as it was asked for: suite and arguments
   std::string worker;            ///< hidden: this process measures one ISA and team into that file
 };
 

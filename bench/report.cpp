@@ -210,6 +210,7 @@ void print(report const& r) {
 void save(report const& r, std::string const& file, options const& o) {
   json machine;
   machine["cpu"] = cpu_model();
+  machine["cpu_id"] = cpu_id();
   machine["cores"] = allowed_cpus().size();
   machine["flags"] = cpu_flags();
   machine["caches"] = {{"l1d", caches().l1d}, {"l2", caches().l2}, {"l3", caches().l3}};
@@ -220,6 +221,7 @@ void save(report const& r, std::string const& file, options const& o) {
   machine["peers"] = r.peers;
   machine["missing"] = r.missing;
   machine["date"] = today();
+  machine["command"] = o.command;
   machine["options"] = {{"threads", o.threads},  {"isa", o.isas},
                         {"shapes", o.shapes},    {"column_major", o.column_major},
                         {"filter", o.filter},    {"quick", o.quick},
@@ -252,7 +254,9 @@ void save(report const& r, std::string const& file, options const& o) {
                     {"peer_ms", number(x.peer_ms)},
                     {"ratio", number(x.ratio)},
                     {"ratio_min", number(x.ratio_min)},
-                    {"peak_pct", number(x.peak_pct)}});
+                    {"peak_pct", number(x.peak_pct)},
+                    {"operations", number(x.operations)},
+                    {"bytes", number(x.bytes)}});
   json means = json::array();
   for (geomean const& g : geomeans(r))
     means.push_back({{"group", g.group}, {"peer", g.peer}, {"ratio", number(g.ratio)}});
@@ -299,7 +303,7 @@ report load(std::string const& file) {
     r.rows.push_back({x.at("suite"), x.at("group"), x.at("case"), x.at("type"), x.at("isa"),
                       x.at("threads"), number(x.at("ours_ms")), x.at("peer"),
                       number(x.at("peer_ms")), number(x.at("ratio")), number(x.at("ratio_min")),
-                      number(x.at("peak_pct"))});
+                      number(x.at("peak_pct")), number(x.at("operations")), number(x.at("bytes"))});
   if (j.contains("headlines"))
     for (json const& h : j.at("headlines"))
       r.headlines.push_back({h.at("what"), h.at("group"), h.at("unit"), number(h.at("ours")),
