@@ -192,4 +192,30 @@ TEST_CASE("columns of one matrix may be source and destination", "[matmul][error
   }, errc::overlap, "source");
 }
 
+TEST_CASE("a plan says what it does and why", "[gemm]") {
+  auto const has = [](std::string const& text, char const* part) {
+    INFO(text);
+    CHECK(text.find(part) != std::string::npos);
+  };
+  has(gemm<I, f32, f32, f32>(40, 70, 30, 3).describe(), "vectors of scalar, 4 x 4 at a time");
+  has(gemm<I, f32, f32, f32>(40, 70, 30, 3).describe(), "k as a whole");
+  has(gemm<I, f32, f32, f32>(40, 2, 30).describe(), "lanes along k: 2 columns");
+  has(gemm<I, s8, s8, s32>(40, 70, 30).describe(), "A is packed: the kernel reads another type");
+  has(gemm<I, f32, f32, f32>(2, 70, 30).describe(), "A is read where it lies");
+  // AMX, planned whatever the machine has: 17 groups of 2 KB are two chunks.
+  using amx = ia_nn::detail::amx_kernel<u8, s8>;
+  auto const plan = [](index_t m, index_t n, index_t k) {
+    return ia_nn::detail::choose_blocking(m, amx::panel_type::panels(n), ia_nn::detail::group_count<amx>(k), 64,
+                                          2048, amx::max_rows, 1, 0, 1, ia_nn::detail::cut_k::chunks);
+  };
+  std::string const large = ia_nn::detail::describe_plan<amx>(plan(1000, 512, 1030), {1000, 512, 1030, 1, 1030, false});
+  has(large, "tiles of amx, 32 x 32");
+  has(large, "k in chunks of 576: a panel of B has 34 KB");
+  has(large, "A is packed: 16 panels read it");
+  std::string const small = ia_nn::detail::describe_plan<amx>(plan(16, 64, 100), {16, 64, 100, 1, 100, false});
+  has(small, "16 x 64");
+  has(small, "A is read where it lies, but for the end of its rows");
+  has(small, "B is not fetched ahead");
+}
+
 } // namespace ia_nn_test

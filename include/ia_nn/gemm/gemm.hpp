@@ -15,6 +15,7 @@
 
 #include <ia_nn/core/executor.hpp>
 #include <ia_nn/core/workspace.hpp>
+#include <ia_nn/gemm/describe.hpp>
 #include <ia_nn/gemm/narrow.hpp>
 #include <ia_nn/gemm/region.hpp>
 
@@ -98,6 +99,18 @@ public:
     other.blocking_ = other.uses_few() ? other.template plan_for<few_kernel>()
                                        : other.template plan_for<main_kernel>();
     return other;
+  }
+
+  /// Which kernel the plan uses, how it cuts the product and why, a line for each decision, for rows of A
+  /// lda elements apart (0: k(), as in a dense matrix). For people; the words may change.
+  std::string describe(index_t lda = 0) const {
+    constexpr bool converts = !std::same_as<typename main_kernel::packed_a, A>;
+    detail::plan_facts const facts{m(), n(), k(), parts,
+                                   (lda == 0 ? k() : lda) * static_cast<index_t>(sizeof(A)), converts};
+    if (n() <= detail::narrow_columns && may_be_narrow && !uses_few())
+      return "lanes along k: " + std::to_string(n()) + " columns would leave most of a tile empty.\n";
+    return uses_few() ? detail::describe_plan<few_kernel>(blocking_, facts)
+                      : detail::describe_plan<main_kernel>(blocking_, facts);
   }
 
   /// Bytes of workspace for `run`.
