@@ -57,11 +57,10 @@ private:
     index_t const all = panels(), whole = columns / nr, used = ceil_div(k, kr), last = k % kr;
     index_t const next = stride, term = term_stride, pitch = k_stride, edge = columns - whole * nr;
     index_t const row_bytes = columns * static_cast<index_t>(sizeof(U));
-    bool const fetches = kr > 1 && is_far;
     U const* row = from;
     T* group = to;
     for (index_t g = k / kr; g > 0; --g, row += kr * pitch, group += nr * kr) {
-      if (fetches) // a row lies on another page each, where no prefetcher of the hardware goes
+      if (is_far) // a row lies on another page each, where no prefetcher of the hardware goes
         for (index_t i = 8 * kr; i < 9 * kr; ++i)
           for (index_t c = 0; c < row_bytes; c += 64)
             __builtin_prefetch(bytes_of(row + i * pitch) + c, 0, 3);
@@ -236,7 +235,7 @@ void sum_panel(s32* sums, s8 const* panel_data, index_t p, index_t k, index_t n)
       sum_columns<Panel, packing_isa<I, Panel::nr>>(sums + p * Panel::nr, panel_data, k);
 }
 
-/// Panels that are packed side by side: one to four cache lines of a row of narrow elements.
+/// Panels that are packed side by side: one to eight cache lines of a row.
 inline constexpr index_t panels_at_once = 4;
 
 /// Panels `range` of a packed matrix of k x n and, for s8, what is kept beside them. Element (k, n)
@@ -245,11 +244,10 @@ template <class Panel, isa::tag I, packing Form, element T, class U>
 void pack_panels(T* data, s32* sums, U const* b, index_t k_stride, index_t n_stride, index_t k,
                  index_t n, block range) noexcept {
   constexpr index_t nr = Panel::nr;
-  constexpr index_t step = std::same_as<T, f32> ? 1 : panels_at_once; // f32 has whole lines as it is
   index_t const stride = Panel::template stride<T>(k);
   bool const is_far = k * n * static_cast<index_t>(sizeof(U)) > 4 * cpu::cache_sizes().l2;
-  for (index_t p = range.begin; p < range.end; p += step) {
-    index_t const end = min_of(p + step, range.end);
+  for (index_t p = range.begin; p < range.end; p += panels_at_once) {
+    index_t const end = min_of(p + panels_at_once, range.end);
     panel_packer<Panel, packing_isa<I, Panel::nr>, Form.terms, T, U>{
         data + p * stride, stride, Panel::template size<T>(k, n), b + p * nr * n_stride, k_stride,
         n_stride, k, min_of(end * nr, n) - p * nr, is_far}
