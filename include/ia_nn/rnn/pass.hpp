@@ -79,6 +79,8 @@ template <class W> struct pass_layout {
   using A = typename W::operand_type;
   using main = operand_rows<A, typename matrix::main_kernel, matrix::parts>;
   using few = operand_row<A, typename matrix::few_kernel, matrix::parts>;
+  /// AMX finishes the sums of a block while it makes those of the next.
+  static constexpr int cell_buffers = matrix::main_kernel::is_amx ? 2 : 1;
   static constexpr index_t max_gates = max_of(W::traits::early, max_of(W::traits::late, 1));
 
   index_t states, operand, other, x, gates_x, gates_h, scales, region, cells, total;
@@ -107,7 +109,7 @@ template <class W> struct pass_layout {
     scales = bytes_of(W::quantized ? batch * (chunk + 2) : 0, 4);
     region = gemm_bytes(w, batch * chunk);
     row_block = min_of(round_up(batch, 2) + 32, 128);
-    cells = bytes_of(row_block * max_gates * W::nr, 4);
+    cells = bytes_of(cell_buffers * row_block * max_gates * W::nr, 4);
     total = states + operand + other + x + gates_x + gates_h + scales + members * (region + cells);
   }
 

@@ -23,6 +23,7 @@
 // Every sum runs over k in order inside one member: the same bits for any number of members.
 #pragma once
 
+#include <ia_nn/arch/cpu.hpp>
 #include <ia_nn/rnn/row_scales.hpp>
 #include <ia_nn/rnn/row_step.hpp>
 #include <ia_nn/rnn/share.hpp>
@@ -73,8 +74,12 @@ private:
 
   template <class Kernel, bool Single> void recur(M const& m) const noexcept {
     sequence_rows const& rows = io_.rows;
+    index_t const l2 = cpu::cache_sizes().l2 * 3 / 4 * m.size();
+    index_t const read = w_.recurrent_bytes();
+    index_t const made = chunk_ * rows.batch * w_.input_matrix().columns() * 4;
     share s{m.rank(), m.size(), block_of(w_.blocks(), m.size(), m.rank()),
-            block_of(w_.output_blocks(), m.size(), m.rank())};
+            block_of(w_.output_blocks(), m.size(), m.rank()),
+            read > l2, read + made > l2};
     index_t const half = l_.operand / 2;
     auto const buffer = [&](std::byte* at) {
       if constexpr (Single) return single_operand(at, w_.output());
@@ -278,55 +283,97 @@ private:
     else return 0;
   }
 
-  // The gates of block b of `rows` rows from `row` on, to cells [row][gate][nr].
-  template <class Kernel>
+  // Some rows of a block of units, whose sums lie in `cells` [row][gate][nr].
+  struct part {
+    index_t block, row, rows;
+    acc* cells;
+  };
+
+  // The sums of a part. Of `fetch` panels the one behind them is needed next and not in L2. AMX calls
+  // `finish` for the rows of a part while the tiles of the next ones are made, and hides its stores
+  // there.
+  template <class Kernel, class Finish>
   void tiles(typename Kernel::context& state, matrix const& u, s32 const* start,
-             operand<Kernel> const& a, index_t b, index_t row, index_t rows,
-             acc* cells) const noexcept {
+             operand<Kernel> const& a, part const& p, int fetch, Finish const& finish) const noexcept {
     int const gates = u.gates(), height = a.height();
     auto const view = u.view();
     index_t const ld = gates * nr;
     int const together = Kernel::is_amx ? Kernel::panels_at_once(height) : 1;
     for (int g = 0, step = 1; g < gates; g += step) {
       step = g + together <= gates ? together : 1;
-      index_t const panel = b * gates + g;
-      for (index_t r = 0; r < rows; r += height) {
+      index_t const panel = p.block * gates + g;
+      for (index_t r = 0; r < p.rows; r += height) {
         typename Kernel::call call{};
-        a.place(call, row + r, recurrent_height_at<Kernel>(a.rows() - row - r, height));
+        a.place(call, p.row + r, recurrent_height_at<Kernel>(a.rows() - p.row - r, height));
         call.panels = step;
         call.b = view.data + panel * view.stride();
         call.panel_stride = view.stride();
         call.b_part = view.part_stride();
-        call.fetch_next = row == 0 && r == 0;
-        call.reuses_b = rows > height;
-        call.l1 = 32768;
+        call.reuses_b = p.rows > height;
         if constexpr (W::quantized) {
           call.init = start + panel * nr;
           call.pairs_fit = view.pairs_fit(panel, step);
         }
-        call.out = cells + r * ld + g * nr;
+        call.out = p.cells + r * ld + g * nr;
         call.out_ld = ld;
-        Kernel::run(state, call);
+        bool const fetches = g + step <= fetch && r == 0;
+        if constexpr (Kernel::is_amx) {
+          // One tile of rows stays in L1 whatever passes through.
+          call.l1 = call.reuses_b ? 32768 : 0;
+          call.ahead = call.b + step * call.panel_stride;
+          call.ahead_lines = fetches ? 32 * step : 0;
+          amx_job job{};
+          if (g + step == gates)
+            job = {finish_rows<Finish>, &finish, p.row + r, p.block, g * nr,
+                   static_cast<int>(min_of(call.height, p.rows - r))};
+          Kernel::push(state, call, job);
+        } else {
+          call.fetch_next = fetches;
+          Kernel::run(state, call);
+        }
       }
     }
+    if constexpr (!Kernel::is_amx)
+      for (index_t r = 0; r < p.rows; ++r) finish(p.block, p.row + r, p.cells + r * ld);
+  }
+  // Rows from .. to - 1 of the tile that `job` names. `sums` are those of its last panels, `columns`
+  // behind the first.
+  template <class Finish>
+  static void finish_rows(amx_job const& job, std::byte* sums, int from, int to) noexcept {
+    auto const& finish = *static_cast<Finish const*>(job.owner);
+    for (int r = from; r < to; ++r)
+      finish(job.panel, job.row + r,
+             reinterpret_cast<acc const*>(sums) + r * job.width - job.columns);
   }
 
+  // Sums of own blocks, each finished while it is in L1: finish(block, row, cells). `x` is what it will
+  // read of the input part, which comes from L3 or memory in pieces that no prefetcher expects, and is
+  // fetched while the product runs (1760 units, Zen 5: 2 %); null where it reads none.
   template <class Kernel, class Finish>
   void product(share const& s, typename Kernel::context& state, matrix const& u, s32 const* start,
-               operand<Kernel> const& a, index_t step, index_t active,
-               Finish&& finish) const noexcept {
+               operand<Kernel> const& a, index_t step, index_t active, f32 const* x,
+               Finish const& finish) const noexcept {
     acc* const cells =
         reinterpret_cast<acc*>(scratch_ + s.rank * (l_.region + l_.cells) + l_.region);
+    index_t turn = 0;
     index_t const most = max_of(1, 96 / a.height()) * a.height();
+    index_t const width = traits::gates * nr, columns = w_.input_matrix().columns();
     division const mine(u.blocks(), active, a.height(), s);
+    // Backward the block that follows is not the one behind.
+    int const fetch = !s.far_weights ? 0 : step % 2 == 0 ? u.gates() : u.gates() - 1;
     sweep(mine.blocks(), step, [&](index_t b) {
-      block const part = mine.rows_of(b);
-      for (index_t row = part.begin; row < part.end; row += most) {
-        index_t const rows = min_of(most, part.end - row);
-        tiles<Kernel>(state, u, start, a, b, row, rows, cells);
-        for (index_t r = 0; r < rows; ++r) finish(b, row + r, cells + r * u.gates() * nr);
+      block const own = mine.rows_of(b);
+      for (index_t row = own.begin; row < own.end; row += most) {
+        index_t const rows = min_of(most, own.end - row);
+        for (index_t r = 0; x && s.far_input && r < rows; ++r)
+          for (index_t i = 0; i < width; i += 16)
+            __builtin_prefetch(x + (row + r) * columns + b * width + i, 0, 3);
+        tiles<Kernel>(state, u, start, a, {b, row, rows, cells + turn * l_.cells / 4 / 2},
+                      row == 0 ? fetch : 0, finish);
+        if (Kernel::is_amx) turn = 1 - turn; // the sums before these are not finished yet
       }
     });
+    if constexpr (Kernel::is_amx) state.drain();
   }
 
   IA_NN_INLINE lanes<W> lanes_at(index_t b, index_t row, f32 const* x, acc const* cells,
@@ -376,7 +423,7 @@ private:
     };
     s32 const* const start = w_.recurrent_start(few);
     if constexpr (traits::by_row) {
-      product<Kernel>(s, state, w_.recurrent(), start, h, step, active,
+      product<Kernel>(s, state, w_.recurrent(), start, h, step, active, nullptr,
                       [&](index_t b, index_t row, acc const* cells) {
                         raw_sums(b, cells, scales_.factor(row), gates_h_ + row * columns);
                       });
@@ -390,7 +437,7 @@ private:
         }
       }
     } else if constexpr (traits::late > 0) {
-      product<Kernel>(s, state, w_.recurrent(), start, h, step, active,
+      product<Kernel>(s, state, w_.recurrent(), start, h, step, active, x,
                       [&](index_t b, index_t row, acc const* cells) {
                         f32 const a = attention(step, row), factor = scales_.factor(row);
                         V v[vectors];
@@ -405,16 +452,16 @@ private:
                       });
       m.barrier();
       product<Kernel>(
-          s, state, w_.late(), w_.late_start(few), other, step, active,
+          s, state, w_.late(), w_.late_start(few), other, step, active, x,
           cells_to(w_.late(), [&](auto& at) IA_NN_LAMBDA { return w_.cell().step(at); }));
     } else {
       product<Kernel>(
-          s, state, w_.recurrent(), start, h, step, active,
+          s, state, w_.recurrent(), start, h, step, active, x,
           cells_to(w_.recurrent(), [&](auto& at) IA_NN_LAMBDA { return w_.cell().step(at); }));
     }
     if (w_.projects()) {
       m.barrier();
-      product<Kernel>(s, state, w_.projection(), w_.projection_start(few), other, step, active,
+      product<Kernel>(s, state, w_.projection(), w_.projection_start(few), other, step, active, nullptr,
                       [&](index_t b, index_t row, acc const* cells) {
                         V v[vectors];
                         f32 const factor = scales_.projected(row, first_row + row);

@@ -88,11 +88,11 @@ public:
     shape<dyn, dyn, dyn, dyn> const big(o.max_time, o.max_batch, widest + 64,
                                         64); // overflow throws
     static_cast<void>(big);
+    side_by_side_ = runs_side_by_side();
     chunk_ = choose_chunk();
     for (Weights const& w : weights_)
       pass_bytes_ = max_of(pass_bytes_,
                            detail::pass_layout<Weights>(w, o.max_batch, chunk_, o.workers).total);
-    side_by_side_ = runs_side_by_side();
     order_bytes_ = round_up(o.max_batch * 4, 64);
     between_bytes_ = layers_count() > 1 ? round_up(o.max_time * o.max_batch * widest * 4, 64) : 0;
     workspace_bytes_ = pass_bytes_ * (side_by_side_ ? 2 : 1) + order_bytes_ + 2 * between_bytes_;
@@ -224,14 +224,26 @@ private:
   }
 
   // So many steps that the input product has enough rows to be fast and its result stays in cache.
+  // Steps of AMX are so short that it should be L2, if a member's weights leave room there for as many
+  // rows as pay for reading W again; vectors are as fast either way.
   index_t choose_chunk() const noexcept {
-    index_t columns = 0;
-    for (Weights const& w : weights_) columns = max_of(columns, w.input_matrix().columns());
-    index_t const fit = max_of(1, max_chunk_bytes / (columns * 4 * options_.max_batch));
+    index_t columns = 0, weights = 0;
+    for (Weights const& w : weights_) {
+      columns = max_of(columns, w.input_matrix().columns());
+      weights = max_of(weights, w.input_matrix().bytes() + w.recurrent_bytes());
+    }
+    index_t const members = max_of(1, options_.workers / (side_by_side_ ? 2 : 1));
+    index_t const step_bytes = columns * 4 * options_.max_batch;
+    index_t const room = cpu::cache_sizes().l2 * 7 / 8 - weights / members;
+    index_t const in_l2 = room / ceil_div(step_bytes, members);
+    index_t const fit = max_of(1, max_chunk_bytes / step_bytes);
     index_t const enough = ceil_div(max_chunk_rows, options_.max_batch);
-    return min_of(options_.max_time, min_of(fit, enough));
+    index_t const most = min_of(options_.max_time, min_of(fit, enough));
+    using kernel = typename Weights::matrix::main_kernel;
+    bool const stays = kernel::is_amx && in_l2 * options_.max_batch >= min_l2_rows;
+    return stays ? min_of(most, in_l2) : most;
   }
-  static constexpr index_t max_chunk_bytes = index_t{8} << 20, max_chunk_rows = 512;
+  static constexpr index_t max_chunk_bytes = index_t{8} << 20, max_chunk_rows = 512, min_l2_rows = 64;
 
   // Both directions at once, each by half of the team, unless half of the weights would stay in L2
   // and all of them would not. Sums need the first direction's result.

@@ -14,6 +14,7 @@ namespace detail {
 struct member_share {
   int rank, size;
   block own, own_output; ///< blocks of units, of outputs: outside of steps, and of single rows
+  bool far_weights, far_input; ///< do not stay in L2: recurrent weights, the input part
 };
 
 /// A share of blocks x tiles of rows: whole blocks, and parts of the first and the last one.
