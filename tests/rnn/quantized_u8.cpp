@@ -9,6 +9,17 @@ namespace ia_nn_test {
 
 TEST_CASE("u8 lstm, bit by bit", "[rnn][quantized]") { check_integers<u8, lstm>(140); }
 
+// Sums of a block are finished while those of the next are made, by rows of a tile: one, two and four
+// tiles of rows, and more rows than one block of sums has room for.
+TEST_CASE("u8 lstm of many rows, bit by bit", "[rnn][quantized]") {
+  random r(141);
+  for (index_t batch : {32, 33, 49, 101}) {
+    rnn_case c;
+    c.batch = batch, c.hidden = 68, c.input = 3, c.time = 2, c.lengths = batch == 49;
+    require_exact<u8, lstm, swept_isas>(rnn_problem<lstm>(c, r), dynamic_quantization());
+  }
+}
+
 TEST_CASE("u8 lstm with a projection, bit by bit", "[rnn][quantized]") {
   check_integers<u8, lstm>(141, true);
   random r(142);
