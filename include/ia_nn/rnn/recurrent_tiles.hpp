@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The product of a recurrent step: h(t-1) by the weights of a block of units, whose gates are panels
+// beside each other.
+#pragma once
+
+#include <ia_nn/rnn/operand.hpp>
+
+#include <ia_nn/begin.hpp>
+
+namespace detail {
+
+template <class W, class Kernel> struct recurrent_tiles {
+  using matrix = typename W::matrix;
+  using operand = operand_rows<typename W::operand_type, Kernel, matrix::parts>;
+  using acc = typename Kernel::acc;
+  static constexpr index_t nr = W::nr;
+
+  // Some rows of a block of units, whose sums lie in `cells` [row][gate][nr].
+  struct part {
+    index_t block, row, rows;
+    acc* cells;
+  };
+
+  // The sums of a part. Of `fetch` panels the one behind them is needed next and not in L2. AMX calls
+  // `finish` for the rows of a part while the tiles of the next ones are made, and hides its stores
+  // there.
+  template <class Finish>
+  static void run(typename Kernel::context& state, matrix const& u, s32 const* start,
+                  operand const& a, part const& p, int fetch, Finish const& finish) noexcept {
+    int const gates = u.gates(), height = a.height();
+    auto const view = u.view();
+    index_t const ld = gates * nr;
+    int const together = Kernel::is_amx ? Kernel::panels_at_once(height) : 1;
+    for (int g = 0, step = 1; g < gates; g += step) {
+      step = g + together <= gates ? together : 1;
+      index_t const panel = p.block * gates + g;
+      for (index_t r = 0; r < p.rows; r += height) {
+        typename Kernel::call call{};
+        a.place(call, p.row + r, recurrent_height_at<Kernel>(a.rows() - p.row - r, height));
+        call.panels = step;
+        call.b = view.data + panel * view.stride();
+        call.panel_stride = view.stride();
+        call.b_part = view.part_stride();
+        call.reuses_b = p.rows > height;
+        if constexpr (W::quantized) {
+          call.init = start + panel * nr;
+          call.pairs_fit = view.pairs_fit(panel, step);
+        }
+        call.out = p.cells + r * ld + g * nr;
+        call.out_ld = ld;
+        bool const fetches = g + step <= fetch && r == 0;
+        if constexpr (Kernel::is_amx) {
+          // One tile of rows stays in L1 whatever passes through.
+          call.l1 = call.reuses_b ? 32768 : 0;
+          call.ahead = call.b + step * call.panel_stride;
+          call.ahead_lines = fetches ? 32 * step : 0;
+          amx_job job{};
+          if (g + step == gates)
+            job = {finish_rows<Finish>, &finish, p.row + r, p.block, g * nr,
+                   static_cast<int>(min_of(call.height, p.rows - r))};
+          Kernel::push(state, call, job);
+        } else {
+          call.fetch_next = fetches;
+          Kernel::run(state, call);
+        }
+      }
+    }
+    if constexpr (!Kernel::is_amx)
+      for (index_t r = 0; r < p.rows; ++r) finish(p.block, p.row + r, p.cells + r * ld);
+  }
+  // Rows from .. to - 1 of the tile that `job` names. `sums` are those of its last panels, `columns`
+  // behind the first.
+  template <class Finish>
+  static void finish_rows(amx_job const& job, std::byte* sums, int from, int to) noexcept {
+    auto const& finish = *static_cast<Finish const*>(job.owner);
+    for (int r = from; r < to; ++r)
+      finish(job.panel, job.row + r,
+             reinterpret_cast<acc const*>(sums) + r * job.width - job.columns);
+  }
+};
+
+} // namespace detail
+
+IA_NN_END
