@@ -317,6 +317,11 @@ template <element A, element B, element C, class Policy = standard> void sweep_b
       for (index_t n : {16, 33, 300}) each(tag, 65, n, 17 * step + r.between(0, 2)), each(tag, 97, n, 26 * step - 1);
       each(tag, 40, 290, l2 / 2 / 290 / static_cast<index_t>(sizeof(B)) + step); // B from afar
       each(tag, 12, 290, l2 / 2 / 290 / static_cast<index_t>(sizeof(B)) + step);
+      if constexpr (std::same_as<Policy, standard>) { // and for rows that are no whole step
+        product_case p;
+        p.m = 33, p.n = l2 / 2 / 64 + 1, p.k = step - 3;
+        check(tag, p);
+      }
       // Rows of C that fall into one set of L1.
       for (bool const accumulates : {false, true}) {
         product_case p;

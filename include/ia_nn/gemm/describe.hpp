@@ -48,9 +48,8 @@ template <class Kernel> std::string describe_plan(blocking const& b, plan_facts 
   if constexpr (Kernel::is_amx) {
     view v;
     v.k = f.k, v.n = f.n;
-    index_t const bytes = v.part_stride() * static_cast<index_t>(sizeof(typename Kernel::b_type));
-    s += f.parts == 1 && bytes > b.l2 / 2
-             ? "B is fetched ahead: its " + kilobytes(bytes) + " do not stay in L2.\n"
+    s += f.parts == 1 && Kernel::comes_from_far(v, b.l2)
+             ? "B is fetched ahead: its " + kilobytes(panels * groups * group_bytes) + " do not stay in L2.\n"
              : "B is not fetched ahead.\n";
   }
   return s;

@@ -220,6 +220,20 @@ template <element A, element B> struct amx_kernel {
 
   using context = amx_pipeline<A, B, acc>;
 
+  /// Weights that do not stay in L2 are fetched while tiles before them run; asking for those that are
+  /// in L2 costs more than it gives (Sapphire Rapids).
+  template <class View> static bool comes_from_far(View const& b, index_t l2) noexcept {
+    return b.part_stride() * static_cast<index_t>(sizeof(B)) > l2 / 2;
+  }
+  /// Tile i of `tiles`, of so many groups, fetches its share of the lines that begin at `from`.
+  static void fetch_ahead(call& c, B const* from, index_t lines, index_t groups, index_t tiles,
+                          index_t i) noexcept {
+    constexpr index_t line = 64 / static_cast<index_t>(sizeof(B));
+    index_t const each = ceil_div(lines, tiles * groups), begin = i * each * groups;
+    c.ahead = from + begin * line;
+    c.ahead_lines = begin < lines ? static_cast<int>(each) : 0;
+  }
+
   /// The sums go to c.out, or if that is null to a place where the job finds them.
   static void push(context& state, call const& c, amx_job const& job) noexcept {
     int const first = c.a_rows ? c.first : first_rows(c.height);

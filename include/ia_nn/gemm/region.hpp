@@ -215,28 +215,14 @@ private:
       }
       call.fetch_next = r == 0 && at.end < t_.panels.end;
       if constexpr (Kernel::is_amx)
-        if (more && !call.half && comes_from_far()) fetch_ahead(call, r, count * 32 * step);
+        if (more && !call.half && form.terms == 1 && Kernel::comes_from_far(t_.b, b_.l2))
+          Kernel::fetch_ahead(call, call.b + count * Kernel::kr_a * nr * step, count * 32 * step, count,
+                              ceil_div(rows_, b_.height), r / b_.height);
       call.reuses_b = rows_ > b_.height;
       call.l1 = b_.l1;
       call.parts = form.terms;
       tile(state, call, r, p, b_.chunk < b_.kc ? p : range.begin, has_start ? start : nullptr, first, last);
     }
-  }
-
-  // Weights that do not stay in L2 are fetched while tiles before them run; asking for those that are
-  // in L2 costs more than it gives (Sapphire Rapids).
-  bool comes_from_far() const noexcept {
-    return form.terms == 1 &&
-           t_.b.part_stride() * static_cast<index_t>(sizeof(typename Kernel::b_type)) > b_.l2 / 2;
-  }
-  // The tiles of the block divide the lines behind their groups among themselves.
-  void fetch_ahead(typename Kernel::call& call, index_t r, index_t lines) const noexcept {
-    constexpr index_t line = 64 / static_cast<index_t>(sizeof(typename Kernel::b_type));
-    index_t const tiles = ceil_div(rows_, b_.height);
-    index_t const each = ceil_div(lines, tiles * call.groups), begin = r / b_.height * each * call.groups;
-    if (begin >= lines) return;
-    call.ahead = call.b + (lines + begin) * line;
-    call.ahead_lines = static_cast<int>(each);
   }
 
   void place_a(typename Kernel::call& call, index_t r, block packed_groups, block groups,

@@ -82,9 +82,10 @@ public:
 
   void run() noexcept {
     typename Kernel::context state;
-    // Weights that do not stay in L2 are fetched ahead (gemm/region.hpp).
-    bool const far = Kernel::is_amx && t_.b.part_stride() * static_cast<index_t>(sizeof(*t_.b.data)) >
-                                           cpu::cache_sizes().l2 / 2;
+    bool const far = [&] {
+      if constexpr (Kernel::is_amx) return Kernel::comes_from_far(t_.b, cpu::cache_sizes().l2);
+      else return false;
+    }();
     for (index_t panel = t_.panels.begin; panel < t_.panels.end; ++panel) {
       alignas(64) acc start[nr];
       bool const has_start = detail::start_row<I, Kernel>(start, t_.b.sums + panel * nr, nr, t_.zero_point);
@@ -111,7 +112,10 @@ public:
         tile_source const* source = tiles_;
         for (index_t q = 0; q < pixels_; q += p_.height) {
           if constexpr (Kernel::is_amx)
-            if (far) fetch_ahead(call, panel, runs, q);
+            if (far && (panel + 1 < t_.panels.end || runs.end < p_.runs))
+              Kernel::fetch_ahead(call, t_.b.data + panel * t_.b.stride() + runs.end * p_.run * nr,
+                                  runs.size() * run_groups_ * 32, runs.size() * run_groups_,
+                                  ceil_div(pixels_, p_.height), q / p_.height);
           tile(state, call, panel, runs, q, has_start ? start : nullptr, *source++);
           call.fetch_next = false;
         }
@@ -307,16 +311,6 @@ private:
         finish_tile<I>(cells, nr, rows, columns, t_.first_row + row, t_.first_column + panel * nr,
                        epilogue_, c, t_.ld);
     }
-  }
-
-  // The tiles of the block divide the lines behind its runs among themselves.
-  void fetch_ahead(typename Kernel::call& call, index_t panel, block runs, index_t q) const noexcept {
-    constexpr index_t line = 64 / static_cast<index_t>(sizeof(*t_.b.data));
-    bool const last = panel + 1 == t_.panels.end && runs.end == p_.runs;
-    index_t const groups = runs.size() * run_groups_, lines = groups * 32;
-    index_t const each = ceil_div(32, ceil_div(pixels_, p_.height)), begin = q / p_.height * each * groups;
-    call.ahead_lines = last || begin >= lines ? 0 : static_cast<int>(each);
-    call.ahead = t_.b.data + panel * t_.b.stride() + runs.end * p_.run * nr + begin * line;
   }
 
   static void finish_rows(amx_job const& j, std::byte* sums, int from, int to) noexcept {
