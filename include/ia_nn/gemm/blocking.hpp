@@ -69,11 +69,14 @@ struct blocking {
 /// panel of B stays in L1.
 enum class cut_k { never, blocks, chunks };
 
-/// Groups of a chunk. A panel of up to 32 KB stays in L1 as it is. Chunks have at most 24 KB: sums
-/// between them cost a tile 100 cycles, every group that is in L1 saves it 50 (Sapphire Rapids).
+/// Bytes of a panel that stays in L1 as it is, and of a chunk of larger ones: sums between chunks cost a
+/// tile 100 cycles, every group that is in L1 saves it 50 (Sapphire Rapids).
+inline constexpr index_t l1_panel_bytes = 32768, l1_chunk_bytes = 24576;
+
+/// Groups of a chunk.
 constexpr index_t chunk_groups(index_t groups, index_t group_bytes_b) noexcept {
-  if (groups * group_bytes_b <= 32768) return groups;
-  index_t const most = max_of(1, 24576 / group_bytes_b);
+  if (groups * group_bytes_b <= l1_panel_bytes) return groups;
+  index_t const most = max_of(1, l1_chunk_bytes / group_bytes_b);
   return ceil_div(groups, ceil_div(groups, most));
 }
 

@@ -8,8 +8,8 @@
 //   max_rows, rows_step       tile heights are rows_step, 2 rows_step .. max_rows (and 1, 2, 3)
 //   panels_at_once(h)         panels that a tile of height h takes
 //   context                   state of one task: the pipeline of AMX
-//   run(context, tile_call)   one tile
-//   push(context, tile_call, job)   AMX: one tile whose results follow later
+//   run(context, tile_call)   one tile (vectors)
+//   push(context, tile_call, job)   one tile whose results follow later (AMX)
 #pragma once
 
 #include <ia_nn/gemm/amx_pipeline.hpp>
@@ -260,10 +260,6 @@ template <element A, element B> struct amx_kernel {
     amx_place to;
     if (c.out) to = {reinterpret_cast<std::byte*>(c.out), c.out_ld * 4};
     state.push({c.height, first, c.half ? 1 : 2 * c.panels}, o, fits, c.reuses_b, to, job);
-  }
-  static void run(context& state, call const& c) noexcept {
-    push(state, c, {});
-    state.drain();
   }
 };
 

@@ -27,6 +27,7 @@
 
 #include <ia_nn/arch/cpu.hpp>
 #include <ia_nn/core/executor.hpp>
+#include <ia_nn/gemm/blocking.hpp>
 #include <ia_nn/ops/window.hpp>
 
 #include <vector>
@@ -78,7 +79,6 @@ struct conv_plan {
   index_t gather_ld = 0;                 ///< from window to window of a gathered tile
   index_t copy_bytes = 0, gather_bytes = 0, packed_bytes = 0, between_bytes = 0, tile_bytes = 0;
   static constexpr index_t tile_entry = 32; ///< bytes that a band keeps of each tile
-  static constexpr index_t chunk_bytes = 24576; ///< of a panel, AMX (chunk_groups in gemm/blocking.hpp)
 
   /// ld: channels of the image of which the source is a slice, 0 for as many as it has; planes:
   /// they come first.
@@ -109,7 +109,7 @@ private:
     auto const may_join = [&](index_t each) {
       // A chunk of AMX is whole runs and has to stay in L1.
       return adjacent && !(f.is_amx && each % f.kr_a == 0 &&
-                           w.kernel.width * each * nr * f.b_bytes > chunk_bytes);
+                           w.kernel.width * each * nr * f.b_bytes > l1_chunk_bytes);
     };
     joined = src_ld == channels && may_join(channels);
     pitch = src_ld;
@@ -185,8 +185,8 @@ private:
     index_t const l2 = cpu::cache_sizes().l2;
     gather_ld = k();
     if (gather_ld * f.a_bytes % 4096 == 0) gather_ld += 64 / f.a_bytes;
-    bool const in_l1 = f.is_amx && k() * nr * f.b_bytes > 32768 && out.height * row_pixels > height;
-    block_runs = max_of(1, min_of(runs, (in_l1 ? chunk_bytes : l2 / 4) / max_of(1, run * nr * f.b_bytes)));
+    bool const in_l1 = f.is_amx && k() * nr * f.b_bytes > l1_panel_bytes && out.height * row_pixels > height;
+    block_runs = max_of(1, min_of(runs, (in_l1 ? l1_chunk_bytes : l2 / 4) / max_of(1, run * nr * f.b_bytes)));
     block_runs = ceil_div(runs, ceil_div(runs, block_runs));
     bool const direct =
         !gathers && (uniform || continuous || (out.width % first == 0 && 2 * first == height));
