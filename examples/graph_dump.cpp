@@ -7,7 +7,7 @@
 //   graph_dump [folder]      without a folder only the text is printed
 #include "models/resnet50.hpp"
 
-#include <ia_nn/graph/svg.hpp>
+#include <ia_nn/graph/show/svg.hpp>
 
 #include <fstream>
 #include <iostream>

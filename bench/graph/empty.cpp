@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "graph/ours.hpp"
 
-#include <ia_nn/graph/custom.hpp>
+#include <ia_nn/graph/layers/custom.hpp>
 
 namespace {
 

@@ -10,7 +10,7 @@
 
 #include <ia_nn/exec/thread_pool.hpp>
 #include <ia_nn/graph/compiled.hpp>
-#include <ia_nn/graph/cost.hpp>
+#include <ia_nn/graph/show/cost.hpp>
 
 #include <stdexcept>
 

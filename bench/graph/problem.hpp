@@ -5,7 +5,9 @@
 
 #include "operands.hpp"
 
-#include <ia_nn/graph/weights.hpp>
+#include <ia_nn/graph/ir/weights.hpp>
+#include <ia_nn/graph/layers/embedding.hpp>
+#include <ia_nn/graph/run/weights.hpp>
 
 #include <cmath>
 #include <deque>
@@ -43,9 +45,9 @@ public:
       index_t rows = 1 << 30; // of the smallest table that these indices choose from
       for (int k = 0; k < count; ++k)
         if (nodes[k].kind == graph::op::embedding && nodes[k].inputs[0] == i)
-          rows = std::min(rows, nodes[k].with.rows);
+          rows = std::min(rows, nodes[k].attributes.table_rows);
       for (int s = 0; s < sets; ++s)
-        if (n.type == graph::dtype::s32) {
+        if (n.type == graph::value_type::s32) {
           auto& x = integers_.emplace_back(size);
           for (std::size_t e = 0; e < size; ++e) x[e] = static_cast<s32>((random() >> 4) % rows);
           inputs.push_back(x.data());

@@ -11,7 +11,7 @@ struct tables {
     ia_nn::graph::value parts[26];
     for (int i = 0; i < 26; ++i)
       parts[i] = embedding(input(b, label("category") + i, {ia_nn::graph::any_batch, 1},
-                                 ia_nn::graph::dtype::s32),
+                                 ia_nn::graph::value_type::s32),
                            {.rows = 100000, .width = 32, .name = label("table") + i});
     return concat(parts, 26);
   }

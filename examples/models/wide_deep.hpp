@@ -16,7 +16,7 @@ struct wide_deep {
     using ia_nn::graph::label;
     ia_nn::graph::value parts[27];
     for (int i = 0; i < 26; ++i) {
-      auto const ids = input(b, label("category") + i, {Batch, 1}, ia_nn::graph::dtype::s32);
+      auto const ids = input(b, label("category") + i, {Batch, 1}, ia_nn::graph::value_type::s32);
       parts[i] = embedding(ids, {.rows = Rows, .width = Width, .name = label("table") + i});
     }
     auto const wide = input(b, "numbers", {Batch, 13});

@@ -21,7 +21,7 @@ struct inputs {
 template <class F> constexpr draft made_by(F const& f) {
   builder b;
   inputs const in{input(b, "x", {any_batch, 12, 12, 8}), input(b, "s", {any_batch, 10, 8}),
-                  input(b, "v", {any_batch, 6, 6, 6, 8}), input(b, "i", {any_batch, 5}, dtype::s32)};
+                  input(b, "v", {any_batch, 6, 6, 6, 8}), input(b, "i", {any_batch, 5}, value_type::s32)};
   f(in);
   return b.net;
 }

@@ -4,7 +4,7 @@
 
 struct net {
   static constexpr auto build(ia_nn::graph::builder& b) {
-    auto const x = input(b, "ids", {1, 3}, ia_nn::graph::dtype::s32);
+    auto const x = input(b, "ids", {1, 3}, ia_nn::graph::value_type::s32);
 #if defined(IA_NN_SHOULD_FAIL)
     return embedding(input(b, "y", {1, 3}) , {.rows = 9, .width = 2, .name = "table"});
 #else

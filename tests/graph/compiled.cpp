@@ -13,7 +13,7 @@
 #include "planned.hpp"
 
 #include <ia_nn/exec/thread_pool.hpp>
-#include <ia_nn/graph/trace.hpp>
+#include <ia_nn/graph/show/trace.hpp>
 
 #include <thread>
 

@@ -200,8 +200,8 @@ static_assert(form<nothing_fused>("c") == label("conv") && schedule<nothing_fuse
 struct own_pass : net<conv_act> { // gelu by its tanh form
   static constexpr void pass(draft& d) {
     for (node& n : d.nodes)
-      if (n.kind == op::activation && n.with.act == function::gelu)
-        n.with.act = function::gelu_tanh;
+      if (n.kind == op::activation && n.attributes.act == function::gelu)
+        n.attributes.act = function::gelu_tanh;
   }
 };
 static_assert(form<own_pass>("c") == label("conv gelu_tanh"));

@@ -87,7 +87,7 @@ struct gru {
 
 struct words {
   static constexpr auto build(builder& b) {
-    auto const ids = input(b, "ids", {any_batch, 6}, dtype::s32);
+    auto const ids = input(b, "ids", {any_batch, 6}, value_type::s32);
     auto const x = embedding(ids, {.rows = 40, .width = 7, .name = "embed"});
     return gelu(dense(flatten(layer_norm(x, {.name = "norm"})), {.units = 11, .name = "fc"}));
   }

@@ -27,8 +27,8 @@ inline void interpret_reshape(graph::node const& n, graph::dims const& in,
   };
   for (index_t b = 0; b < batch; ++b)
     for (index_t p = 0; p < item; ++p)
-      y[static_cast<std::size_t>(b * item + place(n.with.writes, n.shape, p))] =
-          x[static_cast<std::size_t>(b * item + place(n.with.reads, in, p))];
+      y[static_cast<std::size_t>(b * item + place(n.attributes.writes, n.shape, p))] =
+          x[static_cast<std::size_t>(b * item + place(n.attributes.reads, in, p))];
 }
 
 /// pad, transpose, slice: where each element comes from.
@@ -42,44 +42,44 @@ inline void interpret_move(graph::node const& n, graph::dims const& in,
     bool outside = false;
     for (int d = 1; d < n.shape.rank; ++d) {
       if (n.kind == graph::op::transpose) {
-        from[n.with.before[d]] = to[d];
+        from[n.attributes.from_axis[d]] = to[d];
       } else if (n.kind == graph::op::slice) {
-        from[d] = d == n.with.axis ? n.with.before[d] + to[d] * n.with.after[d] : to[d];
+        from[d] = d == n.attributes.axis ? n.attributes.first + to[d] * n.attributes.step : to[d];
       } else {
         index_t const size = in[d];
-        index_t k = to[d] - n.with.before[d];
-        if (n.with.fill == ia_nn::pad_mode::edge) k = k < 0 ? 0 : k >= size ? size - 1 : k;
-        else if (n.with.fill == ia_nn::pad_mode::wrap) k = (k % size + size) % size;
-        else if (n.with.fill == ia_nn::pad_mode::reflect)
+        index_t k = to[d] - n.attributes.front[d];
+        if (n.attributes.fill == ia_nn::pad_mode::edge) k = k < 0 ? 0 : k >= size ? size - 1 : k;
+        else if (n.attributes.fill == ia_nn::pad_mode::wrap) k = (k % size + size) % size;
+        else if (n.attributes.fill == ia_nn::pad_mode::reflect)
           while (size > 1 && (k < 0 || k >= size)) k = k < 0 ? -k : 2 * (size - 1) - k;
         outside = outside || k < 0 || k >= size;
         from[d] = k;
       }
     }
-    y[i] = outside ? static_cast<double>(n.with.a) : x[element_at(in, from)];
+    y[i] = outside ? static_cast<double>(n.attributes.number) : x[element_at(in, from)];
   }
 }
 
 inline void interpret_group_norm(graph::node const& n, index_t batch, random_weights const& weights,
                                  std::vector<double> const& x, std::vector<double>& y) {
-  index_t const channels = n.shape.last(), each = channels / n.with.groups;
+  index_t const channels = n.shape.last(), each = channels / n.attributes.groups;
   index_t const item = static_cast<index_t>(x.size()) / batch;
   for (index_t b = 0; b < batch; ++b)
-    for (index_t g = 0; g < n.with.groups; ++g) {
+    for (index_t g = 0; g < n.attributes.groups; ++g) {
       double sum = 0, squares = 0;
       auto const all = [&](auto const& f) {
         for (index_t p = 0; p < item; p += channels)
           for (index_t c = g * each; c < (g + 1) * each; ++c)
             f(static_cast<std::size_t>(b * item + p + c), static_cast<std::size_t>(c));
       };
-      double const count = static_cast<double>(item / n.with.groups);
+      double const count = static_cast<double>(item / n.attributes.groups);
       all([&](std::size_t i, std::size_t) { sum += x[i]; });
       double const mean = sum / count;
       all([&](std::size_t i, std::size_t) { squares += (x[i] - mean) * (x[i] - mean); });
-      double const root = std::sqrt(squares / count + static_cast<double>(n.with.epsilon));
+      double const root = std::sqrt(squares / count + static_cast<double>(n.attributes.epsilon));
       all([&](std::size_t i, std::size_t c) {
         y[i] = (x[i] - mean) / root;
-        if (n.with.affine)
+        if (n.attributes.affine)
           y[i] = y[i] * static_cast<double>(weights(n, ".weight")[c]) +
                  static_cast<double>(weights(n, ".bias")[c]);
       });
@@ -114,11 +114,11 @@ inline void interpret_deconv(graph::node const& n, ia_nn::spatial const& in,
                              ia_nn::spatial const& out, index_t c_in,
                              random_weights const& weights, std::vector<double> const& x,
                              std::vector<double>& y) {
-  auto const& w = n.with.win;
+  auto const& w = n.attributes.win;
   auto const& table = weights(n, ".weight");
-  index_t const c_out = n.with.units, g_in = c_in / n.with.groups, g_out = c_out / n.with.groups;
+  index_t const c_out = n.attributes.filters, g_in = c_in / n.attributes.groups, g_out = c_out / n.attributes.groups;
   for (std::size_t i = 0; i < y.size(); ++i)
-    y[i] = n.with.bias ? static_cast<double>(
+    y[i] = n.attributes.bias ? static_cast<double>(
                              weights(n, ".bias")[i % static_cast<std::size_t>(c_out)])
                        : 0;
   for (std::size_t i = 0; i < x.size(); ++i) {
@@ -148,14 +148,14 @@ inline void interpret_deconv(graph::node const& n, ia_nn::spatial const& in,
 inline void interpret_rnn(graph::node const& n, index_t batch, index_t time, index_t features,
                           random_weights const& weights, std::vector<double> x,
                           std::vector<double>& y) {
-  using graph::op;
-  std::ptrdiff_t const ways = n.with.way == graph::direction::both ? 2 : 1;
-  std::ptrdiff_t const wide = n.with.rows > 0 ? n.with.rows : n.with.units;
+  namespace op = graph::op;
+  std::ptrdiff_t const directions = n.attributes.direction == graph::direction::both ? 2 : 1;
+  std::ptrdiff_t const wide = n.attributes.projection > 0 ? n.attributes.projection : n.attributes.hidden;
   std::vector<double> last;
-  for (int l = 0; l < n.with.layers; ++l) {
-    std::ptrdiff_t const in = l == 0 ? features : ways * wide;
-    std::vector<double> all(static_cast<std::size_t>(batch * time * ways * wide));
-    last.assign(static_cast<std::size_t>(batch * ways * wide), 0.0);
+  for (int l = 0; l < n.attributes.layers; ++l) {
+    std::ptrdiff_t const in = l == 0 ? features : directions * wide;
+    std::vector<double> all(static_cast<std::size_t>(batch * time * directions * wide));
+    last.assign(static_cast<std::size_t>(batch * directions * wide), 0.0);
     rnn_input call{.time = time, .batch = batch, .x = std::vector<double>(x.size())};
     auto const swapped = [&](std::ptrdiff_t t, std::ptrdiff_t b, std::ptrdiff_t width) {
       return static_cast<std::size_t>((t * batch + b) * width);
@@ -167,36 +167,36 @@ inline void interpret_rnn(graph::node const& n, index_t batch, index_t time, ind
       for (std::ptrdiff_t b = 0; b < batch; ++b)
         for (std::size_t k = 0; k < static_cast<std::size_t>(in); ++k)
           call.x[swapped(t, b, in) + k] = x[plain(t, b, in) + k];
-    for (std::ptrdiff_t way = 0; way < ways; ++way) {
-      std::string const end = "_l" + std::to_string(l) + (way == 1 ? "_reverse" : "");
+    for (std::ptrdiff_t d = 0; d < directions; ++d) {
+      std::string const end = "_l" + std::to_string(l) + (d == 1 ? "_reverse" : "");
       rnn_reference ref{.cell = n.kind == op::lstm        ? rnn_cell::lstm
                                 : n.kind == op::rnn       ? rnn_cell::vanilla
-                                : n.with.reset_before ? rnn_cell::gru_reset_before
+                                : n.attributes.reset_before ? rnn_cell::gru_reset_before
                                                           : rnn_cell::gru,
                         .input = in,
-                        .hidden = n.with.units,
-                        .projected = n.with.rows,
+                        .hidden = n.attributes.hidden,
+                        .projected = n.attributes.projection,
                         .w_input = weights(n, ".weight_ih" + end),
                         .w_recurrent = weights(n, ".weight_hh" + end)};
-      if (n.with.bias) ref.b_input = weights(n, ".bias_ih" + end);
-      if (n.with.bias) ref.b_recurrent = weights(n, ".bias_hh" + end);
-      if (n.with.rows > 0) ref.projection = weights(n, ".weight_hr" + end);
-      ref.reverse = way == 1 || n.with.way == graph::direction::reverse;
-      if (n.kind == op::rnn && n.with.act == graph::function::relu)
+      if (n.attributes.bias) ref.b_input = weights(n, ".bias_ih" + end);
+      if (n.attributes.bias) ref.b_recurrent = weights(n, ".bias_hh" + end);
+      if (n.attributes.projection > 0) ref.projection = weights(n, ".weight_hr" + end);
+      ref.reverse = d == 1 || n.attributes.direction == graph::direction::reverse;
+      if (n.kind == op::rnn && n.attributes.act == graph::function::relu)
         ref.candidate = [](double v) { return v < 0 ? 0 : v; };
       rnn_result const r = ref.run(call);
       for (std::ptrdiff_t b = 0; b < batch; ++b)
         for (std::size_t k = 0; k < static_cast<std::size_t>(wide); ++k) {
-          std::size_t const column = static_cast<std::size_t>(way * wide) + k;
+          std::size_t const column = static_cast<std::size_t>(d * wide) + k;
           for (std::ptrdiff_t t = 0; t < time; ++t)
-            all[plain(t, b, ways * wide) + column] = r.y[swapped(t, b, wide) + k];
-          last[static_cast<std::size_t>(b * ways * wide) + column] =
+            all[plain(t, b, directions * wide) + column] = r.y[swapped(t, b, wide) + k];
+          last[static_cast<std::size_t>(b * directions * wide) + column] =
               r.hn[static_cast<std::size_t>(b * wide) + k];
         }
     }
     x = all;
   }
-  y = n.with.last_only ? last : x;
+  y = n.attributes.last_only ? last : x;
 }
 
 } // namespace ia_nn_test

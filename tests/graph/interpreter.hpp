@@ -6,7 +6,7 @@
 
 #include "interpret_layers.hpp"
 
-#include <ia_nn/graph/custom.hpp>
+#include <ia_nn/graph/layers/custom.hpp>
 
 namespace ia_nn_test {
 
@@ -69,7 +69,7 @@ inline double act(graph::function f, double x, double a, double b) {
 inline std::vector<std::vector<double>> interpret(graph::node const* nodes, int count,
                                                   random_weights const& weights, index_t batch,
                                                   std::vector<std::vector<double>> const& inputs) {
-  using graph::op;
+  namespace op = graph::op;
   std::vector<std::vector<double>> v(static_cast<std::size_t>(count)), outputs;
   std::size_t input = 0;
   auto const at = [](index_t i) { return static_cast<std::size_t>(i); };
@@ -82,218 +82,220 @@ inline std::vector<std::vector<double>> interpret(graph::node const* nodes, int 
     y.assign(at(size), 0.0);
     auto const x_of = [&](int k) -> std::vector<double> const& { return v[at(n.inputs[k])]; };
     graph::dims const in = n.inputs.count > 0 ? nodes[n.inputs[0]].shape : graph::dims{};
-    switch (n.kind) {
-    case op::input:
-      y = inputs[input++];
-      break;
-    case op::output:
-      outputs.push_back(x_of(0));
-      [[fallthrough]];
-    case op::identity:
-    case op::dropout:
-      y = x_of(0);
-      break;
-    case op::reshape:
-      interpret_reshape(n, in, x_of(0), y);
-      break;
-    case op::constant:
-      y.assign(at(size), static_cast<double>(n.with.a));
-      break;
-    case op::activation:
-      for (index_t i = 0; i < size; ++i)
-        y[at(i)] = act(n.with.act, x_of(0)[at(i)], static_cast<double>(n.with.a),
-                       static_cast<double>(n.with.b));
-      break;
-    case op::add:
-    case op::subtract:
-    case op::multiply:
-    case op::divide:
-    case op::minimum:
-    case op::maximum: {
-      // The element of an operand that meets element i: its coordinates, 0 along axes of extent 1.
-      auto const element = [&](int k, index_t i) {
-        graph::dims const& s = nodes[n.inputs[k]].shape;
-        index_t from = 0, stride = 1;
-        for (int d = shape.rank - 1; d > 0; i /= shape[d], stride *= s[d], --d)
-          from += s[d] == 1 ? 0 : i % shape[d] * stride;
-        return x_of(k)[at(from + i * stride)];
-      };
-      for (index_t i = 0; i < size; ++i) {
-        double const l = element(0, i), r = element(1, i);
-        y[at(i)] = n.kind == op::add        ? l + r
-                   : n.kind == op::subtract ? l - r
-                   : n.kind == op::multiply ? l * r
-                   : n.kind == op::divide   ? l / r
-                   : l != l || r != r       ? NAN
-                   : n.kind == op::minimum  ? std::fmin(l, r)
-                                            : std::fmax(l, r);
+    auto const is = [&](auto const&... kinds) { return (... || (n.kind == kinds)); };
+    [&] {
+      if (is(op::input)) {
+        y = inputs[input++];
+        return;
       }
-      break;
-    }
-    case op::dense: {
-      auto const& w = weights(n, ".weight");
-      index_t const k = in.last();
-      for (index_t r = 0; r < rows; ++r)
-        for (index_t j = 0; j < c_out; ++j) {
-          double s = n.with.bias ? static_cast<double>(weights(n, ".bias")[at(j)]) : 0;
-          for (index_t i = 0; i < k; ++i)
-            s += x_of(0)[at(r * k + i)] * static_cast<double>(w[at(j * k + i)]);
-          y[at(r * c_out + j)] = s;
+      if (is(op::output)) {
+        outputs.push_back(x_of(0));
+        y = x_of(0);
+        return;
+      }
+      if (is(op::identity, op::dropout)) {
+        y = x_of(0);
+        return;
+      }
+      if (is(op::reshape)) {
+        interpret_reshape(n, in, x_of(0), y);
+        return;
+      }
+      if (is(op::constant)) {
+        y.assign(at(size), static_cast<double>(n.attributes.number));
+        return;
+      }
+      if (is(op::activation)) {
+        for (index_t i = 0; i < size; ++i)
+          y[at(i)] = act(n.attributes.act, x_of(0)[at(i)], static_cast<double>(n.attributes.a),
+                         static_cast<double>(n.attributes.b));
+        return;
+      }
+      if (is(op::add, op::subtract, op::multiply, op::divide, op::minimum, op::maximum)) {
+        // The element of an operand that meets element i: its coordinates, 0 along axes of extent 1.
+        auto const element = [&](int k, index_t i) {
+          graph::dims const& s = nodes[n.inputs[k]].shape;
+          index_t from = 0, stride = 1;
+          for (int d = shape.rank - 1; d > 0; i /= shape[d], stride *= s[d], --d)
+            from += s[d] == 1 ? 0 : i % shape[d] * stride;
+          return x_of(k)[at(from + i * stride)];
+        };
+        for (index_t i = 0; i < size; ++i) {
+          double const l = element(0, i), r = element(1, i);
+          y[at(i)] = n.kind == op::add        ? l + r
+                     : n.kind == op::subtract ? l - r
+                     : n.kind == op::multiply ? l * r
+                     : n.kind == op::divide   ? l / r
+                     : l != l || r != r       ? NAN
+                     : n.kind == op::minimum  ? std::fmin(l, r)
+                                              : std::fmax(l, r);
         }
-      break;
-    }
-    case op::conv:
-    case op::max_pool:
-    case op::average_pool: {
-      if (n.with.adaptive) {
-        interpret_adaptive(n, graph::detail::image_of(in), graph::detail::image_of(shape), x_of(0),
-                           y);
-        break;
+        return;
       }
-      bool const conv = n.kind == op::conv;
-      std::vector<f32> const* const filters = conv ? &weights(n, ".weight") : nullptr;
-      ia_nn::spatial const si = graph::detail::image_of(in), so = graph::detail::image_of(shape);
-      auto const& w = n.with.win;
-      index_t const c_in = in.last(), group_in = c_in / n.with.groups;
-      index_t const group_out = c_out / n.with.groups, images = size / (so.size() * c_out);
-      for (index_t b = 0; b < images; ++b)
-        for (index_t o = 0; o < so.size(); ++o)
-          for (index_t f = 0; f < c_out; ++f) {
-            index_t const oz = o / (so.height * so.width), oy = o / so.width % so.height,
-                          ox = o % so.width;
-            double sum = 0, most = -INFINITY;
-            index_t inside = 0, padded = 0, t = 0;
-            for (index_t kz = 0; kz < w.kernel.depth; ++kz)
-              for (index_t ky = 0; ky < w.kernel.height; ++ky)
-                for (index_t kx = 0; kx < w.kernel.width; ++kx, ++t) {
-                  index_t const z = oz * w.stride.depth - w.pad_begin.depth + kz * w.dilation.depth,
-                                yy = oy * w.stride.height - w.pad_begin.height +
-                                     ky * w.dilation.height,
-                                xx =
-                                    ox * w.stride.width - w.pad_begin.width + kx * w.dilation.width;
-                  padded += z < si.depth + w.pad_end.depth && yy < si.height + w.pad_end.height &&
-                            xx < si.width + w.pad_end.width;
-                  if (z < 0 || z >= si.depth || yy < 0 || yy >= si.height || xx < 0 ||
-                      xx >= si.width)
-                    continue;
-                  ++inside;
-                  index_t const pixel = ((b * si.depth + z) * si.height + yy) * si.width + xx;
-                  if (!conv) {
-                    double const e = x_of(0)[at(pixel * c_in + f)];
-                    sum += e;
-                    most = std::fmax(most, e);
-                    continue;
+      if (is(op::dense)) {
+        auto const& w = weights(n, ".weight");
+        index_t const k = in.last();
+        for (index_t r = 0; r < rows; ++r)
+          for (index_t j = 0; j < c_out; ++j) {
+            double s = n.attributes.bias ? static_cast<double>(weights(n, ".bias")[at(j)]) : 0;
+            for (index_t i = 0; i < k; ++i)
+              s += x_of(0)[at(r * k + i)] * static_cast<double>(w[at(j * k + i)]);
+            y[at(r * c_out + j)] = s;
+          }
+        return;
+      }
+      if (is(op::conv, op::max_pool, op::average_pool)) {
+        if (n.attributes.adaptive) {
+          interpret_adaptive(n, graph::detail::image_of(in), graph::detail::image_of(shape), x_of(0),
+                             y);
+          return;
+        }
+        bool const conv = n.kind == op::conv;
+        std::vector<f32> const* const filters = conv ? &weights(n, ".weight") : nullptr;
+        ia_nn::spatial const si = graph::detail::image_of(in), so = graph::detail::image_of(shape);
+        auto const& w = n.attributes.win;
+        index_t const c_in = in.last(), group_in = c_in / n.attributes.groups;
+        index_t const group_out = c_out / n.attributes.groups, images = size / (so.size() * c_out);
+        for (index_t b = 0; b < images; ++b)
+          for (index_t o = 0; o < so.size(); ++o)
+            for (index_t f = 0; f < c_out; ++f) {
+              index_t const oz = o / (so.height * so.width), oy = o / so.width % so.height,
+                            ox = o % so.width;
+              double sum = 0, most = -INFINITY;
+              index_t inside = 0, padded = 0, t = 0;
+              for (index_t kz = 0; kz < w.kernel.depth; ++kz)
+                for (index_t ky = 0; ky < w.kernel.height; ++ky)
+                  for (index_t kx = 0; kx < w.kernel.width; ++kx, ++t) {
+                    index_t const z = oz * w.stride.depth - w.pad_begin.depth + kz * w.dilation.depth,
+                                  yy = oy * w.stride.height - w.pad_begin.height +
+                                       ky * w.dilation.height,
+                                  xx =
+                                      ox * w.stride.width - w.pad_begin.width + kx * w.dilation.width;
+                    padded += z < si.depth + w.pad_end.depth && yy < si.height + w.pad_end.height &&
+                              xx < si.width + w.pad_end.width;
+                    if (z < 0 || z >= si.depth || yy < 0 || yy >= si.height || xx < 0 ||
+                        xx >= si.width)
+                      continue;
+                    ++inside;
+                    index_t const pixel = ((b * si.depth + z) * si.height + yy) * si.width + xx;
+                    if (!conv) {
+                      double const e = x_of(0)[at(pixel * c_in + f)];
+                      sum += e;
+                      most = std::fmax(most, e);
+                      continue;
+                    }
+                    double const* const from =
+                        x_of(0).data() + pixel * c_in + f / group_out * group_in;
+                    f32 const* const by = filters->data() + f * group_in * w.kernel.size() + t;
+                    for (index_t c = 0; c < group_in; ++c)
+                      sum += from[c] * static_cast<double>(by[c * w.kernel.size()]);
                   }
-                  double const* const from =
-                      x_of(0).data() + pixel * c_in + f / group_out * group_in;
-                  f32 const* const by = filters->data() + f * group_in * w.kernel.size() + t;
-                  for (index_t c = 0; c < group_in; ++c)
-                    sum += from[c] * static_cast<double>(by[c * w.kernel.size()]);
-                }
-            double& to = y[at((b * so.size() + o) * c_out + f)];
-            if (conv)
-              to = sum + (n.with.bias ? static_cast<double>(weights(n, ".bias")[at(f)]) : 0);
-            else if (n.kind == op::max_pool) to = most;
-            else
-              to = inside ? sum / static_cast<double>(n.with.count_padding ? padded : inside) : 0;
-          }
-      break;
-    }
-    case op::batch_norm:
-      for (index_t i = 0; i < size; ++i) {
-        std::size_t const c = at(i % c_out);
-        double const d = static_cast<double>(weights(n, ".running_var")[c]) +
-                         static_cast<double>(n.with.epsilon);
-        double const u =
-            (x_of(0)[at(i)] - static_cast<double>(weights(n, ".running_mean")[c])) / std::sqrt(d);
-        y[at(i)] = n.with.affine ? u * static_cast<double>(weights(n, ".weight")[c]) +
-                                       static_cast<double>(weights(n, ".bias")[c])
-                                 : u;
+              double& to = y[at((b * so.size() + o) * c_out + f)];
+              if (conv)
+                to = sum + (n.attributes.bias ? static_cast<double>(weights(n, ".bias")[at(f)]) : 0);
+              else if (n.kind == op::max_pool) to = most;
+              else
+                to = inside ? sum / static_cast<double>(n.attributes.count_padding ? padded : inside) : 0;
+            }
+        return;
       }
-      break;
-    case op::softmax:
-    case op::log_softmax:
-    case op::layer_norm:
-      for (index_t r = 0; r < rows; ++r) {
-        double const* const x = x_of(0).data() + r * c_out;
-        double most = -INFINITY, sum = 0, mean = 0, variance = 0;
-        for (index_t i = 0; i < c_out; ++i) most = std::fmax(most, x[i]), mean += x[i];
-        mean /= static_cast<double>(c_out);
-        for (index_t i = 0; i < c_out; ++i)
-          sum += std::exp(x[i] - most), variance += (x[i] - mean) * (x[i] - mean);
-        variance /= static_cast<double>(c_out);
-        for (index_t i = 0; i < c_out; ++i) {
-          double& to = y[at(r * c_out + i)];
-          if (n.kind == op::softmax) to = std::exp(x[i] - most) / sum;
-          else if (n.kind == op::log_softmax) to = x[i] - most - std::log(sum);
-          else {
-            to = (x[i] - mean) / std::sqrt(variance + static_cast<double>(n.with.epsilon));
-            if (n.with.affine)
-              to = to * static_cast<double>(weights(n, ".weight")[at(i)]) +
-                   static_cast<double>(weights(n, ".bias")[at(i)]);
+      if (is(op::batch_norm)) {
+        for (index_t i = 0; i < size; ++i) {
+          std::size_t const c = at(i % c_out);
+          double const d = static_cast<double>(weights(n, ".running_var")[c]) +
+                           static_cast<double>(n.attributes.epsilon);
+          double const u =
+              (x_of(0)[at(i)] - static_cast<double>(weights(n, ".running_mean")[c])) / std::sqrt(d);
+          y[at(i)] = n.attributes.affine ? u * static_cast<double>(weights(n, ".weight")[c]) +
+                                         static_cast<double>(weights(n, ".bias")[c])
+                                   : u;
+        }
+        return;
+      }
+      if (is(op::softmax, op::log_softmax, op::layer_norm)) {
+        for (index_t r = 0; r < rows; ++r) {
+          double const* const x = x_of(0).data() + r * c_out;
+          double most = -INFINITY, sum = 0, mean = 0, variance = 0;
+          for (index_t i = 0; i < c_out; ++i) most = std::fmax(most, x[i]), mean += x[i];
+          mean /= static_cast<double>(c_out);
+          for (index_t i = 0; i < c_out; ++i)
+            sum += std::exp(x[i] - most), variance += (x[i] - mean) * (x[i] - mean);
+          variance /= static_cast<double>(c_out);
+          for (index_t i = 0; i < c_out; ++i) {
+            double& to = y[at(r * c_out + i)];
+            if (n.kind == op::softmax) to = std::exp(x[i] - most) / sum;
+            else if (n.kind == op::log_softmax) to = x[i] - most - std::log(sum);
+            else {
+              to = (x[i] - mean) / std::sqrt(variance + static_cast<double>(n.attributes.epsilon));
+              if (n.attributes.affine)
+                to = to * static_cast<double>(weights(n, ".weight")[at(i)]) +
+                     static_cast<double>(weights(n, ".bias")[at(i)]);
+            }
           }
         }
+        return;
       }
-      break;
-    case op::lrn:
-      for (index_t i = 0; i < size; ++i) {
-        bool const behind = n.with.sums == ia_nn::lrn_window::onnx; // has the odd one of an even size
-        index_t const c = i % c_out, before = (behind ? n.with.rows - 1 : n.with.rows) / 2;
-        double s = 0;
-        for (index_t k = c - before; k < c - before + n.with.rows; ++k)
-          if (k >= 0 && k < c_out) s += x_of(0)[at(i - c + k)] * x_of(0)[at(i - c + k)];
-        y[at(i)] = x_of(0)[at(i)] / std::pow(static_cast<double>(n.with.c) +
-                                                 static_cast<double>(n.with.a) /
-                                                     static_cast<double>(n.with.rows) * s,
-                                             static_cast<double>(n.with.b));
+      if (is(op::lrn)) {
+        for (index_t i = 0; i < size; ++i) {
+          bool const behind = n.attributes.sums == ia_nn::lrn_window::onnx; // has the odd one of an even size
+          index_t const c = i % c_out, before = (behind ? n.attributes.neighbours - 1 : n.attributes.neighbours) / 2;
+          double s = 0;
+          for (index_t k = c - before; k < c - before + n.attributes.neighbours; ++k)
+            if (k >= 0 && k < c_out) s += x_of(0)[at(i - c + k)] * x_of(0)[at(i - c + k)];
+          y[at(i)] = x_of(0)[at(i)] / std::pow(static_cast<double>(n.attributes.offset) +
+                                                   static_cast<double>(n.attributes.alpha) /
+                                                       static_cast<double>(n.attributes.neighbours) * s,
+                                               static_cast<double>(n.attributes.beta));
+        }
+        return;
       }
-      break;
-    case op::concat: {
-      index_t outer = scale;
-      for (int d = 0; d < n.with.axis; ++d) outer *= shape[d] == graph::any_batch ? 1 : shape[d];
-      index_t offset = 0, whole = size / outer;
-      for (int k = 0; k < n.inputs.count; ++k) {
-        index_t const part = static_cast<index_t>(x_of(k).size()) / outer;
-        for (index_t o = 0; o < outer; ++o)
-          for (index_t i = 0; i < part; ++i)
-            y[at(o * whole + offset + i)] = x_of(k)[at(o * part + i)];
-        offset += part;
+      if (is(op::concat)) {
+        index_t outer = scale;
+        for (int d = 0; d < n.attributes.axis; ++d) outer *= shape[d] == graph::any_batch ? 1 : shape[d];
+        index_t offset = 0, whole = size / outer;
+        for (int k = 0; k < n.inputs.count; ++k) {
+          index_t const part = static_cast<index_t>(x_of(k).size()) / outer;
+          for (index_t o = 0; o < outer; ++o)
+            for (index_t i = 0; i < part; ++i)
+              y[at(o * whole + offset + i)] = x_of(k)[at(o * part + i)];
+          offset += part;
+        }
+        return;
       }
-      break;
-    }
-    case op::embedding:
-      for (index_t i = 0; i < size; ++i)
-        y[at(i)] = static_cast<double>(weights(
-            n, ".weight")[at(static_cast<index_t>(x_of(0)[at(i / c_out)]) * c_out + i % c_out)]);
-      break;
-    case op::custom: {
-      std::vector<std::vector<f32>> in32;
-      std::vector<f32 const*> p;
-      for (int k = 0; k < n.inputs.count; ++k) in32.emplace_back(x_of(k).begin(), x_of(k).end());
-      for (auto const& a : in32) p.push_back(a.data());
-      std::vector<f32> out(at(size));
-      n.with.run({batch, p.data(), out.data(), size});
-      y.assign(out.begin(), out.end());
-      break;
-    }
-    case op::deconv:
-      interpret_deconv(n, graph::detail::image_of(in), graph::detail::image_of(shape), in.last(),
-                       weights, x_of(0), y);
-      break;
-    case op::group_norm:
-      interpret_group_norm(n, shape.dynamic() ? batch : shape[0], weights, x_of(0), y);
-      break;
-    case op::pad:
-    case op::transpose:
-    case op::slice:
-      interpret_move(n, in, x_of(0), y);
-      break;
-    case op::lstm:
-    case op::gru:
-    case op::rnn:
-      interpret_rnn(n, shape.dynamic() ? batch : shape[0], in[1], in.last(), weights, x_of(0), y);
-      break;
-    }
+      if (is(op::embedding)) {
+        for (index_t i = 0; i < size; ++i)
+          y[at(i)] = static_cast<double>(weights(
+              n, ".weight")[at(static_cast<index_t>(x_of(0)[at(i / c_out)]) * c_out + i % c_out)]);
+        return;
+      }
+      if (is(op::custom)) {
+        std::vector<std::vector<f32>> in32;
+        std::vector<f32 const*> p;
+        for (int k = 0; k < n.inputs.count; ++k) in32.emplace_back(x_of(k).begin(), x_of(k).end());
+        for (auto const& a : in32) p.push_back(a.data());
+        std::vector<f32> out(at(size));
+        n.attributes.run({batch, p.data(), out.data(), size});
+        y.assign(out.begin(), out.end());
+        return;
+      }
+      if (is(op::deconv)) {
+        interpret_deconv(n, graph::detail::image_of(in), graph::detail::image_of(shape), in.last(),
+                         weights, x_of(0), y);
+        return;
+      }
+      if (is(op::group_norm)) {
+        interpret_group_norm(n, shape.dynamic() ? batch : shape[0], weights, x_of(0), y);
+        return;
+      }
+      if (is(op::pad, op::transpose, op::slice)) {
+        interpret_move(n, in, x_of(0), y);
+        return;
+      }
+      if (is(op::lstm, op::gru, op::rnn)) {
+        interpret_rnn(n, shape.dynamic() ? batch : shape[0], in[1], in.last(), weights, x_of(0), y);
+        return;
+      }
+    }();
   }
   return outputs;
 }
@@ -311,9 +313,9 @@ struct problem {
       index_t most = INT32_MAX; // rows of the smallest table that reads these indices
       for (int k = 0; k < count; ++k)
         if (nodes[k].kind == graph::op::embedding && nodes[k].inputs[0] == i)
-          most = std::min(most, nodes[k].with.rows);
+          most = std::min(most, nodes[k].attributes.table_rows);
       std::vector<double>& x = numbers.emplace_back();
-      if (n.type == graph::dtype::f32) {
+      if (n.type == graph::value_type::f32) {
         auto& b = floats.emplace_back(size);
         for (f32& e : b) e = r.normal(), x.push_back(static_cast<double>(e));
         in.emplace_back(b.data());

@@ -3,7 +3,7 @@
 // Small networks that have every operator between them.
 #pragma once
 
-#include <ia_nn/graph/custom.hpp>
+#include <ia_nn/graph/layers/custom.hpp>
 #include <ia_nn/graph/layers.hpp>
 #include <ia_nn/graph/network.hpp>
 
@@ -115,6 +115,23 @@ struct precise {
   }
 };
 
+/// Values between steps that are bf16 in a bf16 network, written and read by all that can.
+struct narrow {
+  static constexpr auto build(builder& b) {
+    auto const x = input(b, "x", {any_batch, 8, 9, 4});
+    auto const c = gelu(conv2d(x, {.filters = 6, .kernel = 3, .pad = 1, .name = "a"}));
+    auto y = deconv2d(max_pool(c, {.kernel = 2}), {.filters = 6, .kernel = 2, .stride = 2, .name = "b"});
+    y = pad(average_pool(y, {.kernel = 3, .stride = 1, .pad = 1}), {.begin = {0, 0}, .end = {0, 1}, .value = 0.3F});
+    y = conv2d(y, {.filters = 6, .kernel = 3, .pad = 1, .name = "c"}) + c;    // an operand of its type
+    auto const gate = sigmoid(reduce_mean(c, {.first = 1, .last = 2, .keep = true}));
+    auto const z = dropout(identity(swish(y * gate - c))); // of three types of operands
+    auto const w = concat({slice(z, {.begin = 1, .end = 4}), transpose(transpose(z, {2, 1, 3}), {2, 1, 3}), c});
+    y = hard_swish(conv2d(depthwise_conv2d(w, {.kernel = 3, .pad = 1, .name = "dw"}), {.filters = 7, .name = "pw"}));
+    auto const f = dense(flatten(y), {.units = 12, .name = "d"});
+    return dense(relu(dense(f * f + f, {.units = 20, .name = "e"})), {.units = 5, .name = "f"});
+  }
+};
+
 struct halve {
   static constexpr char const* name = "halve";
   static constexpr dims shape(dims const& x) { return x; }
@@ -203,8 +220,8 @@ struct means {
 };
 struct tables { // one lookup in two tables, and one alone
   static constexpr auto build(builder& b) {
-    auto const i = input(b, "i", {any_batch, 3}, dtype::s32),
-               j = input(b, "j", {any_batch, 3}, dtype::s32);
+    auto const i = input(b, "i", {any_batch, 3}, value_type::s32),
+               j = input(b, "j", {any_batch, 3}, value_type::s32);
     return std::array<value, 2>{
         concat({embedding(i, {.rows = 9, .width = 5, .name = "a"}),
                 embedding(j, {.rows = 4, .width = 7, .name = "b"})}),

@@ -5,7 +5,7 @@
 #include "../catch.hpp"
 #include "order_nets.hpp"
 
-#include <ia_nn/graph/dump.hpp>
+#include <ia_nn/graph/show/dump.hpp>
 
 namespace {
 
@@ -18,7 +18,7 @@ constexpr int left(order_net const& n, bool fold) {
   int const by_hand = b.net.count_of(op::transpose);
   simplify(b.net, {.fold_orders = fold});
   for (node const& x : b.net.nodes)
-    if (x.with.reads == order::channels_first || x.with.writes == order::channels_first) return -2;
+    if (x.attributes.reads == order::channels_first || x.attributes.writes == order::channels_first) return -2;
   return b.net.count_of(op::transpose) - by_hand;
 }
 template <int I> constexpr bool as_said() {
@@ -35,7 +35,7 @@ static_assert([]<int... I>(std::integer_sequence<int, I...>) {
 constexpr meaning stands_for(dims const& shape, auto body) {
   builder b;
   value const y = body(input(b, "x", shape));
-  return y.id < 0 ? meaning{255} : b.net[y.id].means;
+  return y.id < 0 ? meaning{255} : b.net[y.id].meaning;
 }
 constexpr dims line{any_batch, 8, 3}, square{any_batch, 6, 4, 3};
 constexpr auto conv = [](value x) { return conv1d(x, {.filters = 4, .kernel = 3}); };

@@ -11,8 +11,8 @@
 #include "../support/locale.hpp"
 #include "../support/shapes.hpp"
 
-#include <ia_nn/graph/custom.hpp>
-#include <ia_nn/graph/svg.hpp>
+#include <ia_nn/graph/layers/custom.hpp>
+#include <ia_nn/graph/show/svg.hpp>
 
 #include <array>
 #include <map>
@@ -73,18 +73,19 @@ constexpr node folded(auto body) {
   return d[d[d.count() - 1].inputs[0]];
 }
 constexpr node doubled = folded([](value x) { return x * constant(x, 2); });
-static_assert(doubled.kind == op::activation && doubled.with.act == function::linear &&
-              doubled.with.a == 2 && doubled.with.b == 0);
+static_assert(doubled.kind == op::activation && doubled.attributes.act == function::linear &&
+              doubled.attributes.a == 2 && doubled.attributes.b == 0);
 constexpr node less = folded([](value x) { return constant(x, 5) - x; });
-static_assert(less.with.a == -1 && less.with.b == 5);
+static_assert(less.attributes.a == -1 && less.attributes.b == 5);
 constexpr node seven = folded([](value x) { return relu(constant(x, 3) + constant(x, 4)); });
-static_assert(seven.kind == op::constant && seven.with.a == 7);
+static_assert(seven.kind == op::constant && seven.attributes.number == 7);
 
 constexpr float nan = __builtin_nanf("");
 template <float A, float B> constexpr bool nan_stays() {
   constexpr node low = folded([](value x) { return minimum(constant(x, A), constant(x, B)); });
   constexpr node high = folded([](value x) { return maximum(constant(x, A), constant(x, B)); });
-  return low.kind == op::constant && low.with.a != low.with.a && high.with.a != high.with.a;
+  return low.kind == op::constant && low.attributes.number != low.attributes.number &&
+         high.attributes.number != high.attributes.number;
 }
 static_assert(nan_stays<nan, 1.0F>() && nan_stays<1.0F, nan>());
 static_assert(folded([](value x) { return minimum(x, constant(x, nan)); }).kind == op::minimum);
@@ -124,7 +125,7 @@ constexpr auto rows_alone = [](value x) {
   return concat({softmax(x), log_softmax(c), layer_norm(tanh(x)), lrn(x)}, {.name = "cat"});
 };
 constexpr auto& rows_plan = schedule<net<rows_alone>>;
-constexpr place rows_at(op kind) {
+constexpr place rows_at(op_kind kind) {
   for (step const& s : rows_plan.steps)
     if (s.kind == kind) return rows_plan.places[s.out];
   return {};
@@ -322,8 +323,8 @@ template <class Net> shape_list convolutions_of() {
     node const& n = net[i];
     if (n.kind != op::conv) continue;
     dims const& in = net[n.inputs[0]].shape;
-    ++list[{in.last(), in[1], n.shape.last(), n.shape[1], n.with.win.kernel.height,
-            n.with.win.stride.height}];
+    ++list[{in.last(), in[1], n.shape.last(), n.shape[1], n.attributes.win.kernel.height,
+            n.attributes.win.stride.height}];
   }
   return list;
 }

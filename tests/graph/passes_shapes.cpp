@@ -5,8 +5,8 @@
 #include "../catch.hpp"
 #include "patterns.hpp"
 
-#include <ia_nn/graph/cost.hpp>
-#include <ia_nn/graph/custom.hpp>
+#include <ia_nn/graph/show/cost.hpp>
+#include <ia_nn/graph/layers/custom.hpp>
 
 #include <climits>
 
@@ -65,11 +65,11 @@ static_assert(shape_of([](value x) { return adaptive_max_pool(x, {.out = 3}); })
 static_assert(shape_of([](value x) { return adaptive_average_pool(x, {.out = {1, 4}}); }) ==
               dims{any_batch, 1, 4, 4});
 // Windows that are all alike are an ordinary pool.
-static_assert(node_of([](value x) { return adaptive_max_pool(x, {.out = 3}); }).with.adaptive);
+static_assert(node_of([](value x) { return adaptive_max_pool(x, {.out = 3}); }).attributes.adaptive);
 static_assert(node_of([](value x) {
                 return adaptive_average_pool(x, {.out = {2, 8}});
-              }).with.win.kernel == ia_nn::spatial{1, 4, 1});
-static_assert(!node_of([](value x) { return adaptive_max_pool(x, {.out = 4}); }).with.adaptive);
+              }).attributes.win.kernel == ia_nn::spatial{1, 4, 1});
+static_assert(!node_of([](value x) { return adaptive_max_pool(x, {.out = 4}); }).attributes.adaptive);
 
 // ---- moves
 // --------------------------------------------------------------------------------------------
@@ -83,8 +83,8 @@ static_assert(shape_of([](value x) { return slice(x, {.axis = 1, .begin = 2, .en
 static_assert(shape_of([](value x) { return slice(x, {.axis = 2, .begin = 1, .step = 3}); }) ==
               dims{any_batch, 8, 3, 4}); // 1 4 7
 constexpr node reversed = node_of([](value x) { return slice(x, {.step = -1}); });
-static_assert(reversed.shape == dims{any_batch, 8, 8, 4} && reversed.with.before[3] == 3 &&
-              reversed.with.after[3] == -1);
+static_assert(reversed.shape == dims{any_batch, 8, 8, 4} && reversed.attributes.first == 3 &&
+              reversed.attributes.step == -1);
 static_assert(shape_of([](value x) {
                 return slice(x, {.axis = 1, .begin = 6, .end = 1, .step = -2});
               }) == dims{any_batch, 3, 8, 4}); // 6 4 2
@@ -95,7 +95,7 @@ struct cut {
 };
 template <slice_layer O> constexpr cut cut_of() {
   node const n = node_of([](value x) { return slice(x, O); }); // axis 1: 8 elements
-  return {n.with.before[1], n.with.after[1], n.shape.rank > 0 ? n.shape[1] : -1};
+  return {n.attributes.first, n.attributes.step, n.shape.rank > 0 ? n.shape[1] : -1};
 }
 constexpr index_t most = INT64_MAX, least = INT64_MIN;
 static_assert(cut_of<{.axis = 1, .begin = 3, .end = INT_MAX}>() == cut{3, 1, 5});
@@ -130,7 +130,7 @@ static_assert(shape_of([](value x) { return transpose(reshape(x, {64, 4}), {2, 1
 
 static_assert(shape_of([](value x) { return group_norm(x, {.groups = 2}); }) ==
               dims{any_batch, 8, 8, 4});
-static_assert(node_of([](value x) { return instance_norm(x); }).with.groups == 4);
+static_assert(node_of([](value x) { return instance_norm(x); }).attributes.groups == 4);
 static_assert(shape_of([](value x) { return reduce_mean(x, {.first = 1, .last = 2}); }) ==
               dims{any_batch, 4});
 static_assert(shape_of([](value x) { return reduce_mean(x, {.first = -1, .last = -1}); }) ==
@@ -165,15 +165,15 @@ static_assert(weight_count(original<stacked>, 1) == 20 * 39 + 20 * 12);
 // ---- what layers do if nothing is said: what PyTorch's of the same names do
 // ------------------------------------------------------------------------------------------------
 
-constexpr attributes given(auto body) { return node_of(body).with; }
+constexpr attribute_set given(auto body) { return node_of(body).attributes; }
 static_assert(given([](value x) { return average_pool(x, {.kernel = 2}); }).count_padding);
 static_assert(given([](value x) { return max_pool(x, {.kernel = {2, 3}}); }).win.stride ==
               ia_nn::spatial{1, 2, 3});
 static_assert(!given([](value x) { return max_pool(x, {.kernel = 2}); }).ceil_mode);
 static_assert(given([](value x) { return lrn(x); }).sums == ia_nn::lrn_window::pytorch);
-static_assert(given([](value x) { return lrn(x, {.size = 2}); }).a == 1e-4F &&
-              given([](value x) { return lrn(x); }).b == 0.75F &&
-              given([](value x) { return lrn(x); }).c == 1);
+static_assert(given([](value x) { return lrn(x, {.size = 2}); }).alpha == 1e-4F &&
+              given([](value x) { return lrn(x); }).beta == 0.75F &&
+              given([](value x) { return lrn(x); }).offset == 1);
 static_assert(!given([](value x) { return instance_norm(x); }).affine &&
               given([](value x) { return group_norm(x, {.groups = 2}); }).affine &&
               given([](value x) { return layer_norm(x); }).affine &&
@@ -183,7 +183,7 @@ static_assert(given([](value x) { return instance_norm(x); }).epsilon == 1e-5F &
               given([](value x) { return layer_norm(x); }).epsilon == 1e-5F &&
               given([](value x) { return batch_norm(x); }).epsilon == 1e-5F);
 constexpr bool same_function(auto body, function f, float a, float b) {
-  attributes const with = given(body);
+  attribute_set const with = given(body);
   return with.act == f && with.a == a && with.b == b;
 }
 // By its own name, and by that of the function alone.
@@ -265,7 +265,7 @@ static_assert(said<[](value x) { return pad(x, {.begin = most, .name = "p"}); }>
 static_assert(said<[](value x) { return embedding(x, {.rows = 9, .width = 2, .name = "e"}); }> ==
               "ia_nn: embedding 'e': input 'x' has f32 elements, s32 indices are needed");
 static_assert(said<[](value x) {
-                auto const ids = input(*x.owner, "ids", {any_batch, 8, 8, 4}, dtype::s32);
+                auto const ids = input(*x.owner, "ids", {any_batch, 8, 8, 4}, value_type::s32);
                 return maximum(x, ids, {.name = "m"});
               }> == "ia_nn: maximum 'm': input 'ids' holds s32 indices, f32 elements are needed");
 // Numbers for other axes than the image has.
@@ -372,16 +372,17 @@ constexpr auto in_bf16 = [](value x) {
   return dense(conv2d(x, {.filters = 6, .precision = precision::bf16}),
                {.units = 3, .precision = precision::bf16_parts3});
 };
-static_assert(node_of(in_bf16).with.multiplies == precision::bf16_parts3 &&
-              original<net<in_bf16>>[1].with.multiplies == precision::bf16 &&
+static_assert(node_of(in_bf16).attributes.precision == precision::bf16_parts3 &&
+              original<net<in_bf16>>[1].attributes.precision == precision::bf16 &&
               shape_of(in_bf16) == dims{any_batch, 8, 8, 3});
 struct in_f32 : net<in_bf16> {
   static constexpr void pass(draft& d) {
-    for (node& n : d.nodes) n.with.multiplies = precision::of_net;
+    for (node& n : d.nodes) n.attributes.precision = precision::of_net;
   }
 };
-static_assert(schedule<in_f32>.count == schedule<net<in_bf16>>.count &&
-              schedule<in_f32>.bytes == schedule<net<in_bf16>>.bytes);
+// What it reads is converted in a step of its own.
+static_assert(schedule<in_f32>.count + 1 == schedule<net<in_bf16>>.count &&
+              typed<net<in_bf16>>[typed<net<in_bf16>>.count() - 1].kind == op::convert);
 
 TEST_CASE("shapes", "[graph]") {
   // Everything above is checked by the compiler.

@@ -10,24 +10,30 @@ run_time_plan::run_time_plan(graph::draft const& d, graph::options const& o)
   INFO(d.mistake.view());
   REQUIRE(!d.wrong());
   graph::simplify(nodes, o);
-  schedule = graph::detail::schedule_of(nodes, o);
-  REQUIRE(graph::never_overlaps(schedule.memory.buffers, schedule.memory.bytes));
+  narrow_nodes = nodes;
+  schedule = graph::schedule_of(nodes, o);
+  narrow_schedule = graph::schedule_of(narrow_nodes, o, graph::precision::bf16);
+  for (graph::schedule_draft const* const s : {&schedule, &narrow_schedule})
+    REQUIRE(graph::never_overlaps(s->memory.buffers, s->memory.bytes));
 }
-graph::detail::plan_view run_time_plan::view(graph::precision usual) const {
-  return {nodes.nodes.data(),
-          schedule.steps.data(),
-          schedule.memory.times.data(),
-          schedule.memory.places.data(),
-          schedule.memory.buffers.data(),
-          nodes.count(),
-          static_cast<int>(schedule.steps.size()),
+graph::plan_view run_time_plan::view(graph::precision usual) const {
+  bool const narrow = usual == graph::precision::bf16;
+  graph::draft const& d = narrow ? narrow_nodes : nodes;
+  graph::schedule_draft const& s = narrow ? narrow_schedule : schedule;
+  return {d.nodes.data(),
+          s.steps.data(),
+          s.memory.times.data(),
+          s.memory.places.data(),
+          s.memory.buffers.data(),
+          d.count(),
+          static_cast<int>(s.steps.size()),
           written.nodes.data(),
           written.count(),
           usual};
 }
 int run_time_plan::count_pairs() const {
   int n = 0;
-  for (graph::step const& s : schedule.steps) n += s.pair.first >= 0;
+  for (graph::step const& s : schedule.steps) n += s.depthwise.node >= 0;
   return n;
 }
 problem run_time_plan::make_problem(std::uint64_t seed, index_t batch) const {

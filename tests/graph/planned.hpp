@@ -8,13 +8,16 @@
 #include "support.hpp"
 
 #include <ia_nn/exec/thread_pool.hpp>
+#include <ia_nn/graph/run/kernel_table.hpp>
 
 namespace graph_test {
 
 /// A network that was planned at run time.
 struct run_time_plan {
-  graph::draft written, nodes;
-  graph::detail::schedule_draft schedule;
+  graph::draft written, nodes;     ///< as they were written, with the types of f32
+  graph::schedule_draft schedule;  ///< of these
+  graph::draft narrow_nodes;       ///< where layers multiply bf16 that do not say
+  graph::schedule_draft narrow_schedule;
 
   template <class Net>
   static run_time_plan of(graph::options const& o = graph::options_of<Net>()) {
@@ -23,8 +26,10 @@ struct run_time_plan {
   run_time_plan(graph::draft const& d, graph::options const& o);
 
   /// `usual`: what layers multiply that do not say.
-  graph::detail::plan_view view(graph::precision usual = graph::precision::f32) const;
-  index_t bytes() const { return schedule.memory.bytes; }
+  graph::plan_view view(graph::precision usual = graph::precision::f32) const;
+  index_t bytes(graph::precision usual = graph::precision::f32) const {
+    return (usual == graph::precision::bf16 ? narrow_schedule : schedule).memory.bytes;
+  }
   int count_pairs() const;
   problem make_problem(std::uint64_t seed, index_t batch) const;
 };
@@ -38,17 +43,17 @@ using planned_isas =
 /// Runs a plan with the kernels of I. `bytes`: of the plan, for each item of an open batch. With a
 /// pool: in its threads. Checks that no step allocates.
 template <ia_nn::isa::tag I>
-call run_planned(graph::detail::plan_view const& v, index_t bytes, problem const& p,
+call run_planned(graph::plan_view const& v, index_t bytes, problem const& p,
                  graph::compile_options const& o, ia_nn::thread_pool* pool = nullptr);
 template <ia_nn::isa::tag I>
 call run_planned(run_time_plan const& n, problem const& p, graph::compile_options const& o,
                  graph::precision usual = graph::precision::f32,
                  ia_nn::thread_pool* pool = nullptr) {
-  return run_planned<I>(n.view(usual), n.bytes(), p, o, pool);
+  return run_planned<I>(n.view(usual), n.bytes(usual), p, o, pool);
 }
 
-/// The kernels that run_planned has run on I, as graph::detail::bit numbers them.
-template <ia_nn::isa::tag I> std::uint64_t kernels_run();
+/// True if run_planned has run number k of graph::native_kernel_ids on I.
+template <ia_nn::isa::tag I> bool has_run(int k);
 
 /// `compiled` itself on I: the network of nets.hpp whose layers say what they multiply.
 template <ia_nn::isa::tag I, ia_nn::element Usual>

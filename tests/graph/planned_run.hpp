@@ -9,12 +9,9 @@
 namespace graph_test {
 namespace detail {
 
-using graph::detail::bit;
-using graph::detail::frame;
-using graph::detail::kernel;
-inline constexpr std::uint64_t every_kernel = bit(kernel::none) - 1;
+using graph::frame;
 
-template <ia_nn::isa::tag I> inline std::uint64_t ran = 0; ///< kernels
+template <ia_nn::isa::tag I> inline bool ran[64] = {}; ///< of graph::native_kernel_ids
 template <class I>
 inline constexpr bool is_planned = contains<I, planned_isas> && !left_to_gcc<I, planned_isas>;
 
@@ -33,60 +30,55 @@ struct team {
   }
 };
 
+/// What a run-time plan runs on: kernels of a table.
 template <ia_nn::isa::tag I> class planned {
-  using model = graph::detail::loaded<I, every_kernel>;
-  using kernels = std::make_integer_sequence<int, static_cast<int>(kernel::none)>;
+  using kernels = graph::native_kernels<graph::detail::isa_of_network<I>>;
+  using entry = graph::kernel_entry<team>;
 
 public:
-  planned(graph::detail::plan_view const& v, problem const& p, graph::compile_options const& o)
-      : model_(v, p.weights.from, o) {}
+  planned(graph::plan_view const& v, problem const& p, graph::compile_options const& o)
+      : loaded_(v, p.weights.from, o, [&](int s) {
+          entry const* const found = graph::find_kernel<kernels, team>(v.kernel_at(s));
+          REQUIRE(found);
+          ran<I>[found - graph::kernel_table<kernels, team>.data()] = true;
+          run_.push_back(found->run[static_cast<int>(graph::common_tail_of(v, s))]);
+          return found->load;
+        }) {}
 
-  index_t scratch_bytes() const { return model_.scratch_bytes; }
+  index_t scratch_bytes() const { return loaded_.scratch_bytes; }
 
   void run(frame const& f, team e) const noexcept {
-    graph::detail::plan_view const& v = model_.plan;
+    graph::plan_view const& v = loaded_.plan;
     for (int s = 0; s < v.count; ++s) {
       if (v.steps[s].group < 0 || v.one_lookup(v.times[s])) {
-        if (v.stores(s)) step(s, f, f.scratch, e, kernels{});
+        if (v.stores(s)) step(s, f, f.scratch, e);
       } else if (v.times[s] == s) {
         e.parallel_for(v.group_size(s), [&](index_t i, int) {
           int const member = static_cast<int>(i);
-          step(s + member, f, model_.share(f.scratch, s, member), {}, kernels{});
+          step(s + member, f, loaded_.part(f.scratch, s, member), {});
         });
       }
     }
   }
 
 private:
-  template <int... K>
-  void step(int s, frame const& f, ia_nn::workspace_view scratch, team e,
-            std::integer_sequence<int, K...>) const noexcept {
-    (one<static_cast<kernel>(K)>(s, f, scratch, e), ...);
-  }
-  template <kernel K>
-  void one(int s, frame const& f, ia_nn::workspace_view scratch, team e) const noexcept {
-    using graph::detail::end;
-    if (model_.plan.kernel_at(s) != K) return;
-    end const last = graph::detail::end_of(model_.plan.steps[s]);
-    if constexpr (K <= kernel::dense_parts3) {
-      if (last == end::clip) return graph::detail::run_step<K, end::clip>(model_, s, f, scratch, e);
-      if (last == end::add_clip)
-        return graph::detail::run_step<K, end::add_clip>(model_, s, f, scratch, e);
-    }
-    graph::detail::run_step<K, end::any>(model_, s, f, scratch, e);
+  void step(int s, frame const& f, ia_nn::workspace_view scratch, team e) const noexcept {
+    auto const at = static_cast<std::size_t>(s);
+    run_[at](loaded_.steps[at], loaded_.plan, s, f, scratch, e);
   }
 
-  model model_;
+  std::vector<graph::run_function<team>> run_; // filled while the plan is loaded
+  graph::loaded_plan loaded_;
 };
 
 } // namespace detail
 
 template <ia_nn::isa::tag I>
-call run_planned(graph::detail::plan_view const& v, index_t bytes, problem const& p,
+call run_planned(graph::plan_view const& v, index_t bytes, problem const& p,
                  graph::compile_options const& o, ia_nn::thread_pool* pool) {
   call c(p);
   if constexpr (detail::is_planned<I>) {
-    detail::planned<graph::detail::isa_of_network<I>> const net(v, p, o);
+    detail::planned<I> const net(v, p, o);
     index_t const items = v.open_batch() ? p.batch : 1, own = bytes * items;
     exact_buffer<std::byte> memory(own + net.scratch_bytes());
     std::memset(memory.data(), 0xff, static_cast<std::size_t>(memory.size())); // NaN
@@ -96,7 +88,6 @@ call run_planned(graph::detail::plan_view const& v, index_t bytes, problem const
     net.run(f, {pool});
     long const after = allocations_made();
     CHECK(after == before);
-    for (int s = 0; s < v.count; ++s) detail::ran<I> |= detail::bit(v.kernel_at(s));
   }
   return c;
 }
@@ -108,17 +99,17 @@ call run_precise(problem const& p, graph::compile_options const& o, ia_nn::threa
   else return call(p);
 }
 
-template <ia_nn::isa::tag I> std::uint64_t kernels_run() { return detail::ran<I>; }
+template <ia_nn::isa::tag I> bool has_run(int k) { return detail::ran<I>[k]; }
 
 } // namespace graph_test
 
 /// The definitions for I.
 #define IA_NN_PLANNED(I)                                                                           \
   template graph_test::call graph_test::run_planned<ia_nn::isa::I>(                                \
-      graph::detail::plan_view const&, index_t, graph_test::problem const&,                        \
+      graph::plan_view const&, index_t, graph_test::problem const&,                        \
       graph::compile_options const&, ia_nn::thread_pool*);                                         \
   template graph_test::call graph_test::run_precise<ia_nn::isa::I, ia_nn::f32>(                    \
       graph_test::problem const&, graph::compile_options const&, ia_nn::thread_pool*);             \
   template graph_test::call graph_test::run_precise<ia_nn::isa::I, ia_nn::bf16>(                   \
       graph_test::problem const&, graph::compile_options const&, ia_nn::thread_pool*);             \
-  template std::uint64_t graph_test::kernels_run<ia_nn::isa::I>();
+  template bool graph_test::has_run<ia_nn::isa::I>(int);

@@ -19,7 +19,7 @@ namespace precondition_nets {
 struct sum {
   static constexpr auto build(ia_nn::graph::builder& b) {
     auto const x = input(b, "x", {ia_nn::graph::any_batch, 6});
-    auto const ids = input(b, "ids", {ia_nn::graph::any_batch, 1}, ia_nn::graph::dtype::s32);
+    auto const ids = input(b, "ids", {ia_nn::graph::any_batch, 1}, ia_nn::graph::value_type::s32);
     return softmax(x + embedding(ids, {.rows = 5, .width = 6, .name = "table"}));
   }
 };

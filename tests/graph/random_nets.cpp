@@ -105,7 +105,7 @@ constexpr std::array<value, 2> random_network(builder& b, std::uint64_t seed) {
     case 22:
     case 23: { // columns and back: what takes PyTorch's order, and what must be transposed
       auto const flat = [&](value v) {
-        bool const first = g.below(4) > 0, known = b.net[v.id].means != meaning::either;
+        bool const first = g.below(4) > 0, known = b.net[v.id].meaning != meaning::either;
         return flatten(v, {.order = known && first ? order::of_value
                                     : first        ? order::channels_first
                                                    : order::channels_last});
@@ -170,14 +170,14 @@ template <int Seed> void planned_by_the_compiler() {
   static_assert(planned<net>);
   problem const p = problem_of<net>(Seed, 3);
   auto const view = [](auto const& nodes, auto const& s, auto const& written) {
-    return ia_nn::graph::detail::plan_view::of(nodes, s, written, precision::f32);
+    return ia_nn::graph::plan_view::of(nodes, s, written, precision::f32);
   };
   for_each_isa<planned_isas>([&](auto tag) {
     using I = decltype(tag);
     compare_random(p,
-                   run_planned<I>(view(simplified<net>, schedule<net>, original<net>),
+                   run_planned<I>(view(typed<net>, schedule<net>, original<net>),
                                   schedule<net>.bytes, p, {.max_batch = 5}),
-                   run_planned<I>(view(simplified<plain<net>>, schedule<plain<net>>, original<net>),
+                   run_planned<I>(view(typed<plain<net>>, schedule<plain<net>>, original<net>),
                                   schedule<plain<net>>.bytes, p, {.max_batch = 3}));
   });
   // At run time the passes find the same.

@@ -6,7 +6,9 @@
 #include "../random.hpp"
 
 #include <ia_nn/graph/network.hpp>
-#include <ia_nn/graph/weights.hpp>
+#include <ia_nn/graph/ir/weights.hpp>
+#include <ia_nn/graph/layers.hpp>
+#include <ia_nn/graph/run/weights.hpp>
 
 #include <cmath>
 #include <deque>
@@ -27,7 +29,7 @@ public:
             std::vector<index_t> const& shape) {
           index_t size = 1, outputs = shape[0];
           for (index_t const e : shape) size *= e;
-          if (n.kind == graph::op::deconv) outputs = n.with.units;
+          if (n.kind == graph::op::deconv) outputs = n.attributes.filters;
           bool const matrix = shape.size() > 1, variance = what == ".running_var",
                      scale = what == ".weight" && !matrix;
           f32 const mean = variance || scale ? 1.0F : 0.0F;

@@ -62,7 +62,8 @@ struct adaptive_pool_shape {
 /// errc::unsupported_isa. `run` is const, noexcept, allocates nothing; its result has the same bits
 /// for any executor.
 template <isa::tag I, element T> class pool {
-  static_assert(std::same_as<T, f32> || byte_element<T>, "ia_nn: pool: elements are f32, u8 or s8");
+  static_assert(std::same_as<T, f32> || std::same_as<T, bf16> || byte_element<T>,
+                "ia_nn: pool: elements are f32, bf16, u8 or s8");
   using kernel = detail::pool_kernel<I, T>;
   using cell = detail::pool_cell;
 

@@ -50,6 +50,8 @@ struct window {
   spatial kernel{}, stride{}, dilation{};
   spatial pad_begin = no_padding, pad_end = no_padding;
 
+  constexpr bool operator==(window const&) const noexcept = default;
+
   /// Elements from the first to the last that a window sees along an axis.
   constexpr index_t reach(int axis) const noexcept {
     return dilation[axis] * (kernel[axis] - 1) + 1;

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The parameters of operators, as plain values.
+#pragma once
+
+#include <ia_nn/ops/pad.hpp>
+#include <ia_nn/ops/window.hpp>
+
+#include <ia_nn/begin.hpp>
+namespace graph {
+
+/// The functions of math/activation.hpp, by name.
+enum class function : unsigned char {
+  identity,
+  relu,
+  leaky_relu,
+  clip,
+  elu,
+  selu,
+  celu,
+  sigmoid,
+  hard_sigmoid,
+  tanh,
+  softplus,
+  softsign,
+  gelu,
+  gelu_tanh,
+  swish,
+  hard_swish,
+  mish,
+  square,
+  sqrt,
+  abs,
+  exp,
+  log,
+  linear
+};
+
+constexpr char const* name_of(function f) {
+  constexpr char const* names[] = {"identity",   "relu",     "leaky_relu", "clip",         "elu",
+                                   "selu",       "celu",     "sigmoid",    "hard_sigmoid", "tanh",
+                                   "softplus",   "softsign", "gelu",       "gelu_tanh",    "swish",
+                                   "hard_swish", "mish",     "square",     "sqrt",         "abs",
+                                   "exp",        "log",      "linear"};
+  return names[static_cast<int>(f)];
+}
+
+/// How a layer multiplies.
+enum class precision : unsigned char {
+  of_net,      ///< as the policy of `compiled` says
+  f32,         ///< f32
+  bf16,        ///< operands rounded to bf16, sums in f32
+  bf16_parts2, ///< f32 as the sum of two bf16 terms, three products
+  bf16_parts3  ///< of three, six products
+};
+
+enum class direction : unsigned char {
+  forward,
+  reverse,
+  both ///< side by side: features of the forward direction first
+};
+
+/// In which order a reshape counts elements; graph/shapes_order.hpp.
+enum class order : unsigned char {
+  of_value,       ///< images as PyTorch does, rows as they lie
+  channels_first, ///< PyTorch's of images: (batch, channels, height, width)
+  channels_last   ///< as elements lie in memory: Keras'
+};
+
+struct custom_call; // graph/custom.hpp
+using custom_function = void (*)(custom_call const&) noexcept;
+
+/// All parameters there are; an operator uses some of them. Each name has one meaning.
+struct attribute_set {
+  // conv, deconv, dense, pools
+  window win{};                        ///< conv, deconv, pools
+  spatial output_padding = no_padding; ///< deconv: outputs added at the end
+  index_t filters = 0;                 ///< conv, deconv
+  index_t units = 0;                   ///< dense
+  index_t expected_channels = 0; ///< conv, deconv, dense: of the source, by the weights; 0: any
+  index_t groups = 1;            ///< conv, deconv, group_norm: of channels
+  bool bias = true;              ///< conv, deconv, dense, recurrent layers
+  bool ceil_mode = false;        ///< pools
+  bool count_padding = false;    ///< average_pool
+  bool adaptive = false;         ///< pools: windows divide the image evenly, `win` is not used
+  graph::precision precision = graph::precision::of_net; ///< of what multiplies
+
+  // functions, norms, numbers
+  function act = function::identity;      ///< activation; rnn: tanh or relu
+  f32 a = 0, b = 0;                       ///< parameters of `act`
+  f32 number = 0;                         ///< constant, pad
+  f32 epsilon = 0;                        ///< norms
+  bool affine = true;                     ///< norms: scale and shift
+  index_t neighbours = 0;                 ///< lrn: channels of a sum
+  f32 alpha = 0, beta = 0, offset = 0;    ///< lrn
+  lrn_window sums = lrn_window::pytorch;  ///< lrn: of an even number of neighbours
+
+  // embedding, recurrent layers
+  index_t table_rows = 0, width = 0;      ///< embedding
+  index_t hidden = 0;                     ///< units of a recurrent layer
+  index_t projection = 0;                 ///< lstm: width of its outputs, or 0
+  int layers = 1;                         ///< recurrent
+  graph::direction direction = graph::direction::forward; ///< recurrent
+  bool last_only = false;                 ///< recurrent: final states of the last layer
+  bool reset_before = false;              ///< gru: the reset gate multiplies h before the product
+
+  // moves; axis 0 is the batch
+  int axis = 0;                           ///< concat, slice
+  index_t first = 0, step = 1, taken = 0; ///< slice: along `axis`
+  index_t front[5]{}, back[5]{};          ///< pad: elements of each axis, negative: cut off
+  int from_axis[5]{};                     ///< transpose: the axis of the source
+  pad_mode fill = pad_mode::constant;     ///< pad
+  order reads = order::of_value;          ///< reshape: what it is given
+  order writes = order::of_value;         ///< reshape: what it makes
+  /// How the columns of (batch, columns) lie, passes/orders.hpp: 0 as they are counted; c as an
+  /// image of c channels, channels last; -1 as in what is read.
+  index_t column_channels = 0;
+
+  // custom
+  custom_function run = nullptr;
+  bool thread_safe = false;
+
+  friend constexpr bool operator==(attribute_set const&, attribute_set const&) = default;
+};
+
+} // namespace graph
+IA_NN_END

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the compiler of networks knows of an operator: one row of traits and rules, which stands in
+// the operator's file of layers/. Passes ask the row; they have no lists of operators. A row may
+// stand outside of the library as well (docs/adding-a-kernel.md).
+#pragma once
+
+#include <ia_nn/graph/ir/label.hpp>
+
+#include <cstdint>
+#include <vector>
+
+#include <ia_nn/begin.hpp>
+namespace graph {
+
+struct node;
+struct weight;
+namespace detail {
+struct subject;
+}
+/// The nodes that a node reads, as many as it has inputs.
+using node_inputs = node const* const*;
+
+/// Whether a pass may compute an operator in 8 bits; `moves` takes whatever its source has.
+enum class quantizes : unsigned char { never, may, moves };
+
+/// The defaults are right for an operator that runs by itself, in f32.
+struct operator_row {
+  char const* name;
+
+  // Traits.
+  bool element_wise = false;   ///< an element depends on the same element of what is read
+  bool binary = false;         ///< element-wise, of two values
+  bool has_epilogue = false;   ///< its sums pass through stages before they are stored
+  bool in_place = false;       ///< may write over what it reads
+  bool joins_groups = false;   ///< may run next to others of its kind, a worker each
+  bool writes_slices = false;  ///< can write rows that lie apart, into a concat
+  bool moves = false;          ///< its elements are those of its source, of any type
+  bool multiplies = false;     ///< by weights, in the precision that is asked for
+  bool narrow = false;         ///< reads and writes bf16 where it is to
+  bool reads_indices = false;  ///< s32
+  bool any_type = false;       ///< floating-point numbers as well as indices
+  bool by_column = false;      ///< of (batch, columns): takes columns in any order
+  bool orders_columns = false; ///< gives columns in the order that is asked for
+  quantizes eight_bits = quantizes::never;
+
+  // Rules. `in` are the nodes that are read, `who` the beginning of a sentence.
+  /// Fills the shape (and, where it is not f32, the type) of the node; returns what is wrong.
+  sentence (*shape)(node& n, node_inputs in, detail::subject const& who);
+  /// What the result stands for (layers/meaning.hpp); null: what the first source does.
+  sentence (*meaning)(node& n, node_inputs in, detail::subject const& who) = nullptr;
+  /// Appends the weights that it reads. Null: none.
+  void (*weights)(node const& n, node_inputs in, std::vector<weight>& to) = nullptr;
+  /// Floating-point operations, a multiply-add counts 2. Null: none.
+  index_t (*flops)(node const& n, node_inputs in) = nullptr;
+  /// Which of an operator's kernels it needs. Null: it has one.
+  int (*variant)(node const& n) = nullptr;
+  /// What it is called in sentences and tables. Null: its name.
+  char const* (*shown)(node const& n) = nullptr;
+  /// True if the result is the first source, unchanged. Null: never.
+  bool (*changes_nothing)(node const& n, node_inputs in) = nullptr;
+
+  std::uint32_t id = id_of(name); ///< tells operators apart where addresses cannot
+
+private:
+  static constexpr std::uint32_t id_of(char const* name) {
+    std::uint32_t hash = 2166136261U; // FNV-1a
+    for (; *name != '\0'; ++name) hash = (hash ^ static_cast<unsigned char>(*name)) * 16777619U;
+    return hash;
+  }
+};
+
+/// Which operator a node is: a reference to its row. Compared by id: compilers do not take the
+/// addresses of inline variables for constants under every sanitizer.
+class op_kind {
+public:
+  constexpr op_kind(operator_row const& row) : row_(&row) {}
+
+  constexpr operator_row const* operator->() const { return row_; }
+  friend constexpr bool operator==(op_kind a, op_kind b) { return a.row_->id == b.row_->id; }
+
+private:
+  operator_row const* row_;
+};
+
+constexpr char const* name_of(op_kind k) { return k->name; }
+
+} // namespace graph
+IA_NN_END

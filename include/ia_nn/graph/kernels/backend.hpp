@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Who computes: the Policy of `compiled`. A backend says for which kernels it has specialisations
+// (Kernels of kernels/kernel.hpp), on which instruction set what is around them runs, and what layers
+// multiply that do not say.
+#pragma once
+
+#include <ia_nn/arch/vec.hpp>
+#include <ia_nn/graph/ir/attributes.hpp>
+
+#include <concepts>
+
+#include <ia_nn/begin.hpp>
+namespace graph {
+
+/// A set of kernels: `name` for tables, and optionally `fallback`, the set that has what it lacks.
+template <class K>
+concept kernel_set = requires {
+  typename K::isa_type;
+  { K::name } -> std::convertible_to<char const*>;
+} && isa::tag<typename K::isa_type>;
+
+template <class B>
+concept backend = requires {
+  typename B::kernels;
+  { B::usual } -> std::convertible_to<precision>;
+} && kernel_set<typename B::kernels>;
+
+/// The kernels of this library for the instruction set I.
+template <isa::tag I> struct native_kernels {
+  using isa_type = I;
+  static constexpr char const* name = "native";
+};
+
+namespace detail {
+
+/// f32 takes registers, bf16 instructions of its own where there are such, terms of bf16 tiles. What
+/// an instruction set has beside is nothing to a network: it shares the kernels of the one below.
+template <isa::tag I> using isa_of_f32 = typename ::ia_nn::detail::vec_tag<I>::type;
+template <isa::tag I>
+using isa_of_network = std::conditional_t<isa::has<I, isa::avx512_bf16>, I, isa_of_f32<I>>;
+template <isa::tag I, precision P>
+using isa_of_product =
+    std::conditional_t<P == precision::bf16 || ((P == precision::bf16_parts2 ||
+                                                 P == precision::bf16_parts3) &&
+                                                isa::has<I, isa::amx>),
+                       I, isa_of_f32<I>>;
+
+} // namespace detail
+
+/// Kernels of this library for instruction set I. Precision bf16: convolutions, dense and recurrent
+/// layers round their source and weights to bf16 and add in f32, unless the layer says otherwise,
+/// and values between steps are bf16 where that is possible (passes/precision.hpp).
+template <isa::tag I = isa::native, element Precision = f32> struct native {
+  static_assert(std::same_as<Precision, f32> || std::same_as<Precision, bf16>,
+                "ia_nn: native: the precision of a network is f32 or bf16");
+  using kernels = native_kernels<detail::isa_of_network<I>>;
+  static constexpr precision usual =
+      std::same_as<Precision, bf16> ? precision::bf16 : precision::f32;
+};
+
+} // namespace graph
+IA_NN_END

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Chains of element-wise operations without a kernel in front: one pass over memory.
+//
+//   dst[row][column] = stages(src[row][column])          rows of src are dense, those of dst ld apart
+//
+// The other operand of a stage may be repeated: its element is found from the item, the row, or the
+// column. Four registers go through a stage before the next stage begins. A chain without stages
+// converts.
+#pragma once
+
+#include <ia_nn/core/executor.hpp>
+#include <ia_nn/graph/kernels/kernel.hpp>
+#include <ia_nn/graph/layers/elementwise.hpp>
+
+#include <ia_nn/begin.hpp>
+namespace graph {
+
+namespace detail {
+
+template <class S, class D> struct elementwise_task {
+  index_t rows, columns, rows_per_item;
+  S const* src;
+  D* dst; ///< may be src
+  index_t ld;
+};
+
+/// True if a stage asks in which row or column an element is.
+inline bool asks_for_places(stage_data const* stages, int count, index_t columns) noexcept {
+  for (int i = 0; i < count; ++i)
+    if (stages[i].kind == stage_kind::batch_norm || stages[i].how != spread::none ||
+        (stages[i].operand && stages[i].ld != columns))
+      return true;
+  return false;
+}
+
+template <bool Whole> struct element_place : tile_position<Whole> {
+  index_t item;
+};
+
+template <int N, class V, class Tail, class At>
+IA_NN_INLINE void apply_tail(Tail const& t, V (&x)[N], At const& at) noexcept {
+  if constexpr (std::same_as<Tail, any_tail>) {
+    for (int i = 0; i < t.count; ++i) apply_stage_to(t.stages[i], x, at);
+  } else {
+    IA_NN_UNROLL
+    for (int u = 0; u < N; ++u) x[u] = t(x[u], at(u));
+  }
+}
+
+template <isa::tag I, class S, class D, class Tail> struct elementwise_row {
+  using V = vec<f32, I>;
+  elementwise_task<S, D> const& t;
+  Tail const& tail;
+  index_t row, item;
+
+  template <int N, bool Whole> IA_NN_INLINE void some(index_t column, index_t lanes) const noexcept {
+    V x[N];
+    S const* const from = t.src + row * t.columns + column;
+    D* const to = t.dst + row * t.ld + column;
+    IA_NN_UNROLL
+    for (int u = 0; u < N; ++u)
+      if constexpr (Whole) x[u] = V::load(from + u * V::size);
+      else x[u] = V::load(from, lanes);
+    apply_tail(tail, x, [&](int u) {
+      return element_place<Whole>{{row, column + u * V::size, lanes}, item};
+    });
+    IA_NN_UNROLL
+    for (int u = 0; u < N; ++u)
+      if constexpr (Whole) x[u].store(to + u * V::size);
+      else x[u].store(to, lanes);
+  }
+  void run(index_t from, index_t end) const noexcept {
+    index_t c = from;
+    for (; c + 4 * V::size <= end; c += 4 * V::size) some<4, true>(c, V::size);
+    for (; c + V::size <= end; c += V::size) some<1, true>(c, V::size);
+    if (c < end) some<1, false>(c, end - c);
+  }
+};
+
+template <isa::tag I, class S, class D> struct elementwise_kernel : with_tail {
+  using store = nothing;
+  static store load(kernel_loader&) { return {}; }
+
+  template <class Tail, class E>
+  static void run(store const&, step_call const& c, Tail const& tail, E& e) noexcept {
+    constexpr index_t granule = 4096; // elements that are worth a task
+    index_t const rows = c.rows(), columns = c.shape().last();
+    elementwise_task<S, D> t{rows, columns, rows / c.batch(), c.source<S>(), c.result<D>(), c.ld()};
+    placed_stages const stages(c);
+    if (t.ld == columns && !asks_for_places(stages.list, stages.count, columns)) {
+      t.columns = t.ld = columns * rows, t.rows = 1;
+      parallel_blocks(e, t.columns, granule, [&](index_t begin, index_t end, int) {
+        elementwise_row<I, S, D, Tail>{t, tail, 0, 0}.run(begin, end);
+      });
+      return;
+    }
+    parallel_blocks(e, rows, ceil_div(granule, columns), [&](index_t begin, index_t end, int) {
+      for (index_t r = begin; r < end; ++r)
+        elementwise_row<I, S, D, Tail>{t, tail, r, r / t.rows_per_item}.run(0, columns);
+    });
+  }
+};
+
+} // namespace detail
+
+template <kernel_id K, isa::tag I>
+  requires(K.op == op::activation.id)
+struct kernel<K, native_kernels<I>>
+    : detail::elementwise_kernel<detail::isa_of_f32<I>, element_of<K.reads>, element_of<K.writes>> {};
+
+} // namespace graph
+IA_NN_END

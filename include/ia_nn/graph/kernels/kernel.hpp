@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a kernel of a network is: a specialisation of
+//
+//   template <kernel_id K, class Kernels>
+//     requires(K.op == op::softmax.id)
+//   struct kernel<K, Kernels> {
+//     using store = softmax<...>;                                   packed weights, a plan
+//     static store load(kernel_loader& l);                          at set-up: may throw
+//     template <class E> static void run(store const&, step_call const&, E&) noexcept;
+//   };
+//
+// One whose results pass through stages has `run(store, call, tail, executor)`, and tail is a
+// with_bias or, of an element-wise chain, the stages alone. Kernels is a backend's: what a backend
+// does not specialise is looked for in the one it falls back to.
+#pragma once
+
+#include <ia_nn/graph/ir/text.hpp>
+#include <ia_nn/graph/ir/weights.hpp>
+#include <ia_nn/graph/kernels/backend.hpp>
+#include <ia_nn/graph/kernels/step_call.hpp>
+#include <ia_nn/graph/kernels/weight_reader.hpp>
+
+#include <array>
+#include <memory>
+
+#include <ia_nn/begin.hpp>
+namespace graph {
+
+struct compile_options {
+  index_t max_batch = 1; ///< of a network with an open batch
+  int workers = 1;       ///< concurrency of the executor
+  bool allow_unknown_weights = false;
+};
+
+template <kernel_id K, class Kernels> struct kernel;
+
+namespace detail {
+template <kernel_id K, class Kernels> struct fallback_of {
+  static_assert(K.op == 0, "ia_nn: compiled: there is no kernel for this operator, its precision and the types "
+                           "that it reads and writes");
+};
+template <kernel_id K, class Kernels>
+  requires requires { typename Kernels::fallback; }
+struct fallback_of<K, Kernels> {
+  using type = kernel<K, typename Kernels::fallback>;
+};
+} // namespace detail
+
+template <kernel_id K, class Kernels> struct kernel : detail::fallback_of<K, Kernels>::type {};
+
+/// What a step keeps from set-up on.
+struct kernel_store {
+  std::shared_ptr<void const> kernel; ///< the `store` of its kernel
+  std::array<detail::stage_data, max_stages> stages{};
+  index_t scratch = 0, offset = 0; ///< bytes, and where they lie in a parallel group
+};
+
+/// What a kernel is loaded from: one step of the plan, and its weights by name.
+class kernel_loader {
+public:
+  plan_view const& plan;
+  int number; ///< of the step
+  node const& layer;
+  dims source{}; ///< shape of the first input
+  index_t max_batch;
+  int workers;
+  index_t scratch = 0; ///< to be set by the kernel: bytes that `run` needs
+  std::vector<aligned_array<f32>>& arrays; ///< what stays as long as the network
+
+  kernel_loader(plan_view const& p, int step, node const& n, weight_reader& r,
+                compile_options const& o, std::vector<aligned_array<f32>>& kept)
+      : plan(p), number(step), layer(n), max_batch(p.open_batch() ? o.max_batch : p.batch_of_inputs()),
+        workers(o.workers), arrays(kept), reader_(r) {
+    if (what().inputs.count > 0) source = p.nodes[what().inputs[0]].shape;
+    listed_ = weights_of(p.nodes, static_cast<int>(&n - p.nodes));
+  }
+  /// For another node of the same step.
+  kernel_loader of(int node_id) const {
+    return {plan, number, plan.nodes[node_id], reader_, {max_batch, workers}, arrays};
+  }
+
+  step const& what() const { return plan.steps[number]; }
+  /// "conv2d 'stage1.conv2'"
+  std::string who() const { return detail::who(layer); }
+  index_t items() const { return source.dynamic() ? max_batch : 1; }
+
+  /// A weight that the operator's row lists. Errors: those of weight_reader::read.
+  std::vector<f32> read(std::string_view suffix) const {
+    for (weight const& w : listed_)
+      if (w.suffix.view() == suffix)
+        return reader_.read(who(), detail::text_of(layer) + std::string(suffix),
+                            {w.shape.extent, w.shape.extent + w.shape.rank});
+    return {};
+  }
+  bool has(std::string_view suffix) const {
+    for (weight const& w : listed_)
+      if (w.suffix.view() == suffix) return true;
+    return false;
+  }
+  f32 const* keep(aligned_array<f32>& a) const {
+    arrays.push_back(static_cast<aligned_array<f32>&&>(a));
+    return arrays.back().data(); // stays where it is when `arrays` grows
+  }
+
+private:
+  weight_reader& reader_;
+  std::vector<weight> listed_;
+};
+
+namespace detail {
+
+/// Loads the kernel of one step.
+using load_function = void (*)(kernel_loader&, kernel_store&);
+template <kernel_id K, class Kernels> void load_kernel(kernel_loader& l, kernel_store& to) {
+  using store = typename kernel<K, Kernels>::store;
+  to.kernel = std::make_shared<store const>(kernel<K, Kernels>::load(l));
+  to.scratch = round_up(l.scratch, 64);
+}
+
+/// Runs one step. Tail: how its stages are compiled.
+template <kernel_id K, class Kernels, class Tail, class E>
+IA_NN_NOINLINE void run_kernel(kernel_store const& s, plan_view const& plan, int step,
+                               frame const& memory, workspace_view scratch, E& e) noexcept {
+  using kernel_type = kernel<K, Kernels>;
+  using store = typename kernel_type::store;
+  step_call const c{plan, step, memory, scratch, s.stages.data()};
+  store const& kept = *static_cast<store const*>(s.kernel.get());
+  if constexpr (kernel_type::has_tail) {
+    placed_stages const stages(c);
+    kernel_type::run(kept, c, Tail(stages.list, stages.count), e);
+  } else {
+    kernel_type::run(kept, c, e);
+  }
+}
+
+/// A kernel without stages, and without anything to keep.
+struct no_tail {
+  static constexpr bool has_tail = false;
+};
+struct with_tail {
+  static constexpr bool has_tail = true;
+};
+struct nothing {};
+
+} // namespace detail
+} // namespace graph
+IA_NN_END

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Recurrent layers. They read and write f32.
+#pragma once
+
+#include <ia_nn/graph/kernels/move.hpp>
+#include <ia_nn/graph/layers/recurrent.hpp>
+#include <ia_nn/rnn/rnn.hpp>
+
+#include <ia_nn/begin.hpp>
+namespace graph {
+
+namespace detail {
+
+template <class Cell, isa::tag I, element A> struct recurrent_kernel : no_tail {
+  using weights_type = rnn_weights<I, Cell, A>;
+  struct store {
+    ::ia_nn::rnn<weights_type> layer;
+    index_t time, width; ///< of the last layer's output, for each direction
+    bool last_only;
+  };
+  static store load(kernel_loader& l) {
+    attribute_set const& a = l.layer.attributes;
+    index_t const directions = directions_of(l.layer), width = output_width(l.layer);
+    std::vector<weights_type> layers;
+    for (int layer = 0; layer < a.layers; ++layer)
+      for (index_t d = 0; d < directions; ++d) {
+        std::string const end = "_l" + std::to_string(layer) + (d == 1 ? "_reverse" : "");
+        auto const read = [&](char const* what) { return l.read(what + end); };
+        std::vector<f32> const w = read(".weight_ih"), u = read(".weight_hh"),
+                               b = read(".bias_ih"), c = read(".bias_hh"), p = read(".weight_hr");
+        layers.emplace_back(
+            gate_order::pytorch{},
+            rnn_source{.input = layer == 0 ? l.source.last() : directions * width,
+                       .hidden = a.hidden,
+                       .w_input = w,
+                       .w_recurrent = u,
+                       .b_input = b,
+                       .b_recurrent = c,
+                       .projection = p,
+                       .projected = a.projection},
+            Cell{}, rnn_quantization{}, l.who());
+      }
+    rnn_direction const order = a.direction == direction::both      ? rnn_direction::concat
+                                : a.direction == direction::reverse ? rnn_direction::reverse
+                                                                    : rnn_direction::forward;
+    store s{{std::move(layers),
+             {.max_time = l.source[1],
+              .max_batch = l.max_batch,
+              .workers = l.workers,
+              .direction = order,
+              .layout = rnn_layout::batch_first}},
+            l.source[1],
+            width,
+            a.last_only};
+    index_t const states = a.last_only ? a.layers * directions * l.max_batch * width : 0;
+    l.scratch = round_up(s.layer.workspace_bytes(), 64) + round_up(states * 4, 64);
+    return s;
+  }
+  /// Final states go through the front of `scratch`: a batch may have them from two directions.
+  template <class E> static void run(store const& s, step_call const& c, E& e) noexcept {
+    rnn_call<f32, f32> call{
+        .src = c.source(), .dst = c.result(), .time = s.time, .batch = c.batch()};
+    if (!s.last_only) {
+      s.layer.run(call, c.scratch, e);
+      return;
+    }
+    index_t const directions = s.layer.directions(), each = c.batch() * s.width,
+                  states = s.layer.layers_count() * directions * each,
+                  bytes = round_up(states * 4, 64), row = 4 * s.width;
+    std::byte* const last = c.scratch.data;
+    call.dst = nullptr;
+    call.final_hidden = reinterpret_cast<f32*>(last);
+    s.layer.run(call, {c.scratch.data + bytes, c.scratch.size - bytes}, e);
+    for (index_t d = 0; d < directions; ++d)
+      copy_rows(last + 4 * (states + (d - directions) * each), c.result<std::byte>() + d * row,
+                c.batch(), row, directions * row, e);
+  }
+};
+
+template <kernel_id K>
+using recurrent_cell_of =
+    std::conditional_t<K.op == op::lstm.id, ::ia_nn::lstm,
+                       std::conditional_t<K.op == op::gru.id,
+                                          std::conditional_t<K.variant == 0, ::ia_nn::gru, ::ia_nn::gru_reset_before>,
+                                          std::conditional_t<K.variant == 0, vanilla<>,
+                                                             vanilla<activation::relu>>>>;
+
+} // namespace detail
+
+template <kernel_id K, isa::tag I>
+  requires(K.op == op::lstm.id || K.op == op::gru.id || K.op == op::rnn.id)
+struct kernel<K, native_kernels<I>>
+    : detail::recurrent_kernel<detail::recurrent_cell_of<K>,
+                               detail::isa_of_product<I, K.multiplies>,
+                               std::conditional_t<K.multiplies == precision::bf16, bf16, f32>> {};
+
+} // namespace graph
+IA_NN_END

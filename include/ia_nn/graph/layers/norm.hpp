@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Norms.
+#pragma once
+
+#include <ia_nn/graph/ir/meaning.hpp>
+#include <ia_nn/graph/layers/options.hpp>
+
+#include <ia_nn/begin.hpp>
+namespace graph {
+
+struct norm_layer {
+  f32 epsilon = 1e-5F;
+  bool affine = true; ///< has weight (scale) and bias (shift)
+  label name{};
+};
+
+struct group_norm_layer {
+  index_t groups = 1;
+  f32 epsilon = 1e-5F;
+  bool affine = true; ///< has weight (scale) and bias (shift)
+  label name{};
+};
+
+/// Without weights unless said, as PyTorch has it.
+struct instance_norm_layer {
+  f32 epsilon = 1e-5F;
+  bool affine = false; ///< has weight (scale) and bias (shift)
+  label name{};
+};
+
+namespace detail {
+
+constexpr sentence group_norm_shape(node& n, node_inputs in, subject const& who) {
+  dims const& x = in[0]->shape;
+  if (sentence const s = keeps_rows(n, in, who); !s.empty()) return s;
+  index_t const groups = n.attributes.groups;
+  if (groups < 1 || x.last() % groups != 0)
+    return say(who, groups, " groups do not divide ", x.last(), " channels of input ", x);
+  return {};
+}
+constexpr void affine_weights(node const& n, node_inputs in, std::vector<weight>& to) {
+  if (!n.attributes.affine) return;
+  to.push_back({".weight", dims{in[0]->shape.last()}});
+  to.push_back({".bias", dims{in[0]->shape.last()}});
+}
+constexpr void batch_norm_weights(node const& n, node_inputs in, std::vector<weight>& to) {
+  to.push_back({".running_mean", dims{in[0]->shape.last()}});
+  to.push_back({".running_var", dims{in[0]->shape.last()}});
+  affine_weights(n, in, to);
+}
+constexpr index_t batch_norm_flops(node const& n, node_inputs) { return 2 * n.shape.size(); }
+constexpr index_t norm_flops(node const& n, node_inputs) { return 6 * n.shape.size(); }
+
+} // namespace detail
+
+namespace op {
+inline constexpr operator_row batch_norm{.name = "batch_norm",
+                                         .element_wise = true,
+                                         .narrow = true,
+                                         .by_column = true,
+                                         .eight_bits = quantizes::may,
+                                         .shape = detail::keeps_rows,
+                                         .meaning = detail::means_clear_source,
+                                         .weights = detail::batch_norm_weights,
+                                         .flops = detail::batch_norm_flops};
+inline constexpr operator_row layer_norm{.name = "layer_norm",
+                                         .in_place = true,
+                                         .joins_groups = true,
+                                         .writes_slices = true,
+                                         .by_column = true,
+                                         .shape = detail::keeps_rows,
+                                         .weights = detail::affine_weights,
+                                         .flops = detail::norm_flops};
+inline constexpr operator_row group_norm{.name = "group_norm",
+                                         .in_place = true,
+                                         .joins_groups = true,
+                                         .shape = detail::group_norm_shape,
+                                         .meaning = detail::means_clear_source,
+                                         .weights = detail::affine_weights,
+                                         .flops = detail::norm_flops};
+} // namespace op
+
+namespace detail {
+constexpr value norm_of(value x, op_kind kind, f32 epsilon, bool affine, index_t groups,
+                        label const& name) {
+  node n{.kind = kind, .name = name};
+  n.attributes.epsilon = epsilon;
+  n.attributes.affine = affine;
+  n.attributes.groups = groups;
+  return apply(n, {x}, name_of(kind));
+}
+} // namespace detail
+
+/// With known statistics, per channel.
+constexpr value batch_norm(value x, norm_layer const& o = {}) {
+  return detail::norm_of(x, op::batch_norm, o.epsilon, o.affine, 1, o.name);
+}
+/// Over the last axis.
+constexpr value layer_norm(value x, norm_layer const& o = {}) {
+  return detail::norm_of(x, op::layer_norm, o.epsilon, o.affine, 1, o.name);
+}
+/// Over the image and the channels of a group, of each item.
+constexpr value group_norm(value x, group_norm_layer const& o) {
+  return detail::norm_of(x, op::group_norm, o.epsilon, o.affine, o.groups, o.name);
+}
+/// Over the image, of each item and channel: a group norm of as many groups as channels.
+constexpr value instance_norm(value x, instance_norm_layer const& o = {}) {
+  return detail::norm_of(x, op::group_norm, o.epsilon, o.affine, x.id < 0 ? 1 : x.shape().last(),
+                         o.name);
+}
+
+} // namespace graph
+IA_NN_END
