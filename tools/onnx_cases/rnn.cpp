@@ -42,10 +42,10 @@ struct problem {
     T = X.shape[batch_first ? 1 : 0], N = X.shape[batch_first ? 0 : 1], I = X.shape[2];
     H = c.attribute.get("hidden_size", R.shape[2]);
     D = 1;
-    auto const way = c.attribute.get("direction", std::string("forward"));
-    if (way == "reverse") direction = ia_nn::rnn_direction::reverse;
-    else if (way == "bidirectional") direction = ia_nn::rnn_direction::concat, D = 2;
-    else if (way != "forward") throw std::runtime_error("direction " + way);
+    auto const name = c.attribute.get("direction", std::string("forward"));
+    if (name == "reverse") direction = ia_nn::rnn_direction::reverse;
+    else if (name == "bidirectional") direction = ia_nn::rnn_direction::concat, D = 2;
+    else if (name != "forward") throw std::runtime_error("direction " + name);
     clip = c.attribute.get("clip", 0.0F);
     x = f32_elements(X);
     w = tensor(1, {D, gates * H, I}, "W");

@@ -27,7 +27,7 @@
 #include <ia_nn/rnn/recurrent_tiles.hpp>
 #include <ia_nn/rnn/row_scales.hpp>
 #include <ia_nn/rnn/row_step.hpp>
-#include <ia_nn/rnn/share.hpp>
+#include <ia_nn/rnn/work_division.hpp>
 
 #include <ia_nn/begin.hpp>
 
@@ -43,12 +43,12 @@ template <class W, element X, element Y> class recurrence {
   using few_kernel = typename matrix::few_kernel;
   using acc = typename main_kernel::acc;
   using V = vec<f32, I>;
-  using layout = pass_layout<W>;
+  using layout = sequence_pass_layout<W>;
   static constexpr index_t nr = W::nr;
   static constexpr int vectors = static_cast<int>(nr) / V::size;
 
 public:
-  recurrence(W const& w, pass_io<X, Y> const& io, std::byte* memory, layout const& l,
+  recurrence(W const& w, sequence_pass<X, Y> const& io, std::byte* memory, layout const& l,
              index_t chunk) noexcept
       : w_(w), io_(io), l_(l), chunk_(chunk), states_(reinterpret_cast<f32*>(memory)) {
     memory += l.states;
@@ -70,17 +70,18 @@ public:
 private:
   template <class Kernel> using operand = operand_rows<A, Kernel, matrix::parts>;
   using single_operand = operand_row<A, few_kernel, matrix::parts>;
-  using share = member_share;
-  using division = tile_division;
 
   template <class Kernel, bool Single> void recur(M const& m) const noexcept {
     sequence_rows const& rows = io_.rows;
     index_t const l2 = cpu::cache_sizes().l2 * 3 / 4 * m.size();
     index_t const read = w_.recurrent_bytes();
     index_t const made = chunk_ * rows.batch * w_.input_matrix().columns() * 4;
-    share s{m.rank(), m.size(), block_of(w_.blocks(), m.size(), m.rank()),
-            block_of(w_.output_blocks(), m.size(), m.rank()),
-            read > l2, read + made > l2};
+    work_division work{m.rank(),
+                       m.size(),
+                       block_of(w_.blocks(), m.size(), m.rank()),
+                       block_of(w_.output_blocks(), m.size(), m.rank()),
+                       read > l2,
+                       read + made > l2};
     index_t const half = l_.operand / 2;
     auto const buffer = [&](std::byte* at) {
       if constexpr (Single) return single_operand(at, w_.output());
@@ -88,34 +89,34 @@ private:
     };
     decltype(buffer(nullptr)) h[2] = {buffer(operands_), buffer(operands_ + half)};
     h[0].set_rows(rows.active(0, rows.batch));
-    clear_padding(s);
-    clear_operands(s);
-    begin(s);
-    scales_.begin(s);
+    clear_padding(work);
+    clear_operands(work);
+    begin(work);
+    scales_.begin(work);
     m.barrier();
-    if (w_.follows_range()) settle_range(m, s, h[0]);
-    else put_h(s, h[0]);
+    if (w_.follows_range()) settle_range(m, work, h[0]);
+    else put_h(work, h[0]);
     m.barrier();
 
     index_t active = rows.active(0, rows.batch), now = 0;
     for (index_t step = 0; step < rows.steps();) {
       index_t const end = min_of(rows.steps(), step + chunk_);
-      input_part(m, s, step, end, active);
+      input_part(m, work, step, end, active);
       typename Kernel::context state;
       index_t row = io_.rows.reverse && reads_in_place() ? (end - step - 1) * rows.batch : 0;
       for (; step < end; ++step) {
         index_t const next = rows.active(step + 1, active);
         h[1 - now].set_rows(max_of(next, 1));
-        if constexpr (Single) single_step(m, s, step, row, h[now], h[1 - now]);
-        else batch_step<Kernel>(m, s, state, step, row, active, next, h[now], h[1 - now]);
-        if (w_.follows_range()) settle_range(m, s, h[1 - now]);
+        if constexpr (Single) single_step(m, work, step, row, h[now], h[1 - now]);
+        else batch_step<Kernel>(m, work, state, step, row, active, next, h[now], h[1 - now]);
+        if (w_.follows_range()) settle_range(m, work, h[1 - now]);
         m.barrier();
         row += rows.reverse && reads_in_place() ? -rows.batch : active;
         active = next;
         now = 1 - now;
       }
     }
-    finish(s);
+    finish(work);
   }
 
   // ---- before and after -------------------------------------------------------------------------
@@ -124,9 +125,9 @@ private:
   }
 
   // Outputs behind the end of a sequence are zero.
-  void clear_padding(share const& s) const noexcept {
+  void clear_padding(work_division const& work) const noexcept {
     if (!io_.rows.lengths || !io_.dst || io_.add) return;
-    block const mine = block_of(io_.rows.batch, s.size, s.rank);
+    block const mine = block_of(io_.rows.batch, work.size, work.rank);
     for (index_t n = mine.begin; n < mine.end; ++n)
       for (index_t t = io_.rows.lengths[n]; t < io_.rows.time; ++t)
         for (index_t i = 0; i < w_.output(); ++i)
@@ -134,38 +135,38 @@ private:
   }
 
   // Rows and units that are never written are multiplied by zeros: they must be finite.
-  void clear_operands(share const& s) const noexcept {
-    block const mine = block_of(l_.operand + l_.other, s.size, s.rank, 64);
+  void clear_operands(work_division const& work) const noexcept {
+    block const mine = block_of(l_.operand + l_.other, work.size, work.rank, 64);
     __builtin_memset(operands_ + mine.begin, 0, static_cast<std::size_t>(mine.size()));
   }
 
-  template <class F> void for_states(share const& s, F&& f) const noexcept {
+  template <class F> void for_states(work_division const& work, F&& f) const noexcept {
     for (index_t row = 0; row < io_.rows.batch; ++row) {
       index_t const n = io_.rows.sequence(row);
-      for (index_t b = s.own_output.begin; b < s.own_output.end; ++b)
+      for (index_t b = work.own_output.begin; b < work.own_output.end; ++b)
         f(states_of(row, b), io_.initial_hidden, io_.final_hidden, n * w_.output() + b * nr,
           min_of(nr, w_.output() - b * nr));
       for (int k = 0; k < W::cell_type::states; ++k)
-        for (index_t b = s.own.begin; b < s.own.end; ++b)
+        for (index_t b = work.own.begin; b < work.own.end; ++b)
           f(states_of(row, b) + (1 + k) * l_.slot, io_.initial_state, io_.final_state,
             k * io_.state_stride + n * w_.hidden() + b * nr, min_of(nr, w_.hidden() - b * nr));
     }
   }
-  void begin(share const& s) const noexcept {
-    for_states(s, [](f32* state, f32 const* from, f32*, index_t at, index_t n) {
+  void begin(work_division const& work) const noexcept {
+    for_states(work, [](f32* state, f32 const* from, f32*, index_t at, index_t n) {
       for (index_t i = 0; i < nr; ++i) state[i] = from && i < n ? from[at + i] : 0.0F;
     });
   }
-  void finish(share const& s) const noexcept {
-    for_states(s, [](f32* state, f32 const*, f32* to, index_t at, index_t n) {
+  void finish(work_division const& work) const noexcept {
+    for_states(work, [](f32* state, f32 const*, f32* to, index_t at, index_t n) {
       if (to) __builtin_memcpy(to + at, state, static_cast<std::size_t>(n) * sizeof(f32));
     });
   }
   // h of own units as the operand of the next step.
-  template <class Operand> void put_h(share const& s, Operand const& to) const noexcept {
+  template <class Operand> void put_h(work_division const& work, Operand const& to) const noexcept {
     for (index_t row = 0; row < to.rows(); ++row) {
       quantizer const q(scales_.h(row));
-      for (index_t b = s.own_output.begin; b < s.own_output.end; ++b) {
+      for (index_t b = work.own_output.begin; b < work.own_output.end; ++b) {
         V h[vectors];
         for (int v = 0; v < vectors; ++v) h[v] = V::load(states_of(row, b) + v * V::size);
         to.put(row, b * nr, min_of(nr, w_.output() - b * nr), h, q);
@@ -176,13 +177,13 @@ private:
   // The scale of each row of h(t) from its largest value, where nothing else bounds it; then own
   // units are quantized. Two barriers more.
   template <class Operand>
-  void settle_range(M const& m, share const& s, Operand const& to) const noexcept {
+  void settle_range(M const& m, work_division const& work, Operand const& to) const noexcept {
     if constexpr (W::quantized) {
       m.barrier(); // h(t) is complete
-      for (index_t row = s.rank; row < to.rows(); row += s.size)
+      for (index_t row = work.rank; row < to.rows(); row += work.size)
         scales_.follow(row, states_of(row, 0));
       m.barrier();
-      put_h(s, to);
+      put_h(work, to);
     }
   }
 
@@ -201,7 +202,7 @@ private:
     scales_.converted(count, row, a.scale, has_nan);
   }
 
-  void input_part(M const& m, share const& s, index_t step, index_t end,
+  void input_part(M const& m, work_division const& work, index_t step, index_t end,
                   index_t active) const noexcept {
     sequence_rows const& rows = io_.rows;
     a_source<A> a{x_, l_.x_stride, 1};
@@ -216,7 +217,8 @@ private:
       for (index_t t = step; t < end; ++t) {
         active = rows.active(t, active);
         for (index_t row = 0; row < active; ++row, ++count)
-          if (row % s.size == s.rank) // a sequence is one member's, who sees its times in order
+          if (row % work.size ==
+              work.rank) // a sequence is one member's, who sees its times in order
             convert(io_.src + rows.time_of(t, row) * io_.src_t + rows.sequence(row) * io_.src_n,
                     count, row);
       }
@@ -231,12 +233,12 @@ private:
     t.c = gates_x_;
     t.ldc = in.columns();
     t.k = w_.input();
-    t.scratch = scratch_ + s.rank * (l_.region + l_.cells);
+    t.scratch = scratch_ + work.rank * (l_.region + l_.cells);
     chain const finish{input_stage<W::quantized>{in.scale(), w_.bias(), scales_.x()}};
     bool const few = count <= few_kernel::few_rows;
     blocking const plan = few ? layout::template blocks_of<few_kernel>(w_, count)
                               : layout::template blocks_of<main_kernel>(w_, count);
-    division const mine(in.blocks(), count, plan.height, s);
+    tile_division const mine(in.blocks(), count, plan.height, work);
     block const blocks = mine.blocks();
     for (index_t b = blocks.begin; b < blocks.end;) {
       t.rows = mine.rows_of(b);
@@ -289,25 +291,25 @@ private:
   // comes from L3 or memory, and weights where they do; vectors gain nothing by either (Zen 5: 0.98 to
   // 1.02).
   template <class Kernel, class Finish>
-  void product(share const& s, typename Kernel::context& state, matrix const& u, s32 const* start,
-               operand<Kernel> const& a, index_t step, index_t active, f32 const* x,
-               Finish const& finish) const noexcept {
+  void product(work_division const& work, typename Kernel::context& state, matrix const& u,
+               s32 const* start, operand<Kernel> const& a, index_t step, index_t active,
+               f32 const* x, Finish const& finish) const noexcept {
     acc* const cells =
-        reinterpret_cast<acc*>(scratch_ + s.rank * (l_.region + l_.cells) + l_.region);
+        reinterpret_cast<acc*>(scratch_ + work.rank * (l_.region + l_.cells) + l_.region);
     index_t turn = 0;
     index_t const most = max_of(1, 96 / a.height()) * a.height();
     index_t const width = traits::gates * nr, columns = w_.input_matrix().columns();
-    division const mine(u.blocks(), active, a.height(), s);
+    tile_division const mine(u.blocks(), active, a.height(), work);
     // Backward the block that follows is not the one behind.
-    int const fetch = !Kernel::is_amx  ? u.gates()
-                      : !s.far_weights ? 0
-                      : step % 2 == 0  ? u.gates()
-                                       : u.gates() - 1;
+    int const fetch = !Kernel::is_amx     ? u.gates()
+                      : !work.far_weights ? 0
+                      : step % 2 == 0     ? u.gates()
+                                          : u.gates() - 1;
     sweep(mine.blocks(), step, [&](index_t b) {
       block const own = mine.rows_of(b);
       for (index_t row = own.begin; row < own.end; row += most) {
         index_t const rows = min_of(most, own.end - row);
-        for (index_t r = 0; Kernel::is_amx && x && s.far_input && r < rows; ++r)
+        for (index_t r = 0; Kernel::is_amx && x && work.far_input && r < rows; ++r)
           for (index_t i = 0; i < width; i += 16)
             __builtin_prefetch(x + (row + r) * columns + b * width + i, 0, 3);
         recurrent_tiles<W, Kernel>::run(state, u, start, a, {b, row, rows, cells + turn * l_.cells / 4 / 2},
@@ -338,9 +340,9 @@ private:
   }
 
   template <class Kernel>
-  void batch_step(M const& m, share const& s, typename Kernel::context& state, index_t step,
-                  index_t first_row, index_t active, index_t next_rows, operand<Kernel> const& h,
-                  operand<Kernel> const& next) const noexcept {
+  void batch_step(M const& m, work_division const& work, typename Kernel::context& state,
+                  index_t step, index_t first_row, index_t active, index_t next_rows,
+                  operand<Kernel> const& h, operand<Kernel> const& next) const noexcept {
     constexpr bool few = std::same_as<Kernel, few_kernel>;
     index_t const columns = w_.input_matrix().columns();
     f32 const* const x = gates_x_ + first_row * columns;
@@ -365,12 +367,12 @@ private:
     };
     s32 const* const start = w_.recurrent_start(few);
     if constexpr (traits::by_row) {
-      product<Kernel>(s, state, w_.recurrent(), start, h, step, active, nullptr,
+      product<Kernel>(work, state, w_.recurrent(), start, h, step, active, nullptr,
                       [&](index_t b, index_t row, acc const* cells) {
                         raw_sums(b, cells, scales_.factor(row), gates_h_ + row * columns);
                       });
       m.barrier();
-      for (index_t row = s.rank; row < active; row += s.size) {
+      for (index_t row = work.rank; row < active; row += work.size) {
         whole_row(row, x + row * columns, gates_h_ + row * columns);
         for (index_t b = 0; b < w_.blocks(); ++b) {
           V v[vectors];
@@ -379,7 +381,7 @@ private:
         }
       }
     } else if constexpr (traits::late > 0) {
-      product<Kernel>(s, state, w_.recurrent(), start, h, step, active, x,
+      product<Kernel>(work, state, w_.recurrent(), start, h, step, active, x,
                       [&](index_t b, index_t row, acc const* cells) {
                         f32 const a = attention(step, row), factor = scales_.factor(row);
                         V v[vectors];
@@ -394,17 +396,17 @@ private:
                       });
       m.barrier();
       product<Kernel>(
-          s, state, w_.late(), w_.late_start(few), other, step, active, x,
+          work, state, w_.late(), w_.late_start(few), other, step, active, x,
           cells_to(w_.late(), [&](auto& at) IA_NN_LAMBDA { return w_.cell().step(at); }));
     } else {
       product<Kernel>(
-          s, state, w_.recurrent(), start, h, step, active, x,
+          work, state, w_.recurrent(), start, h, step, active, x,
           cells_to(w_.recurrent(), [&](auto& at) IA_NN_LAMBDA { return w_.cell().step(at); }));
     }
     if (w_.projects()) {
       m.barrier();
-      product<Kernel>(s, state, w_.projection(), w_.projection_start(few), other, step, active, nullptr,
-                      [&](index_t b, index_t row, acc const* cells) {
+      product<Kernel>(work, state, w_.projection(), w_.projection_start(few), other, step, active,
+                      nullptr, [&](index_t b, index_t row, acc const* cells) {
                         V v[vectors];
                         f32 const factor = scales_.projected(row, first_row + row);
                         for (int i = 0; i < vectors; ++i) v[i] = projected(b, cells, factor, i);
@@ -432,8 +434,8 @@ private:
   }
 
   // One sequence: gates stay in registers (row_step.hpp).
-  void single_step(M const& m, share const& s, index_t step, index_t x_row, single_operand const& h,
-                   single_operand const& next) const noexcept {
+  void single_step(M const& m, work_division const& work, index_t step, index_t x_row,
+                   single_operand const& h, single_operand const& next) const noexcept {
     single_operand const other(other_, w_.hidden());
     row_step_call<W> call{};
     call.x_part = gates_x_ + x_row * w_.input_matrix().columns();
@@ -443,7 +445,7 @@ private:
     call.states = states_;
     call.slot = l_.slot;
     call.attention = attention(step, 0);
-    row_step(w_, m, call, gates_h_, other, scales_.second(0), s.own, s.own_output, step,
+    row_step(w_, m, call, gates_h_, other, scales_.second(0), work.own, work.own_output, step,
              [&](index_t unit, V value) IA_NN_LAMBDA {
                V const one[1] = {value};
                emit(step, 0, unit, one, true, next);
@@ -451,7 +453,7 @@ private:
   }
 
   W const& w_;
-  pass_io<X, Y> const& io_;
+  sequence_pass<X, Y> const& io_;
   layout const& l_;
   index_t chunk_;
   f32* states_;

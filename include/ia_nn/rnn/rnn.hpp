@@ -91,11 +91,13 @@ public:
     side_by_side_ = runs_side_by_side();
     chunk_ = choose_chunk();
     for (Weights const& w : weights_)
-      pass_bytes_ = max_of(pass_bytes_,
-                           detail::pass_layout<Weights>(w, o.max_batch, chunk_, o.workers).total);
+      direction_bytes_ =
+          max_of(direction_bytes_,
+                 detail::sequence_pass_layout<Weights>(w, o.max_batch, chunk_, o.workers).total);
     order_bytes_ = round_up(o.max_batch * 4, 64);
     between_bytes_ = layers_count() > 1 ? round_up(o.max_time * o.max_batch * widest * 4, 64) : 0;
-    workspace_bytes_ = pass_bytes_ * (side_by_side_ ? 2 : 1) + order_bytes_ + 2 * between_bytes_;
+    workspace_bytes_ =
+        direction_bytes_ * (side_by_side_ ? 2 : 1) + order_bytes_ + 2 * between_bytes_;
   }
   explicit rnn(Weights layer, rnn_options const& o) : rnn(one(std::move(layer)), o) {}
 
@@ -185,10 +187,10 @@ public:
       index_t const last = layers_count() - 1;
       for (index_t l = 0; l <= last; ++l) {
         f32 const* const in = between[(l + 1) % 2];
-        if (l == 0 && last == 0) layer(m, c, l, c.src, c.dst, order, memory, observe);
-        else if (l == 0) layer(m, c, l, c.src, between[0], order, memory, observe);
-        else if (l == last) layer(m, c, l, in, c.dst, order, memory, observe);
-        else layer(m, c, l, in, between[l % 2], order, memory, observe);
+        if (l == 0 && last == 0) run_layer(m, c, l, c.src, c.dst, order, memory, observe);
+        else if (l == 0) run_layer(m, c, l, c.src, between[0], order, memory, observe);
+        else if (l == last) run_layer(m, c, l, in, c.dst, order, memory, observe);
+        else run_layer(m, c, l, in, between[l % 2], order, memory, observe);
       }
     });
   }
@@ -272,18 +274,18 @@ private:
   }
 
   template <element X, element Y, element CX, element CY, class Observer>
-  void layer(detail::any_member const& m, rnn_call<CX, CY> const& c, index_t l, X const* src,
-             Y* dst, s32 const* order, std::byte* memory, Observer& observe) const noexcept {
+  void run_layer(detail::any_member const& m, rnn_call<CX, CY> const& c, index_t l, X const* src,
+                 Y* dst, s32 const* order, std::byte* memory, Observer& observe) const noexcept {
     if (side_by_side_ && m.size() >= 2) {
       int const first = m.size() / 2; // members of the forward direction
       bool const second = m.rank() >= first;
       auto const part =
           second ? m.part(m.rank() - first, m.size() - first) : m.part(m.rank(), first);
-      direction(part, c, l, second, src, dst, order, memory + (second ? pass_bytes_ : 0));
+      run_direction(part, c, l, second, src, dst, order, memory + (second ? direction_bytes_ : 0));
       m.barrier();
     } else {
       for (index_t d = 0; d < directions(); ++d) {
-        direction(m, c, l, d, src, dst, order, memory);
+        run_direction(m, c, l, d, src, dst, order, memory);
         m.barrier();
       }
     }
@@ -292,19 +294,20 @@ private:
   }
 
   template <element X, element Y, element CX, element CY>
-  void direction(detail::any_member const& m, rnn_call<CX, CY> const& c, index_t l, index_t d,
-                 X const* src, Y* dst, s32 const* order, std::byte* memory) const noexcept {
+  void run_direction(detail::any_member const& m, rnn_call<CX, CY> const& c, index_t l, index_t d,
+                     X const* src, Y* dst, s32 const* order, std::byte* memory) const noexcept {
     bool const time_first = options_.layout == rnn_layout::time_first;
     index_t const D = directions(), features = width(l);
     Weights const& w = weights(l, d);
     index_t const I = w.input(), R = w.output(), H = w.hidden(), at = l * D + d;
-    detail::pass_layout<Weights> const layout(w, options_.max_batch, chunk_, options_.workers);
+    detail::sequence_pass_layout<Weights> const layout(w, options_.max_batch, chunk_,
+                                                       options_.workers);
     auto const from = [&](auto* p, index_t size) { return p ? p + at * c.batch * size : nullptr; };
     bool const reverse = options_.direction == rnn_direction::reverse || d == 1;
     bool const sum = options_.direction == rnn_direction::sum;
     index_t const column = sum ? 0 : d * R;
     bool const residual = options_.residual && l > 0 && !(sum && d == 1);
-    detail::pass_io<X, Y> const io{
+    detail::sequence_pass<X, Y> const io{
         {c.time, c.batch, c.lengths, c.lengths ? order : nullptr, reverse},
         src,
         time_first ? c.batch * I : I,
@@ -328,7 +331,8 @@ private:
   std::vector<Weights> weights_;
   rnn_options options_;
   bool side_by_side_ = false;
-  index_t chunk_ = 1, pass_bytes_ = 0, order_bytes_ = 0, between_bytes_ = 0, workspace_bytes_ = 0;
+  index_t chunk_ = 1, direction_bytes_ = 0, order_bytes_ = 0, between_bytes_ = 0,
+          workspace_bytes_ = 0;
 };
 
 IA_NN_END

@@ -5,8 +5,8 @@
 #pragma once
 
 #include <ia_nn/int8/dynamic.hpp>
-#include <ia_nn/rnn/pass.hpp>
-#include <ia_nn/rnn/share.hpp>
+#include <ia_nn/rnn/sequence_pass.hpp>
+#include <ia_nn/rnn/work_division.hpp>
 
 #include <ia_nn/begin.hpp>
 
@@ -21,18 +21,18 @@ template <class W, element X, element Y> class row_scales {
 public:
   row_scales() = default;
   /// memory: batch * (chunk + 2) numbers.
-  row_scales(W const& w, pass_io<X, Y> const& io, f32* memory, index_t chunk) noexcept
+  row_scales(W const& w, sequence_pass<X, Y> const& io, f32* memory, index_t chunk) noexcept
       : w_(&w), io_(&io), chunk_(chunk), x_(memory), h_(x_ + io.rows.batch * chunk),
         nan_(h_ + io.rows.batch) {}
 
   // Rows' scales of h, unless they follow it; a NaN in a state makes its sequence NaN.
-  void begin(member_share const& s) const noexcept {
+  void begin(work_division const& work) const noexcept {
     if constexpr (W::quantized) {
       auto const nan_in = [](f32 const* from, index_t n) {
         return from ? largest_of<I>(from, n) * 0.0F : 0.0F;
       };
       index_t const batch = io_->rows.batch, output = w_->output(), hidden = w_->hidden();
-      for (index_t row = s.rank; row < batch; row += s.size) {
+      for (index_t row = work.rank; row < batch; row += work.size) {
         index_t const n = io_->rows.sequence(row);
         f32 nan = io_->initial_hidden ? nan_in(io_->initial_hidden + n * output, output) : 0;
         for (int k = 0; io_->initial_state && k < W::cell_type::states; ++k)
@@ -41,7 +41,7 @@ public:
         h_[row] = w_->quantization().hidden.scale + nan;
       }
       if (!converts)
-        for (index_t i = s.rank; i < batch * chunk_; i += s.size)
+        for (index_t i = work.rank; i < batch * chunk_; i += work.size)
           x_[i] = w_->quantization().input.scale;
     }
   }
@@ -96,7 +96,7 @@ public:
 
 private:
   W const* w_ = nullptr;
-  pass_io<X, Y> const* io_ = nullptr;
+  sequence_pass<X, Y> const* io_ = nullptr;
   index_t chunk_ = 0;
   f32* x_ = nullptr;   ///< of each row of the chunk
   f32* h_ = nullptr;   ///< of h(t-1) of each row

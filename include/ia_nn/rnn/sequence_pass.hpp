@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What one pass over a sequence reads and writes, and the memory that it needs.
+// A sequence pass: one direction of one layer over all times. What it reads and writes, and the
+// memory that it needs; recurrence.hpp runs it.
 #pragma once
 
 #include <ia_nn/core/executor.hpp>
@@ -12,7 +13,7 @@
 
 namespace detail {
 
-/// A member of any team: passes are compiled once and not for every executor.
+/// A member of any team: sequence passes are compiled once and not for every executor.
 class any_member {
 public:
   template <team_member M>
@@ -40,8 +41,8 @@ private:
   void (*barrier_)(void const*) noexcept;
 };
 
-/// What a pass reads and writes. Strides in elements, of time and of the batch.
-template <element X, element Y> struct pass_io {
+/// What a sequence pass reads and writes. Strides in elements, of time and of the batch.
+template <element X, element Y> struct sequence_pass {
   sequence_rows rows;
   X const* src;
   index_t src_t, src_n;
@@ -73,8 +74,8 @@ template <bool Bytes> struct input_stage {
   }
 };
 
-/// Sizes that a pass needs, for at most `batch` sequences and `chunk` steps at a time.
-template <class W> struct pass_layout {
+/// Sizes of what a sequence pass keeps in the workspace, for at most `batch` sequences and `chunk` steps at a time.
+template <class W> struct sequence_pass_layout {
   using matrix = typename W::matrix;
   using A = typename W::operand_type;
   using main = operand_rows<A, typename matrix::main_kernel, matrix::parts>;
@@ -90,7 +91,8 @@ template <class W> struct pass_layout {
   index_t x_stride;  ///< elements of a converted row
   int members;
 
-  pass_layout(W const& w, index_t batch, index_t chunk, int workers) noexcept : members(workers) {
+  sequence_pass_layout(W const& w, index_t batch, index_t chunk, int workers) noexcept
+      : members(workers) {
     padded = max_of(w.blocks(), w.output_blocks()) * W::nr;
     slot = batch * padded;
     states = bytes_of(W::traits::slots * slot, 4);
