@@ -3,6 +3,8 @@
 // The concepts, the executor without threads, and the division of work.
 #include "contract.hpp"
 
+#include <ia_nn/exec/thread_pool.hpp>
+
 #include <utility>
 
 using namespace exec_test;
@@ -16,6 +18,16 @@ struct minimal {
   int concurrency() const noexcept { return 2; }
   template <class F> void parallel_for(index_t n, F&& f) noexcept {
     for (index_t i = n - 1; i >= 0; --i) f(i, static_cast<int>(i % 2));
+  }
+};
+
+// An executor as `run_tasks` uses it for calls that were planned for `workers`.
+template <class E> struct planned_for {
+  E& e;
+  int workers;
+  int concurrency() const noexcept { return workers; }
+  template <ia_nn::task_function F> void parallel_for(index_t n, F&& f) noexcept {
+    ia_nn::run_tasks(e, workers, n, f);
   }
 };
 
@@ -120,3 +132,28 @@ TEST_CASE("a user's own executor", "[exec][concept]") {
   });
   REQUIRE(blocks == 12); // fewer granules than workers: no empty calls
 }
+
+TEST_CASE("run_tasks has no more workers than were planned for", "[exec][tasks]") {
+  minimal two;
+  ia_nn::thread_pool four(4);
+  for (int workers : {1, 2, 3, 4, 5})
+    for (index_t n : {-1, 0, 1, 2, 3, 7, 1000}) {
+      INFO("planned for " << workers);
+      planned_for<minimal> a{two, workers};
+      check_tasks(a, n);
+      planned_for<ia_nn::thread_pool> b{four, workers};
+      check_tasks(b, n);
+    }
+  // Where there are more, they share the work and do not leave it to one.
+  std::vector<int> worker_of(10);
+  ia_nn::run_tasks(four, 2, 10, [&](index_t task, int worker) { worker_of[at(task)] = worker; });
+  REQUIRE(worker_of == std::vector<int>{0, 0, 0, 0, 0, 1, 1, 1, 1, 1});
+}
+
+// One worker is never too many.
+static_assert([] {
+  index_t sum = 0;
+  ia_nn::sequential e;
+  ia_nn::run_tasks(e, 1, 10, [&](index_t task, int worker) { sum += task + worker; });
+  return sum == 45;
+}());

@@ -120,15 +120,16 @@ struct conv_results {
       : src(d.src.size()), weights(d.weights.size()), bias(d.s.filters) {}
 };
 
-// max_batch is larger than the batch: plans serve smaller ones too.
+// max_batch is larger than the batch: plans serve smaller ones too. Three workers come to a plan for
+// two.
 template <class I> void compute(conv_data const& d, index_t max_batch, conv_results& out) {
   check_requests(d.src.size(), out.src, [&](ia_nn::gradient g, int workers) {
-    conv_backward_src<I> const plan(d.s, {max_batch, workers});
+    conv_backward_src<I> const plan(d.s, {max_batch, std::min(workers, 2)});
     plan.run(d.batch, d.diff_dst.data(), d.weights.data(), g, scratch(plan.workspace_bytes()),
              pool_of(workers));
   });
   auto const parameters = [&](ia_nn::gradient w, ia_nn::gradient b, int workers) {
-    conv_backward_weights<I> const plan(d.s, {max_batch, workers});
+    conv_backward_weights<I> const plan(d.s, {max_batch, std::min(workers, 2)});
     plan.run(d.batch, d.src.data(), d.diff_dst.data(), w, b, scratch(plan.workspace_bytes()),
              pool_of(workers));
   };

@@ -112,6 +112,22 @@ constexpr block block_of(index_t n, int parts, int part, index_t granularity = 1
   return {start(part), start(part + 1)};
 }
 
+/// Calls f(task, worker) once for each task in [0, n), with 0 <= worker < workers: for calls whose
+/// set-up provided memory for so many. An executor with more workers than that is given the tasks
+/// as that many blocks, each of which counts as a worker.
+template <executor E, class F>
+constexpr void run_tasks(E& e, int workers, index_t n, F&& f) noexcept {
+  if constexpr (!std::same_as<std::remove_cv_t<E>, sequential>)
+    if (e.concurrency() > workers) {
+      int const blocks = n < workers ? static_cast<int>(n) : workers;
+      return e.parallel_for(blocks, [&](index_t part, int) {
+        block const own = block_of(n, blocks, static_cast<int>(part));
+        for (index_t task = own.begin; task < own.end; ++task) f(task, static_cast<int>(part));
+      });
+    }
+  e.parallel_for(n, f);
+}
+
 /// Divides n items into at most one block per worker and calls f(begin, end, worker) for each
 /// that is not empty.
 template <executor E, class F>

@@ -182,7 +182,7 @@ public:
     f32* const between[2] = {reinterpret_cast<f32*>(scratch.data + order_bytes_),
                              reinterpret_cast<f32*>(scratch.data + order_bytes_ + between_bytes_)};
     std::byte* const memory = scratch.data + order_bytes_ + 2 * between_bytes_;
-    run_team(e, team_size(e.concurrency()), [&](auto const& member) {
+    run_team(e, team_size(), [&](auto const& member) {
       detail::any_member const m(member);
       index_t const last = layers_count() - 1;
       for (index_t l = 0; l <= last; ++l) {
@@ -263,14 +263,14 @@ private:
   }
 
   // A barrier costs about a microsecond: a step must be worth it.
-  int team_size(int most) const noexcept {
+  int team_size() const noexcept {
     index_t const work = weights(0).recurrent_bytes();
     using kernel = typename Weights::matrix::main_kernel;
     index_t const tiles =
         ceil_div(options_.max_batch, detail::recurrent_height<kernel>(options_.max_batch));
     index_t const blocks = weights(0).blocks() * tiles * (side_by_side_ ? 2 : 1);
     index_t const worth = max_of(1, work * options_.max_batch * (side_by_side_ ? 4 : 1) / 100000);
-    return static_cast<int>(min_of(min_of(most, options_.workers), min_of(blocks, worth)));
+    return static_cast<int>(min_of(options_.workers, min_of(blocks, worth)));
   }
 
   template <element X, element Y, element CX, element CY, class Observer>

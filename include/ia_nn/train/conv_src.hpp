@@ -52,7 +52,7 @@ public:
     std::byte* const own = scratch.data + s_.groups * slices_ * packed_cells() * 4;
     e.parallel_for(s_.filters, [&](index_t f, int) { pack_filter(f, weights, packed); });
     index_t const tasks = s_.groups * slices_;
-    detail::run_tasks(e, workers_, batch * tasks, [&](index_t task, int worker) {
+    run_tasks(e, workers_, batch * tasks, [&](index_t task, int worker) {
       index_t const image = task / tasks, part = task % tasks;
       one_slice(part / slices_, part % slices_,
                 diff_dst + image * out_.size() * s_.filters + part / slices_ * s_.group_filters(),

@@ -104,7 +104,7 @@ public:
     index_t const tasks = s_.groups * slices();
     f32* const sums = reinterpret_cast<f32*>(scratch.data + bias_bytes());
     std::byte* const own = scratch.data + workspace_bytes() - workers_ * worker_bytes();
-    detail::run_tasks(e, workers_, parts * tasks, [&](index_t task, int worker) {
+    run_tasks(e, workers_, parts * tasks, [&](index_t task, int worker) {
       block const chosen =
           block_of(pixels, static_cast<int>(parts), static_cast<int>(task / tasks), chunk_);
       sum_part(src, diff_dst, chosen, task % tasks, sums + task * sums_cells(),

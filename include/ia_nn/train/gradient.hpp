@@ -64,12 +64,6 @@ void each_register_parallel(E& e, index_t n, F const& f) noexcept {
   });
 }
 
-/// Tasks on the executor, or in the calling thread where it has more workers than were planned for.
-template <executor E, class F> void run_tasks(E& e, int workers, index_t n, F const& f) noexcept {
-  if (e.concurrency() > workers) sequential{}.parallel_for(n, f);
-  else e.parallel_for(n, f);
-}
-
 inline void check_positive(char const* who, char const* what, index_t n) {
   if (n < 1)
     throw_error(errc::bad_shape, std::string(who) + ": " + what + " is " + std::to_string(n) +

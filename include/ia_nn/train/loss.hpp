@@ -81,7 +81,7 @@ public:
       for (index_t r = 0; r < c.rows; ++r) divisor += static_cast<double>(weight(c, r));
     }
     index_t const granule = max_of(1, 2048 / o_.classes);
-    detail::run_tasks(e, o_.workers, ceil_div(c.rows, granule), [&](index_t task, int worker) {
+    run_tasks(e, o_.workers, ceil_div(c.rows, granule), [&](index_t task, int worker) {
       f32* const row = reinterpret_cast<f32*>(scratch.data + detail::f32_bytes(o_.max_rows) +
                                               worker * detail::f32_bytes(o_.classes));
       index_t const last = min_of(c.rows, (task + 1) * granule);
