@@ -7,8 +7,9 @@
 // arrives; it cannot change until that member has arrived, so no member needs a sense of its own
 // and the barrier is ready again as soon as it opens:
 //
-//   now = epoch;  if (++arrived == size) { arrived = 0; ++epoch; wake }  else wait until epoch !=
-//   now
+//   now = epoch
+//   if (++arrived == size)   arrived = 0; ++epoch; wake the others
+//   else                     wait until epoch != now
 #pragma once
 
 #include <ia_nn/core/executor.hpp>

@@ -2,8 +2,7 @@
 //
 // Hyperbolic tangent.
 //
-//   precise: |x| < 0.55: x + x^3 P(x^2); beyond: 1 - 2z / (1 + z) with z = e^(-2|x|). A quotient
-//   for
+//   precise: |x| < 0.55: x + x^3 P(x^2); beyond: 1 - 2z / (1 + z) with z = e^(-2|x|). A quotient for
 //            all x, of e^(-2|x|) - 1, needs no polynomial, but its three roundings reach 2.4 ulp.
 //   fast:    x P(x^2) / Q(x^2), degrees 2 and 3, minimax on |x| <= 6.1, constant beyond; the
 //            division by `scaled_reciprocal`, so 15 operations in all

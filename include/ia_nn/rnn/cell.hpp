@@ -17,23 +17,26 @@
 //
 // `at` is some units of one sequence at one time, as registers:
 //
-//   x(g)           gate g of W x(t) + b          h(g)        gate g of U h(t-1)
-//   hidden()       h(t-1)                        parameter(k)
-//   state(k)       carried state; set_state(k, v)
-//   attention()    a(t) of this sequence
-//   sigmoid(v), tanh(v)   quotients (math/quotient.hpp): add and multiply them, a division is made
-//                         where a register is needed. Absolute error 6e-7.
-//   record(k, v)   hands a value to the backward pass; nothing in inference
+//   x(g), h(g)                   gate g of W x(t) + b, of U h(t-1)
+//   hidden()                     h(t-1)
+//   state(k), set_state(k, v)    carried state k
+//   parameter(k)                 vector k beside the weights
+//   attention()                  a(t) of this sequence
+//   sigmoid(v), tanh(v)          quotients (math/quotient.hpp): add and multiply them, a division
+//                                is made where a register is needed. Absolute error 6e-7.
+//   record(k, v)                 hands a value to a backward pass; does nothing in inference
 //
-// Optional members, with their defaults in cell_traits:
+// Optional members, with the values that cell_traits takes for them otherwise:
 //
-//   early          gates computed from h(t-1); the others from what `prepare(at)` returns, as the
-//                  reset-before GRU needs, after a second barrier (gates)
-//   kept           states that live between `prepare` and `step` only, behind the carried ones (0)
-//   recurrent_bias(g)   true if b_recurrent of gate g belongs into h(g), not into x(g) (false)
-//   step_row(row)  instead of step: a whole sequence's row at once, for statistics over units
-//   attends        reads attention() (false)
-//   projectable    h may be projected: false for cells that read hidden() (true)
+//   early = gates               gates computed from h(t-1); the others are computed, after a second
+//                               barrier, from what `prepare(at)` returns, as the reset-before GRU needs
+//   kept = 0                    states that live between `prepare` and `step` only; their numbers
+//                               follow those of the carried ones
+//   recurrent_bias(g) = false   true if b_recurrent of gate g belongs into h(g), not into x(g)
+//   attends                     there if the cell reads attention()
+//   projectable = true          h may be projected: false for cells that read hidden()
+//   by_row                      there if the cell has step_row(row) instead of step: all units of a
+//                               sequence at once, for statistics over units
 #pragma once
 
 #include <ia_nn/math/quotient.hpp>

@@ -4,11 +4,11 @@
 //
 //   r = s(x_r + h_r)   z = s(x_z + h_z)   h(t) = (1 - z) * n + z * h(t-1)
 //
-//   linear before reset   n = tanh(x_n + r * (U_n h(t-1) + b_n))      PyTorch, MXNet, oneDNN
-//   lbr_gru reset before          n = tanh(x_n + U_n (r * h(t-1)))            ONNX default, oneDNN
-//   gru with attention        z becomes (1 - a(t)) z                       oneDNN AUGRU
+//   linear before reset   n = tanh(x_n + r * (U_n h(t-1) + b_n))   PyTorch, MXNet, oneDNN lbr_gru
+//   reset before          n = tanh(x_n + U_n (r * h(t-1)))         default of ONNX, oneDNN gru
+//   with attention        (1 - a(t)) * z in the place of z         oneDNN AUGRU
 //
-// The second form needs all of r * h(t-1) before its second product: two barriers a step.
+// "Reset before" needs all of r * h(t-1) before its second product: two barriers a step.
 #pragma once
 
 #include <ia_nn/rnn/cell.hpp>

@@ -5,9 +5,10 @@
 //   i = s(x_i + h_i)   f = s(x_f + h_f)   g = tanh(x_g + h_g)   o = s(x_o + h_o)
 //   c(t) = f * c(t-1) + i * g             h(t) = o * tanh(c(t))
 //
-//   peephole   i and f also see p * c(t-1), o sees p * c(t)       (Gers and Schmidhuber 2000)
-//   coupled    f = 1 - i                                          (ONNX input_forget)
-//   projection h(t) = P (o * tanh(c(t))): a property of the weights, any cell may have one
+//   peephole     i and f also see p * c(t-1), o sees p * c(t)     Gers and Schmidhuber 2000
+//   coupled      f = 1 - i                                        ONNX input_forget
+//   projection   h(t) = P (o * tanh(c(t)))                        a property of the weights: other
+//                                                                 cells may have one too
 #pragma once
 
 #include <ia_nn/math/long_sum.hpp>

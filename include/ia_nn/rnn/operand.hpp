@@ -148,8 +148,8 @@ private:
   int height_ = 1;
 };
 
-/// The same for one sequence: a plain row, in the type that the vector kernel reads (s8 shifted to
-/// u8).
+/// The same for one sequence: a plain row, in the type that the vector kernel reads (s8 is shifted
+/// to u8).
 template <class A, class Kernel, int Parts> class operand_row {
 public:
   using packed = typename Kernel::packed_a;

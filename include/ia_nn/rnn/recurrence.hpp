@@ -2,20 +2,20 @@
 //
 // One direction of one layer over all times: the persistent recurrence.
 //
-//   for each chunk of steps                         (its input part stays in cache)
-//     convert x of the chunk                        rows divided among members; barrier
-//     input part = x W + b                          members: their share of it; barrier
+//   for each chunk of steps                         its input part stays in cache
+//     convert x of the chunk                        rows are divided among the members; barrier
+//     input part = x W + b                          tiles are divided among the members; barrier
 //     for each step
 //       for each own block of units                 forward in even steps, backward in odd ones, so
-//         gates = h(t-1) U    register tiles        that the weights touched last are still in
-//         cache h(t) = cell.step    own rows of h, c      when the sweep begins
+//         gates = h(t-1) U    register tiles        that the weights touched last are still in cache
+//         h(t) = cell.step    own rows of h, c      when the next step begins with them
 //       barrier                                     h(t) is complete
 //
 // Of 8-bit layers every row of x has a scale, and h of every row: what one sequence holds changes no
 // other one, and later inputs change no earlier result.
 //
 // A member owns blocks of units for the whole sequence, so that their weights stay in its L2 where
-// they fit. The block at the border of two shares is divided by rows, a tile each: 25 blocks of two
+// they fit. The block at the border of two members is divided by rows, a tile each: 25 blocks of two
 // tiles are 25 and 25 tiles for two members, not 13 and 12 blocks. h is in two buffers that take
 // turns: one barrier a step. Cells with a second product (reset-before GRU, projections, layer
 // normalization) have a second barrier.

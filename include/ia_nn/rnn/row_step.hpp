@@ -11,8 +11,8 @@
 // the loads there is one multiply-add per register. Fewer than 8 sums would wait for each other, so
 // that cells of few gates split k into chains that are added at the end.
 //
-//   k    0  1  2  3  4  5 ...
-//   sum  0  1  2  3  0  1 ...      chains = 8 / (G * Nv)
+//   k      0  1  2  3  4  5 ...
+//   chain  0  1  2  3  0  1 ...      4 chains for G * Nv = 2: 8 sums
 //
 // The last block of units takes half its registers where the other half is empty. Extents known at
 // compile time unroll the loop over k if it is short.
@@ -32,8 +32,8 @@ template <class Dot, int G, int Nv> struct row_sums {
   acc c[G][Nv];
 };
 
-/// c[g][v] += sum over `groups` of a * b; panels of the gates lie `stride` elements apart. Groups >
-/// 0 is their number if it is known and small.
+/// c[g][v] += sum over `groups` of a * b; panels of the gates lie `stride` elements apart. Groups is
+/// their number where that is known and small, else 0.
 template <class Dot, int G, int Nv, int Nr, int Groups, class A, class B>
 IA_NN_INLINE void row_product(row_sums<Dot, G, Nv>& sums, index_t groups, A const* a, B const* b,
                               index_t stride) noexcept {

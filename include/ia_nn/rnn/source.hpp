@@ -21,8 +21,8 @@
 
 namespace gate_order {
 
-/// lstm[g], gru[g]: where gate g of i f g o, r z n stands; transposed: matrices have gates in
-/// columns.
+/// lstm[g], gru[g]: where gate g of i f g o, r z n stands.
+/// transposed: matrices have gates in columns.
 struct pytorch {
   static constexpr int lstm[4] = {0, 1, 2, 3}, gru[3] = {0, 1, 2};
   static constexpr bool transposed = false;

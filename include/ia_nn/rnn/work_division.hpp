@@ -6,7 +6,7 @@
 //
 //             block 0   block 1   block 2
 //   tile 0      0         0         1           5 tiles for member 0, 4 for member 1;
-//   tile 1      0         0         1           by blocks it were 6 and 3
+//   tile 1      0         0         1           of whole blocks, 6 and 3
 //   tile 2      0         1         1
 //
 // A block that two members divide is finished by both, each for its rows.

@@ -24,7 +24,9 @@ struct adam_options {
   adam_form form = adam_form::pytorch;
 };
 
-/// g = gradient + weight_decay x;  v = beta1 v + (1 - beta1) g;  h = beta2 h + (1 - beta2) g^2;
+///   g = gradient + weight_decay x
+///   v = beta1 v + (1 - beta1) g
+///   h = beta2 h + (1 - beta2) g^2
 ///
 ///   pytorch   x -= learning_rate / (1 - beta1^t) v / (sqrt(h / (1 - beta2^t)) + epsilon)
 ///   onnx      x -= learning_rate sqrt(1 - beta2^t) / (1 - beta1^t) v / (sqrt(h) + epsilon)

@@ -5,8 +5,8 @@
 //
 //   mean = sum x / N     variance = sum (x - mean)^2 / N     inv_std = 1 / sqrt(variance + epsilon)
 //   y    = gamma h + beta
-//   running = running momentum + (1 - momentum) of the batch's     (ONNX BatchNormalization; the
-//                                                       momentum of PyTorch is 1 - momentum here)
+//   running = momentum running + (1 - momentum) of the batch's      momentum as in ONNX; PyTorch's is
+//                                                                   1 - momentum
 //   diff_beta  = sum diff_dst     diff_gamma = sum diff_dst h
 //   diff_src   = gamma inv_std (diff_dst - diff_beta / N - h diff_gamma / N)
 //

@@ -2,12 +2,11 @@
 //
 // The gradients of a convolution for its weights and its bias.
 //
-//   diff_weights[f][c][k] = sum over images and output pixels o of diff_dst[o][f] * src[at(o,
-//   k)][c] diff_bias[f]          = sum over images and output pixels o of diff_dst[o][f]
+//   diff_weights[f][c][k] = sum of diff_dst[o][f] * src[at(o, k)][c]
+//   diff_bias[f]          = sum of diff_dst[o][f]                      over images and output pixels o
 //
 // With the rows of image_rows.hpp as matrix R (pixels x columns) the first is the product
-// transpose(diff_dst) * R. It is summed over chunks of pixels, of which R stays in the second
-// cache:
+// transpose(diff_dst) * R. It is summed over chunks of pixels, of which R stays in the second cache:
 //
 //   task (part of the pixels, group, slice of the columns)      any worker
 //     chunk of pixels      gathered into panels, as packed B; diff_dst transposed beside it

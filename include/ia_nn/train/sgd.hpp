@@ -15,9 +15,11 @@ struct sgd_options {
   bool nesterov = false;
 };
 
-/// g = gradient + weight_decay x;  v = momentum v + (1 - dampening) g, where v is 0
-/// and dampening counts as 0 in the first step;  x -= learning_rate (nesterov ? g + momentum v :
-/// v). Sources: torch.optim.SGD, ONNX Momentum.
+///   g  = gradient + weight_decay x
+///   v  = momentum v + (1 - dampening) g                          first step: v = g
+///   x -= learning_rate (nesterov ? g + momentum v : v)
+///
+/// Sources: torch.optim.SGD, ONNX Momentum.
 ///
 /// Errors at construction and in set_learning_rate: errc::bad_parameter for numbers that are NaN,
 /// infinite, negative or outside their interval.
@@ -76,7 +78,10 @@ struct adagrad_options {
   double epsilon = 1e-10;
 };
 
-/// g = gradient + weight_decay x;  h += g^2;  x -= rate g / (sqrt h + epsilon).
+///   g  = gradient + weight_decay x
+///   h += g^2
+///   x -= rate g / (sqrt(h) + epsilon)
+///
 /// Sources: torch.optim.Adagrad, ONNX Adagrad. Errors: those of sgd.
 template <isa::tag I> class adagrad : public detail::optimizer<adagrad<I>> {
   using V = vec<f32, I>;
