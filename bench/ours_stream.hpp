@@ -40,7 +40,7 @@ public:
     next_ = next_ + 1 == stream_samples ? 0 : next_ + 1;
   }
   void block() {
-    stream_.run(src_.data(), h_.data(), stream_samples);
+    stream_.run(stream_samples, src_.data(), h_.data());
     head_.run(view<shape<stream_samples, Hidden>>(h_.data()),
               view<shape<stream_samples, 1>>(dst_.data()), scratch_);
   }

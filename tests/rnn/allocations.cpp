@@ -40,7 +40,7 @@ long allocations_of(index_t batch, rnn_direction direction, rnn_quantization con
   long const between = allocations;
   for (int i = 0; i < 5; ++i) {
     s.step(p.x.data(), y.data());
-    s.run(p.x.data(), y.data(), 3);
+    s.run(3, p.x.data(), y.data());
     s.get_state(state.data());
     s.reset();
     s.set_state(state.data());

@@ -216,7 +216,7 @@ TEST_CASE("outputs, final states and an observer are each optional", "[rnn][stac
     sources.emplace_back(src, src + c.time * c.batch * in);
     destinations.emplace_back(dst, dst + c.time * c.batch * out);
   };
-  model.run(call, scratch, ia_nn::sequential{}, observe);
+  model.run(call, observe, scratch);
   REQUIRE(std::equal(y.begin(), y.end(), all.y.begin()));
   REQUIRE(sources.size() == 3);
   REQUIRE(sources[0] == p.x);

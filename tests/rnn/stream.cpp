@@ -53,7 +53,7 @@ TEST_CASE("states of streams: run, get, set, reset, copy", "[rnn][stream]") {
     index_t const I = p.c.input, R = p.c.size(), T_ = p.c.time;
     auto const run = [&](rnn_stream<T>& s, index_t from, index_t count) {
       exact_buffer<f32> y(count * R);
-      s.run(p.x.data() + from * I, y.data(), count);
+      s.run(count, p.x.data() + from * I, y.data());
       return std::vector<f32>(y.begin(), y.end());
     };
     rnn_stream<T> s(model);

@@ -78,7 +78,7 @@ TEST_CASE("8-bit streams hand infinities and NaN on as sequences do", "[rnn][str
         rnn_stream first(model), second(model);
         exact_buffer<f32> y(R), z(R);
         std::vector<f32> state(at(first.state_size())), x(at(p.c.input), 0.5F);
-        first.run(p.x.data(), y.data(), 0);
+        first.run(0, p.x.data(), y.data());
         for (index_t t = 0; t < 6; ++t) first.step(p.x.data() + t * p.c.input, y.data());
         rnn_stream copy = first;
         first.get_state(state.data());

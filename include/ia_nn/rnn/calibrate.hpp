@@ -32,18 +32,20 @@ public:
                                        "destination are needed to see hidden states");
     model.check(c, scratch);
     using I = typename Weights::isa_type;
-    model.run(c, scratch, sequential{},
-              [&](index_t l, f32 const* src, index_t in, f32 const* dst, index_t out) {
-                auto& r = ranges_[static_cast<std::size_t>(l)];
-                for (index_t n = 0; n < c.batch; ++n)
-                  for (index_t t = 0; t < (c.lengths ? c.lengths[n] : c.time); ++t) {
-                    bool const first = model.options().layout == rnn_layout::time_first;
-                    index_t const row = first ? t * c.batch + n : n * c.time + t;
-                    r.input.add(finite_range<I>(src + row * in, in));
-                    r.hidden.add(finite_range<I>(dst + row * out, out));
-                    r.seen = true;
-                  }
-              });
+    model.run(
+        c,
+        [&](index_t l, f32 const* src, index_t in, f32 const* dst, index_t out) {
+          auto& r = ranges_[static_cast<std::size_t>(l)];
+          for (index_t n = 0; n < c.batch; ++n)
+            for (index_t t = 0; t < (c.lengths ? c.lengths[n] : c.time); ++t) {
+              bool const first = model.options().layout == rnn_layout::time_first;
+              index_t const row = first ? t * c.batch + n : n * c.time + t;
+              r.input.add(finite_range<I>(src + row * in, in));
+              r.hidden.add(finite_range<I>(dst + row * out, out));
+              r.seen = true;
+            }
+        },
+        scratch);
   }
 
   /// Scales and zero points of a layer for operands of type A, covering what was seen.
@@ -87,25 +89,29 @@ std::vector<rnn_layer_error> compare_layers(rnn<Reference> const& reference,
   if (!c.dst) throw_error(errc::bad_pointer, "compare_layers: a destination is needed");
   std::vector<std::vector<f32>> outputs;
   index_t const rows = c.time * c.batch;
-  reference.run(c, scratch, sequential{},
-                [&](index_t, f32 const*, index_t, f32 const* dst, index_t out) {
-                  outputs.emplace_back(dst, dst + rows * out);
-                });
+  reference.run(
+      c,
+      [&](index_t, f32 const*, index_t, f32 const* dst, index_t out) {
+        outputs.emplace_back(dst, dst + rows * out);
+      },
+      scratch);
   std::vector<rnn_layer_error> errors;
-  other.run(c, scratch, sequential{},
-            [&](index_t l, f32 const*, index_t, f32 const* dst, index_t out) {
-              rnn_layer_error e;
-              f32 norm = 0;
-              std::vector<f32> const& expected = outputs[static_cast<std::size_t>(l)];
-              for (index_t i = 0; i < rows * out; ++i) {
-                f32 const x = expected[static_cast<std::size_t>(i)], d = x - dst[i];
-                norm = __builtin_fmaxf(norm, __builtin_fabsf(x));
-                if (!(__builtin_fabsf(d) <= e.largest) && e.largest == e.largest)
-                  e.largest = __builtin_fabsf(d);
-              }
-              e.relative = norm > 0 ? e.largest / norm : e.largest * 0;
-              errors.push_back(e);
-            });
+  other.run(
+      c,
+      [&](index_t l, f32 const*, index_t, f32 const* dst, index_t out) {
+        rnn_layer_error e;
+        f32 norm = 0;
+        std::vector<f32> const& expected = outputs[static_cast<std::size_t>(l)];
+        for (index_t i = 0; i < rows * out; ++i) {
+          f32 const x = expected[static_cast<std::size_t>(i)], d = x - dst[i];
+          norm = __builtin_fmaxf(norm, __builtin_fabsf(x));
+          if (!(__builtin_fabsf(d) <= e.largest) && e.largest == e.largest)
+            e.largest = __builtin_fabsf(d);
+        }
+        e.relative = norm > 0 ? e.largest / norm : e.largest * 0;
+        errors.push_back(e);
+      },
+      scratch);
   return errors;
 }
 

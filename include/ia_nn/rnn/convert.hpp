@@ -11,8 +11,8 @@ namespace detail {
 
 /// n elements. To is f32, bf16, u8 or s8; From is To or f32. Returns true if f32 that became bytes had
 /// a NaN among them.
-template <isa::tag I, class To, class From>
-bool convert_row(To* to, From const* from, index_t n, quantizer const& q) noexcept {
+template <isa::tag I, class From, class To>
+bool convert_row(index_t n, From const* from, To* to, quantizer const& q) noexcept {
   if constexpr (std::same_as<To, From>) {
     __builtin_memcpy(static_cast<void*>(to), from, static_cast<std::size_t>(n) * sizeof(To));
     return false;

@@ -197,8 +197,7 @@ private:
   // because bytes have none.
   void convert(X const* from, index_t count, index_t row) const noexcept {
     quantization const a = scales_.of_input(from);
-    bool const has_nan =
-        convert_row<I>(x_ + count * l_.x_stride, from, w_.input(), quantizer(a));
+    bool const has_nan = convert_row<I>(w_.input(), from, x_ + count * l_.x_stride, quantizer(a));
     scales_.converted(count, row, a.scale, has_nan);
   }
 

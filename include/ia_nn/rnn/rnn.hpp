@@ -157,14 +157,14 @@ public:
   /// Preconditions: what `check` checks.
   template <element X, element Y, executor E = sequential>
   void run(rnn_call<X, Y> const& c, workspace_view scratch, E&& e = {}) const noexcept {
-    run(c, scratch, e, [](index_t, auto const*, index_t, auto const*, index_t) {});
+    run(c, [](index_t, auto const*, index_t, auto const*, index_t) {}, scratch, e);
   }
 
   /// The same; observe(layer, src, src_features, dst, dst_features) is called after every layer
   /// with what it read and wrote, (T, N, features) in the layout of the call.
-  template <element X, element Y, executor E, class Observer>
-  void run(rnn_call<X, Y> const& c, workspace_view scratch, E&& e,
-           Observer&& observe) const noexcept {
+  template <element X, element Y, class Observer, executor E = sequential>
+  void run(rnn_call<X, Y> const& c, Observer&& observe, workspace_view scratch,
+           E&& e = {}) const noexcept {
     static_assert(std::same_as<X, f32> || std::same_as<X, A>,
                   "ia_nn: rnn: src must be f32 or the operand type of the weights");
     static_assert(std::same_as<Y, f32> || std::same_as<Y, bf16>,
@@ -178,7 +178,7 @@ public:
     if (c.batch == 0) return;
     denormal_scope const mode(options_.denormal);
     s32* const order = reinterpret_cast<s32*>(scratch.data);
-    if (c.lengths) detail::sort_by_length(order, c.lengths, c.batch);
+    if (c.lengths) detail::sort_by_length(c.batch, c.lengths, order);
     f32* const between[2] = {reinterpret_cast<f32*>(scratch.data + order_bytes_),
                              reinterpret_cast<f32*>(scratch.data + order_bytes_ + between_bytes_)};
     std::byte* const memory = scratch.data + order_bytes_ + 2 * between_bytes_;

@@ -39,7 +39,7 @@ struct sequence_rows {
 
 /// Sorts sequences by length, longest first; equal ones keep their order.
 /// Insertion: batches are short.
-inline void sort_by_length(s32* order, s32 const* lengths, index_t batch) noexcept {
+inline void sort_by_length(index_t batch, s32 const* lengths, s32* order) noexcept {
   for (index_t i = 0; i < batch; ++i) {
     index_t at = i;
     for (; at > 0 && lengths[order[at - 1]] < lengths[i]; --at) order[at] = order[at - 1];

@@ -58,8 +58,8 @@ public:
 
   /// One sample: x (I) to y (R).
   void step(f32 const* x, f32* y) noexcept { advance(x, y); }
-  /// `count` samples, (count, I) to (count, R).
-  void run(f32 const* x, f32* y, index_t count) noexcept {
+  /// `count` samples: x (count, I) to y (count, R).
+  void run(index_t count, f32 const* x, f32* y) noexcept {
     index_t const in = input(), out = output();
     for (index_t i = 0; i < count; ++i) advance(x + i * in, y + i * out);
   }
