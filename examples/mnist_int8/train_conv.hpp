@@ -52,14 +52,21 @@ public:
     f32 const* const y = dst_.value.data();
     index_t const n = pixels(c) * shape_.filters;
     // The sum hands its gradient to both operands.
-    if (other_) activation_backward<I>(slope::relu{}, n, y, diff, other_->request(), c.threads);
-    activation_backward<I>(slope::relu{}, n, y, diff, write_to(diff), c.threads);
+    if (other_) activation_backward<I>(n, y, diff, other_->request(), slope::relu{}, c.threads);
+    activation_backward<I>(n, y, diff, write_to(diff), slope::relu{}, c.threads);
     if (norm_)
-      norm_->backward(pixels(c), sum_.data(), diff, state(), write_to(diff),
-                      write_to(norm_weight_.diff.data()), write_to(norm_bias_.diff.data()),
-                      c.scratch, c.threads);
-    gradient const bias = norm_ ? not_wanted : write_to(bias_.diff.data());
-    by_weights_.run(c.batch, src_.value.data(), diff, write_to(weight_.diff.data()), bias,
+      norm_->backward({.rows = pixels(c),
+                       .src = sum_.data(),
+                       .diff_dst = diff,
+                       .diff_src = write_to(diff),
+                       .diff_gamma = write_to(norm_weight_.diff.data()),
+                       .diff_beta = write_to(norm_bias_.diff.data())},
+                      state(), c.scratch, c.threads);
+    by_weights_.run({.batch = c.batch,
+                     .src = src_.value.data(),
+                     .diff_dst = diff,
+                     .diff_weights = write_to(weight_.diff.data()),
+                     .diff_bias = norm_ ? not_wanted : write_to(bias_.diff.data())},
                     c.scratch, c.threads);
     by_src_.run(c.batch, diff, weight_.value.data(), src_.request(), c.scratch, c.threads);
   }

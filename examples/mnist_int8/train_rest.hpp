@@ -31,8 +31,7 @@ private:
   tensor_pair &src_, &dst_;
 };
 
-/// Its weights are (inputs, outputs) while they learn, the transpose of those in files, and the
-/// inputs in the order of our images.
+/// While they learn, its weights have the inputs in the order of our images, channels last.
 class dense_training_layer final : public training_layer {
 public:
   dense_training_layer(layer const& l, layer_parameters const& p, parameter_list& list,
@@ -53,11 +52,16 @@ public:
   void backward(training_call const& c) override {
     f32* const diff = dst_.diff.data();
     if (layer_.relu)
-      activation_backward<I>(slope::relu{}, c.batch * layer_.outputs(), dst_.value.data(), diff,
-                             write_to(diff), c.threads);
-    plan_.backward(c.batch, src_.value.data(), diff, weight_.value.data(), src_.request(),
-                   write_to(weight_.diff.data()), write_to(bias_.diff.data()), c.scratch,
-                   c.threads);
+      activation_backward<I>(c.batch * layer_.outputs(), dst_.value.data(), diff, write_to(diff),
+                             slope::relu{}, c.threads);
+    plan_.backward({.rows = c.batch,
+                    .src = src_.value.data(),
+                    .diff_dst = diff,
+                    .weights = weight_.value.data(),
+                    .diff_src = src_.request(),
+                    .diff_weights = write_to(weight_.diff.data()),
+                    .diff_bias = write_to(bias_.diff.data())},
+                   c.scratch, c.threads);
   }
   void store(layer_parameters& p) const override {
     p.weight.resize(weight_.value.size());
@@ -74,7 +78,7 @@ private:
     for (std::size_t o = 0; o < outputs; ++o)
       for (std::size_t c = 0; c < channels; ++c)
         for (std::size_t p = 0; p < pixels; ++p)
-          f((o * channels + c) * pixels + p, (p * channels + c) * outputs + o);
+          f((o * channels + c) * pixels + p, (o * pixels + p) * channels + c);
   }
 
   layer layer_;

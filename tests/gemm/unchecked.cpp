@@ -96,8 +96,13 @@ TEST_CASE("layers made of a product refuse rows and workspaces, checked or not",
   });
   ia_nn::dense_training<scalar> const training({.inputs = 16, .outputs = 8, .max_rows = 4});
   check(training, [&](index_t rows, ia_nn::workspace_view v) {
-    training.backward(rows, x.data(), y.data(), w.data(), ia_nn::not_wanted,
-                      ia_nn::write_to(z.data()), ia_nn::write_to(y.data()), v);
+    training.backward({.rows = rows,
+                       .src = x.data(),
+                       .diff_dst = y.data(),
+                       .weights = w.data(),
+                       .diff_weights = ia_nn::write_to(z.data()),
+                       .diff_bias = ia_nn::write_to(y.data())},
+                      v);
   });
 }
 

@@ -132,7 +132,7 @@ TEST_CASE("preconditions of convolutions", "[graph]") {
   });
   conv_backward_weights<S> const weights(s, {.max_batch = 2});
   check("conv_backward_weights", weights, [&](index_t batch, workspace_view v) {
-    weights.run(batch, m.x.data(), m.x.data(), write_to(m.y.data()), write_to(m.z.data()), v);
+    weights.run({batch, m.x.data(), m.x.data(), write_to(m.y.data()), write_to(m.z.data())}, v);
   });
   conv_backward_src<S> const src(s, {.max_batch = 2});
   check("conv_backward_src", src, [&](index_t batch, workspace_view v) {
@@ -166,8 +166,8 @@ TEST_CASE("preconditions of layers of rows", "[graph]") {
     training.forward(rows, m.x.data(), w.data(), nullptr, m.y.data(), v);
   });
   check("dense_training", training, [&](index_t rows, workspace_view v) {
-    training.backward(rows, m.x.data(), m.x.data(), w.data(), write_to(m.y.data()),
-                      write_to(m.z.data()), not_wanted, v);
+    training.backward(
+        {rows, m.x.data(), m.x.data(), w.data(), write_to(m.y.data()), write_to(m.z.data())}, v);
   });
   cross_entropy<S> const loss({.classes = 6, .max_rows = 4});
   std::vector<s32> labels(5, 2);
@@ -190,8 +190,7 @@ TEST_CASE("preconditions of layers of rows", "[graph]") {
     norm.forward(4, m.x.data(), m.y.data(), state, v);
   });
   check_workspace("batch_norm_training", norm.workspace_bytes(), [&](workspace_view v) {
-    norm.backward(4, m.x.data(), m.x.data(), state, write_to(m.y.data()), not_wanted, not_wanted,
-                  v);
+    norm.backward({4, m.x.data(), m.x.data(), write_to(m.y.data())}, state, v);
   });
   adam<S> optimizer(6);
   REQUIRE_DEATH([&] { optimizer.step(std::span(m.y).first(5), std::span(m.x).first(5)); },

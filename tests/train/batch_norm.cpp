@@ -63,7 +63,7 @@ TEST_CASE("batch normalisation in training", "[train][batch_norm]") {
       s.running_mean = s.running_variance = nullptr;
       exact_buffer<f32> dx(n), dg(e.channels), db(e.channels);
       auto const backward = [&](gradient a, gradient g, gradient b, int workers) {
-        plan.backward(e.rows, x.data(), dy.data(), s, a, g, b, scratch(plan.workspace_bytes()),
+        plan.backward({e.rows, x.data(), dy.data(), a, g, b}, s, scratch(plan.workspace_bytes()),
                       pool_of(workers));
       };
       check_requests(n, dx, [&](gradient g, int w) { backward(g, not_wanted, not_wanted, w); });
@@ -145,8 +145,9 @@ TEST_CASE("batch normalisation in training: last bits, and squares beyond f32", 
                                             mean.data(),         inv_std.data()};
         scratch memory(plan.workspace_bytes());
         plan.forward(rows, x.data(), y.data(), state, memory, pool_of(2));
-        plan.backward(rows, x.data(), dy.data(), state, write_to(dx.data()), write_to(dg.data()),
-                      write_to(db.data()), memory, pool_of(2));
+        plan.backward({rows, x.data(), dy.data(), write_to(dx.data()), write_to(dg.data()),
+                       write_to(db.data())},
+                      state, memory, pool_of(2));
         std::string worst;
         auto const check = [&](char const* what, index_t i, f32 got, double want, double bound) {
           if (std::fabs(static_cast<double>(got) - want) <= bound + 0x1p-149) return;

@@ -130,7 +130,7 @@ template <class I> void compute(conv_data const& d, index_t max_batch, conv_resu
   });
   auto const parameters = [&](ia_nn::gradient w, ia_nn::gradient b, int workers) {
     conv_backward_weights<I> const plan(d.s, {max_batch, std::min(workers, 2)});
-    plan.run(d.batch, d.src.data(), d.diff_dst.data(), w, b, scratch(plan.workspace_bytes()),
+    plan.run({d.batch, d.src.data(), d.diff_dst.data(), w, b}, scratch(plan.workspace_bytes()),
              pool_of(workers));
   };
   check_requests(d.weights.size(), out.weights,
@@ -196,7 +196,7 @@ TEST_CASE("gradients of convolution of no images", "[train][conv]") {
     conv_backward_weights<I> const plan(s, {2, 1});
     exact_buffer<f32> weights(s.weights()), bias(2);
     fill_nan(weights), fill_nan(bias);
-    plan.run(0, nullptr, nullptr, write_to(weights.data()), write_to(bias.data()),
+    plan.run({0, nullptr, nullptr, write_to(weights.data()), write_to(bias.data())},
              scratch(plan.workspace_bytes()), pool_of(2));
     REQUIRE(difference(weights, doubles(at(s.weights())), 1e-30) == "");
     REQUIRE(difference(bias, doubles(2), 1e-30) == "");

@@ -22,9 +22,9 @@ struct dense_reference {
         y.add(i * n + j, b[at(j)]);
         bias.add(j, d);
         for (index_t q = 0; q < k; ++q) {
-          y.add(i * n + j, x[at(i * k + q)] * w[at(q * n + j)]);
-          src.add(i * k + q, d * w[at(q * n + j)]);
-          weights.add(q * n + j, d * x[at(i * k + q)]);
+          y.add(i * n + j, x[at(i * k + q)] * w[at(j * k + q)]);
+          src.add(i * k + q, d * w[at(j * k + q)]);
+          weights.add(j * k + q, d * x[at(i * k + q)]);
         }
       }
   }
@@ -58,7 +58,7 @@ TEST_CASE("training of a dense layer", "[train][dense]") {
         }
         auto const backward = [&](gradient s, gradient g, gradient c, int workers) {
           dense_training<decltype(tag)> const layer({e.k, e.n, e.max_rows}, workers);
-          layer.backward(m, x.data(), dy.data(), w.data(), s, g, c,
+          layer.backward({m, x.data(), dy.data(), w.data(), s, g, c},
                          scratch(layer.workspace_bytes()), pool_of(workers));
         };
         check_requests(dx.size(), dx,
@@ -84,7 +84,7 @@ TEST_CASE("bias gradients over many rows", "[train][dense]") {
     double const exact = static_cast<double>(rows) * static_cast<double>(0.1F);
     for_each_isa<vector_isas>([&](auto tag) {
       dense_training<decltype(tag)> const layer({1, 3, rows});
-      layer.backward(rows, nullptr, dy.data(), nullptr, not_wanted, not_wanted, write_to(db.data()),
+      layer.backward({.rows = rows, .diff_dst = dy.data(), .diff_bias = write_to(db.data())},
                      scratch(layer.workspace_bytes()), pool_of(2));
       INFO(rows << " rows");
       CHECK(std::fabs(static_cast<double>(db[2]) - exact) <= 19 * 0x1p-24 * exact);
@@ -105,8 +105,9 @@ TEST_CASE("gradients of a dense layer are slopes", "[train][dense]") {
   };
   using I = ia_nn::isa::scalar;
   dense_training<I> const layer({k, n, m});
-  layer.backward(m, x.data(), dy.data(), w.data(), write_to(dx.data()), write_to(dw.data()),
-                 write_to(db.data()), scratch(layer.workspace_bytes()), pool_of(1));
+  layer.backward({m, x.data(), dy.data(), w.data(), write_to(dx.data()), write_to(dw.data()),
+                  write_to(db.data())},
+                 scratch(layer.workspace_bytes()), pool_of(1));
   REQUIRE(difference(dx, central_differences(X, [&](auto const& v) { return loss(v, W, B); })) ==
           "");
   REQUIRE(difference(dw, central_differences(W, [&](auto const& v) { return loss(X, v, B); })) ==

@@ -115,7 +115,7 @@ TEST_CASE("gradients of activations", "[train][activation]") {
       }
       for_each_isa<vector_isas>([&](auto tag) {
         check_requests(n, got, [&](gradient g, int workers) {
-          ia_nn::activation_backward<decltype(tag)>(f, n, value.data(), diff.data(), g,
+          ia_nn::activation_backward<decltype(tag)>(n, value.data(), diff.data(), g, f,
                                                     pool_of(workers));
         });
         REQUIRE(difference(got, want, 1e-6) == "");
@@ -137,7 +137,7 @@ TEST_CASE("slopes at 0, and in place", "[train][activation]") {
     zero[1] = -0.0F, zero[2] = 1.0F;
     diff[0] = 3.0F, diff[1] = 4.0F, diff[2] = 5.0F;
     auto const apply = [&](auto const& f, exact_buffer<f32> const& value) {
-      ia_nn::activation_backward<I>(f, 3, value.data(), diff.data(), write_to(diff.data()));
+      ia_nn::activation_backward<I>(3, value.data(), diff.data(), write_to(diff.data()), f);
     };
     apply(ia_nn::slope::leaky_relu{0.5F}, zero);
     REQUIRE((diff[0] == 1.5F && diff[1] == 2.0F && diff[2] == 5.0F));
@@ -155,8 +155,8 @@ TEST_CASE("a NaN that an activation or its gradient had comes out of the slope",
     constexpr index_t n = 2 * ia_nn::vec<f32, decltype(tag)>::size + 3; // registers and a tail
     exact_buffer<f32> value(n), diff(n), got(n);
     auto const apply = [&](auto const& f) {
-      ia_nn::activation_backward<decltype(tag)>(f, n, value.data(), diff.data(),
-                                                write_to(got.data()));
+      ia_nn::activation_backward<decltype(tag)>(n, value.data(), diff.data(), write_to(got.data()),
+                                                f);
     };
     for (index_t i = 0; i < n; ++i) {
       for (index_t k = 0; k < n; ++k) value[k] = 0.5F, diff[k] = 2.0F;

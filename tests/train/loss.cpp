@@ -40,7 +40,7 @@ TEST_CASE("cross-entropy and its gradient", "[train][loss]") {
         check_requests(x.size(), dx, [&](gradient g, int workers) {
           cross_entropy<decltype(tag)> const plan( // three workers come to a plan for two
               {classes, rows + 2, reduce, nll, -100, std::min(workers, 2)});
-          plan.check_labels(labels.data(), rows);
+          plan.check_labels(rows, labels.data());
           plan.run(cross_entropy_call<s32>{rows, x.data(), labels.data(),
                                            weighted ? class_weights.data() : nullptr, loss.data(),
                                            g, nll ? nullptr : log_p.data()},
@@ -105,8 +105,8 @@ TEST_CASE("errors of cross-entropy", "[train][loss][errors]") {
   REQUIRE_ERROR([&] { entropy const c({1, 0}); }, errc::bad_shape, "max_rows is 0");
   entropy const plan({10, 4});
   s32 const labels[] = {0, 9, 10, -1};
-  plan.check_labels(labels, 2);
-  REQUIRE_ERROR([&] { plan.check_labels(labels, 4); }, errc::bad_parameter,
+  plan.check_labels(2, labels);
+  REQUIRE_ERROR([&] { plan.check_labels(4, labels); }, errc::bad_parameter,
                 "label 10 of row 2 is not one of 10 classes");
 }
 

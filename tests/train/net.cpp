@@ -114,14 +114,16 @@ template <ia_nn::isa::tag I> struct network {
     loss.run(ia_nn::cross_entropy_call<ia_nn::u8>{batch, logits.data(), d.label.data(), nullptr,
                                                   &result, write_to(d_logits.data())},
              memory, e);
-    dense.backward(batch, y3.data(), d_logits.data(), dense_w.data(), write_to(d3.data()),
-                   write_to(g_dense_w.data()), write_to(g_dense_b.data()), memory, e);
+    dense.backward({batch, y3.data(), d_logits.data(), dense_w.data(), write_to(d3.data()),
+                    write_to(g_dense_w.data()), write_to(g_dense_b.data())},
+                   memory, e);
     pool.run(batch, index.data(), d3.data(), write_to(d2.data()), e);
-    ia_nn::activation_backward<I>(ia_nn::slope::relu{}, static_cast<index_t>(d2.size()), y2.data(),
-                                  d2.data(), write_to(d2.data()), e);
-    norm.backward(batch * pixels, y1.data(), d2.data(), s, write_to(d1.data()),
-                  write_to(g_gamma.data()), write_to(g_beta.data()), memory, e);
-    conv.run(batch, d.image.data(), d1.data(), write_to(g_conv_w.data()), not_wanted, memory, e);
+    ia_nn::activation_backward<I>(static_cast<index_t>(d2.size()), y2.data(), d2.data(),
+                                  write_to(d2.data()), ia_nn::slope::relu{}, e);
+    norm.backward({batch * pixels, y1.data(), d2.data(), write_to(d1.data()),
+                   write_to(g_gamma.data()), write_to(g_beta.data())},
+                  s, memory, e);
+    conv.run({batch, d.image.data(), d1.data(), write_to(g_conv_w.data())}, memory, e);
     conv_src.run(batch, d1.data(), conv_w.data(), write_to(d_image.data()), memory, e);
     return result;
   }
@@ -189,8 +191,8 @@ TEST_CASE("the other backward passes allocate nothing", "[train][allocation]") {
       {filters, {1, size, size}, {{1, 3, 3}, {}, {}, {0, 1, 1}, {0, 1, 1}}});
   auto& e = pool_of(3);
   auto const slope = [&](auto const& f) {
-    ia_nn::activation_backward<I>(f, static_cast<index_t>(x.size()), x.data(), x.data(),
-                                  write_to(y.data()), e);
+    ia_nn::activation_backward<I>(static_cast<index_t>(x.size()), x.data(), x.data(),
+                                  write_to(y.data()), f, e);
   };
   long const before = allocations;
   average.run(batch, x.data(), write_to(y.data()), e);

@@ -140,7 +140,7 @@ std::vector<optional_array> run_loss(op_case const& c, bool log_probabilities) {
                                                                : ia_nn::reduction::mean,
                                       .log_probabilities = log_probabilities,
                                       .ignored = c.attribute.get("ignore_index", INT64_MIN)});
-  plan.check_labels(labels.data(), static_cast<index_t>(labels.size()));
+  plan.check_labels(static_cast<index_t>(labels.size()), labels.data());
   std::vector<f32> const src = moved(f32_elements(scores), batch, classes, rest, false);
   std::vector<f32> const weights = c.input(2) ? f32_elements(*c.input(2)) : std::vector<f32>();
   std::vector<f32> loss(way == "none" ? at(rows) : 1), log_p(src.size());

@@ -3,7 +3,7 @@
 // Gradients of activations: diff_src = f(value, diff_dst), where `value` is what each one says, the
 // input x or the output y of the activation.
 //
-//   activation_backward<I>(slope::relu{}, n, y, diff_dst, write_to(diff_src));
+//   activation_backward<I>(n, y, diff_dst, write_to(diff_src), slope::relu{});
 //
 // Another activation is another callable of two registers; none needs to be registered.
 #pragma once
@@ -54,8 +54,8 @@ struct factor {
 
 /// n elements. diff_src may be diff_dst or `value`.
 template <isa::tag I, class F, executor E = sequential>
-void activation_backward(F const& f, index_t n, f32 const* value, f32 const* diff_dst,
-                         gradient diff_src, E&& e = {}) noexcept {
+void activation_backward(index_t n, f32 const* value, f32 const* diff_dst, gradient diff_src,
+                         F const& f, E&& e = {}) noexcept {
   using V = vec<f32, I>;
   static_assert(
       requires(V v) {

@@ -71,7 +71,7 @@ private:
     root_factor_ = static_cast<f32>(onnx ? 1 : 1 / two);
   }
   template <executor E>
-  void update(f32* value, f32 const* gradient, index_t n, index_t offset, E& e) noexcept {
+  void update(index_t n, index_t offset, f32 const* gradient, f32* value, E& e) noexcept {
     f32* const first = first_.data() + offset;
     f32* const second = second_.data() + offset;
     auto const all = [](double x) { return V::broadcast(static_cast<f32>(x)); };

@@ -43,8 +43,17 @@ struct batch_norm_state {
   f32* inv_std = nullptr;
 };
 
-/// src, dst and their gradients (rows, channels). dst may be src in `forward` (but `backward` needs
-/// the old src), diff_src may be diff_dst.
+/// One `backward`. Arrays (rows, channels) and gradients of gamma and beta (channels).
+struct batch_norm_backward_call {
+  index_t rows = 0;
+  f32 const* src = nullptr;
+  f32 const* diff_dst = nullptr;
+  gradient diff_src{}; ///< may be diff_dst
+  gradient diff_gamma{};
+  gradient diff_beta{};
+};
+
+/// src and dst (rows, channels). dst may be src in `forward` (but `backward` needs the old src).
 ///
 /// Errors at construction: errc::bad_shape for channels below 1, errc::bad_parameter for an epsilon
 /// that is negative or NaN and for a momentum outside [0, 1], errc::unsupported_isa.
@@ -89,7 +98,7 @@ public:
                                 IA_NN_LAMBDA { sum[0] = sum[0] + (x(r, c, at) - x(0, c, at)); };
     auto const set_mean = [&](index_t c, auto at, V const(&sum)[1])
                               IA_NN_LAMBDA { at.store(x(0, c, at) + sum[0] / all, s.mean + c); };
-    detail::sum_columns<I, 1>(rows, channels, partial, from_first, set_mean, e);
+    detail::sum_columns<I, 1>(rows, channels, from_first, set_mean, partial, e);
     auto const deviations = [&](index_t r, index_t c, auto at, V(&sum)[2]) IA_NN_LAMBDA {
       V const d = x(r, c, at) - at.template load<V>(s.mean + c);
       sum[0] = sum[0] + d, sum[1] = fma(d, d, sum[1]);
@@ -102,7 +111,7 @@ public:
       to.set(1, at.template load<V>(s.inv_std + c) * gamma);
       to.set(2, fma(shift, gamma, optional(s.beta, c, 0.0F, at)));
     };
-    detail::sum_columns<I, 2>(rows, channels, partial, deviations, set_statistics, e);
+    detail::sum_columns<I, 2>(rows, channels, deviations, set_statistics, partial, e);
     each_row(rows, e, [=](index_t r, index_t c, auto at) IA_NN_LAMBDA {
       constants<3> const k(table, c);
       at.store(fma(x(r, c, at) - k[0], k[1], k[2]), dst + r * channels + c);
@@ -111,9 +120,9 @@ public:
 
   /// Preconditions: rows >= 1; `s` has gamma, mean and inv_std as `forward` had and wrote them.
   template <executor E = sequential>
-  void backward(index_t rows, f32 const* src, f32 const* diff_dst, batch_norm_state const& s,
-                gradient diff_src, gradient diff_gamma, gradient diff_beta, workspace_view scratch,
-                E&& e = {}) const noexcept {
+  void backward(batch_norm_backward_call const& call, batch_norm_state const& s,
+                workspace_view scratch, E&& e = {}) const noexcept {
+    auto const [rows, src, diff_dst, diff_src, diff_gamma, diff_beta] = call;
     IA_NN_ASSERT(src && diff_dst && s.mean && s.inv_std,
                  "batch_norm_training: an array is null");
     IA_NN_REQUIRE(rows >= 1, "batch_norm_training: ", rows, " rows, at least 1 is needed");
@@ -134,7 +143,7 @@ public:
       constants<most_constants>(table, c).set(0, sum[0] / all);
       if (diff_beta) at.deliver(sum[0], diff_beta, c);
     };
-    detail::sum_columns<I, 1>(rows, channels, partial, plain, set_mean, e);
+    detail::sum_columns<I, 1>(rows, channels, plain, set_mean, partial, e);
     if (!diff_src && !diff_gamma) return;
     auto const products = [&](index_t r, index_t c, auto at, V(&sum)[3]) IA_NN_LAMBDA {
       V const g = dy(r, c, at) - constants<most_constants>(table, c)[0];
@@ -152,7 +161,7 @@ public:
       to.set(3, fma(along, shift, -sum[0] / all));
       to.set(4, inv_std * optional(s.gamma, c, 1.0F, at));
     };
-    detail::sum_columns<I, 3>(rows, channels, partial, products, set_rest, e);
+    detail::sum_columns<I, 3>(rows, channels, products, set_rest, partial, e);
     if (!diff_src) return;
     each_row(rows, e, [=](index_t r, index_t c, auto at) IA_NN_LAMBDA {
       constants<most_constants> const k(table, c);

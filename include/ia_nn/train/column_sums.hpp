@@ -28,7 +28,7 @@ constexpr index_t column_sum_cells(index_t columns, int sums = 1) noexcept {
 /// its arguments, finish(column, lanes, V const (&totals)[K]) takes the sums. `partial` has
 /// column_sum_cells(columns, K) elements.
 template <isa::tag I, int K, class Add, class Finish, executor E>
-void sum_columns(index_t rows, index_t columns, f32* partial, Add const& add, Finish const& finish,
+void sum_columns(index_t rows, index_t columns, Add const& add, Finish const& finish, f32* partial,
                  E& e) noexcept {
   using V = vec<f32, I>;
   constexpr index_t rows_at_once = 32;

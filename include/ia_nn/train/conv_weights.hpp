@@ -45,9 +45,15 @@ inline void check_conv_backward(char const* who, conv_shape const& s,
 }
 } // namespace detail
 
-/// src (batch, in, channels), diff_dst (batch, out, filters); diff_weights in the order
-/// [filters][channels / groups][depth][height][width], diff_bias [filters].
-///
+/// One call. The weights are in PyTorch's order: [filters][channels / groups][depth][height][width].
+struct conv_backward_weights_call {
+  index_t batch = 0;
+  f32 const* src = nullptr;      ///< (batch, in, channels); may be null without diff_weights
+  f32 const* diff_dst = nullptr; ///< (batch, out, filters)
+  gradient diff_weights{};
+  gradient diff_bias{}; ///< (filters)
+};
+
 /// Errors at construction: those of conv_shape::check; errc::bad_shape for max_batch below 1 and
 /// for arrays larger than addresses; errc::bad_parameter for workers below 1;
 /// errc::unsupported_isa.
@@ -80,8 +86,9 @@ public:
   }
 
   template <executor E = sequential>
-  void run(index_t batch, f32 const* src, f32 const* diff_dst, gradient diff_weights,
-           gradient diff_bias, workspace_view scratch, E&& e = {}) const noexcept {
+  void run(conv_backward_weights_call const& call, workspace_view scratch,
+           E&& e = {}) const noexcept {
+    auto const [batch, src, diff_dst, diff_weights, diff_bias] = call;
     IA_NN_REQUIRE(batch >= 0 && batch <= max_batch_, "conv_backward_weights: a batch of ", batch, ", planned for at most ",
                   max_batch_);
     IA_NN_ASSERT(batch == 0 || (diff_dst && (src || !diff_weights)),
@@ -95,8 +102,8 @@ public:
       };
       auto const finish = [&](index_t c, auto at, V const(&total)[1])
                               IA_NN_LAMBDA { at.deliver(total[0], diff_bias, c); };
-      detail::sum_columns<I, 1>(pixels, s_.filters, reinterpret_cast<f32*>(scratch.data), add,
-                                finish, e);
+      detail::sum_columns<I, 1>(pixels, s_.filters, add, finish,
+                                reinterpret_cast<f32*>(scratch.data), e);
     }
     if (!diff_weights) return;
     index_t const chunks = ceil_div(pixels, chunk_), parts = min_of(most_parts_, chunks);

@@ -2,10 +2,10 @@
 //
 // Training of a fully connected layer, whose weights change after each batch.
 //
-//   forward        dst (m, n)          = src (m, k) * weights (k, n) + bias
-//   diff_weights   (k, n)              = transpose(src) * diff_dst
-//   diff_src       (m, k)              = diff_dst * transpose(weights)
-//   diff_bias      (n)                 = sum of the rows of diff_dst
+//   dst          (m, n) = src (m, k) * transpose(weights (n, k)) + bias (n)
+//   diff_src     (m, k) = diff_dst * weights
+//   diff_weights (n, k) = transpose(diff_dst) * src
+//   diff_bias    (n)    = sum of the rows of diff_dst
 //
 // The weights stay as the caller has them and are packed in each call. Rows of the batch are the
 // inner dimension of diff_weights; they are multiplied in blocks of a fixed size, the last of which
@@ -23,7 +23,18 @@ struct dense_training_shape {
   index_t inputs = 1, outputs = 1, max_rows = 1;
 };
 
-/// All matrices are row-major without gaps; weights (inputs, outputs) as in `dense`.
+/// One `backward`. The gradients have the shapes of what they are for.
+struct dense_backward_call {
+  index_t rows = 0;
+  f32 const* src = nullptr;      ///< (rows, inputs); may be null without diff_weights
+  f32 const* diff_dst = nullptr; ///< (rows, outputs)
+  f32 const* weights = nullptr;  ///< (outputs, inputs); may be null without diff_src
+  gradient diff_src{};
+  gradient diff_weights{};
+  gradient diff_bias{};
+};
+
+/// All matrices are row-major without gaps; weights are (outputs, inputs), as PyTorch has them.
 ///
 /// Errors at construction: errc::bad_shape for extents below 1 (and those of `gemm`),
 /// errc::bad_parameter for workers below 1, errc::unsupported_isa.
@@ -35,8 +46,8 @@ public:
   explicit dense_training(dense_training_shape const& s, int workers = 1)
       : s_((check(s, workers), s)), block_(ceil_div(s.max_rows, ceil_div(s.max_rows, 256))),
         forward_(s.max_rows, s.outputs, s.inputs, workers),
-        weights_{product(s.inputs, s.outputs, block_, workers),
-                 product(s.inputs, s.outputs, block_, workers, {.accumulate = true})},
+        weights_{product(s.outputs, s.inputs, block_, workers),
+                 product(s.outputs, s.inputs, block_, workers, {.accumulate = true})},
         src_{product(s.max_rows, s.inputs, s.outputs, workers),
              product(s.max_rows, s.inputs, s.outputs, workers, {.accumulate = true})} {}
 
@@ -50,7 +61,7 @@ public:
     return max_of(most, detail::f32_bytes(detail::column_sum_cells(s_.outputs)));
   }
 
-  /// dst = src * weights + bias; bias may be null.
+  /// dst = src * transpose(weights) + bias; bias may be null.
   template <executor E = sequential>
   void forward(index_t rows, f32 const* src, f32 const* weights, f32 const* bias, f32* dst,
                workspace_view scratch, E&& e = {}) const noexcept {
@@ -61,17 +72,17 @@ public:
                   " bytes, run needs ", workspace_bytes(), " aligned to 64 bytes");
     product const plan = forward_.with_rows(rows);
     if (bias)
-      plan.run_unpacked({src, s_.inputs, 1}, weights, s_.outputs, 1, dst, s_.outputs,
+      plan.run_unpacked({src, s_.inputs, 1}, weights, 1, s_.inputs, dst, s_.outputs,
                         chain{add_bias{bias}}, scratch, e);
     else
-      plan.run_unpacked({src, s_.inputs, 1}, weights, s_.outputs, 1, dst, s_.outputs, chain<>{},
+      plan.run_unpacked({src, s_.inputs, 1}, weights, 1, s_.inputs, dst, s_.outputs, chain<>{},
                         scratch, e);
   }
 
   template <executor E = sequential>
-  void backward(index_t rows, f32 const* src, f32 const* diff_dst, f32 const* weights,
-                gradient diff_src, gradient diff_weights, gradient diff_bias,
-                workspace_view scratch, E&& e = {}) const noexcept {
+  void backward(dense_backward_call const& call, workspace_view scratch,
+                E&& e = {}) const noexcept {
+    auto const [rows, src, diff_dst, weights, diff_src, diff_weights, diff_bias] = call;
     IA_NN_REQUIRE(rows >= 0 && rows <= s_.max_rows, "dense_training: ", rows,
                   " rows, planned for at most ", s_.max_rows);
     IA_NN_REQUIRE(scratch.holds(workspace_bytes()), "dense_training: a workspace of ", scratch.size,
@@ -82,14 +93,14 @@ public:
       };
       auto const finish = [&](index_t c, auto at, V const(&total)[1])
                               IA_NN_LAMBDA { at.deliver(total[0], diff_bias, c); };
-      detail::sum_columns<I, 1>(rows, s_.outputs, reinterpret_cast<f32*>(scratch.data), add, finish,
+      detail::sum_columns<I, 1>(rows, s_.outputs, add, finish, reinterpret_cast<f32*>(scratch.data),
                                 e);
     }
     if (diff_weights) weights_gradient(rows, src, diff_dst, diff_weights, scratch, e);
     if (diff_src && rows > 0)
-      src_[diff_src.add ? 1 : 0].with_rows(rows).run_unpacked({diff_dst, s_.outputs, 1}, weights, 1,
-                                                              s_.outputs, diff_src.data, s_.inputs,
-                                                              chain<>{}, scratch, e);
+      src_[diff_src.add ? 1 : 0].with_rows(rows).run_unpacked({diff_dst, s_.outputs, 1}, weights,
+                                                              s_.inputs, 1, diff_src.data,
+                                                              s_.inputs, chain<>{}, scratch, e);
   }
 
 private:
@@ -111,18 +122,18 @@ private:
                        static_cast<std::size_t>(s_.inputs * s_.outputs) * sizeof(f32));
     for (index_t first = 0; first < rows; first += block_, add = true) {
       index_t const count = min_of(block_, rows - first);
-      f32 const* a = src + first * s_.inputs;
-      f32 const* b = diff_dst + first * s_.outputs;
+      f32 const* a = diff_dst + first * s_.outputs;
+      f32 const* b = src + first * s_.inputs;
       if (count < block_) {
-        a = filled_up(a, count, s_.inputs, scratch.data);
-        b = filled_up(b, count, s_.outputs, scratch.data + detail::f32_bytes(block_ * s_.inputs));
+        a = filled_up(count, s_.outputs, a, scratch.data);
+        b = filled_up(count, s_.inputs, b, scratch.data + detail::f32_bytes(block_ * s_.outputs));
       }
       weights_[add ? 1 : 0].run_unpacked(
-          {a, 1, s_.inputs}, b, s_.outputs, 1, to.data, s_.outputs, chain<>{},
+          {a, 1, s_.outputs}, b, s_.inputs, 1, to.data, s_.inputs, chain<>{},
           {scratch.data + last_block_bytes(), scratch.size - last_block_bytes()}, e);
     }
   }
-  f32 const* filled_up(f32 const* from, index_t rows, index_t columns,
+  f32 const* filled_up(index_t rows, index_t columns, f32 const* from,
                        std::byte* memory) const noexcept {
     std::size_t const bytes = static_cast<std::size_t>(rows * columns) * sizeof(f32);
     __builtin_memcpy(memory, from, bytes);

@@ -58,7 +58,7 @@ public:
 
   /// For set-up, when labels come from a file. Errors: errc::bad_parameter names the first label
   /// that is neither a class nor ignored.
-  template <std::integral Label> void check_labels(Label const* labels, index_t rows) const {
+  template <std::integral Label> void check_labels(index_t rows, Label const* labels) const {
     for (index_t r = 0; r < rows; ++r)
       if (!is_valid(labels[r]))
         throw_error(errc::bad_parameter, "cross_entropy: label " + std::to_string(labels[r]) +

@@ -28,7 +28,7 @@ inline void check_share(char const* who, char const* what, double value, bool on
                                          ", must be within [0, 1" + (one_is_right ? "]" : ")"));
 }
 
-/// Derived::update<E>(f32* value, f32 const* gradient, index_t n, index_t offset, E&) updates n
+/// Derived::update<E>(index_t n, index_t offset, f32 const* gradient, f32* value, E&) updates n
 /// parameters whose state begins at `offset`; Derived::begin_step() comes before all of them. Its
 /// options are Derived::o_.
 template <class Derived> class optimizer {
@@ -61,7 +61,7 @@ public:
     index_t offset = 0;
     for (parameter const& p : list) {
       auto const n = static_cast<index_t>(p.value.size());
-      self().update(p.value.data(), p.gradient.data(), n, offset, e);
+      self().update(n, offset, p.gradient.data(), p.value.data(), e);
       offset += n;
     }
     ++steps_;
@@ -73,7 +73,7 @@ public:
                  Derived::name, ": ", static_cast<index_t>(value.size()), " parameters and ",
                  static_cast<index_t>(gradient.size()), " gradients, the state has ", elements_);
     self().begin_step();
-    self().update(value.data(), gradient.data(), elements_, 0, e);
+    self().update(elements_, 0, gradient.data(), value.data(), e);
     ++steps_;
   }
 

@@ -47,7 +47,7 @@ public:
 private:
   void begin_step() noexcept {}
   template <executor E>
-  void update(f32* value, f32 const* gradient, index_t n, index_t offset, E& e) noexcept {
+  void update(index_t n, index_t offset, f32 const* gradient, f32* value, E& e) noexcept {
     f32* const velocity = velocity_.empty() ? nullptr : velocity_.data() + offset;
     V const rate = V::broadcast(static_cast<f32>(-o_.learning_rate));
     V const decay = V::broadcast(static_cast<f32>(o_.weight_decay));
@@ -105,7 +105,7 @@ public:
 private:
   void begin_step() noexcept {}
   template <executor E>
-  void update(f32* value, f32 const* gradient, index_t n, index_t offset, E& e) noexcept {
+  void update(index_t n, index_t offset, f32 const* gradient, f32* value, E& e) noexcept {
     f32* const squares = squares_.data() + offset;
     double const now = 1 + static_cast<double>(this->steps()) * o_.learning_rate_decay;
     V const rate = V::broadcast(static_cast<f32>(o_.learning_rate / now));
