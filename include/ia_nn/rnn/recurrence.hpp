@@ -23,7 +23,7 @@
 // Every sum runs over k in order inside one member: the same bits for any number of members.
 #pragma once
 
-#include <ia_nn/arch/cpu.hpp>
+#include <ia_nn/rnn/cache_use.hpp>
 #include <ia_nn/rnn/recurrent_tiles.hpp>
 #include <ia_nn/rnn/row_scales.hpp>
 #include <ia_nn/rnn/row_step.hpp>
@@ -73,7 +73,7 @@ private:
 
   template <class Kernel, bool Single> void recur(M const& m) const noexcept {
     sequence_rows const& rows = io_.rows;
-    index_t const l2 = cpu::cache_sizes().l2 * 3 / 4 * m.size();
+    index_t const l2 = l2_kept() * m.size();
     index_t const read = w_.recurrent_bytes();
     index_t const made = chunk_ * rows.batch * w_.input_matrix().columns() * 4;
     work_division work{m.rank(),
@@ -286,9 +286,9 @@ private:
   }
 
   // Sums of own blocks, each finished while it is in L1: finish(block, row, cells). `x` is what it will
-  // read of the input part, null where it reads none. AMX fetches that while the product runs where it
-  // comes from L3 or memory, and weights where they do; vectors gain nothing by either (Zen 5: 0.98 to
-  // 1.02).
+  // read of the input part, null where it reads none. What does not stay in L2 AMX fetches ahead: the
+  // input part while the product of the same rows runs, weights by a panel. Vectors fetch the next
+  // panel always and the input part never: such rules gain them nothing (Zen 5: 0.98 to 1.02).
   template <class Kernel, class Finish>
   void product(work_division const& work, typename Kernel::context& state, matrix const& u,
                s32 const* start, operand<Kernel> const& a, index_t step, index_t active,
@@ -296,10 +296,10 @@ private:
     acc* const cells =
         reinterpret_cast<acc*>(scratch_ + work.rank * (l_.region + l_.cells) + l_.region);
     index_t turn = 0;
-    index_t const most = max_of(1, 96 / a.height()) * a.height();
+    index_t const most = max_of(1, rows_at_once / a.height()) * a.height();
     index_t const width = traits::gates * nr, columns = w_.input_matrix().columns();
     tile_division const mine(u.blocks(), active, a.height(), work);
-    // Backward the block that follows is not the one behind.
+    // Backward, the next block does not lie behind this one: the last panel fetches nothing.
     int const fetch = !Kernel::is_amx     ? u.gates()
                       : !work.far_weights ? 0
                       : step % 2 == 0     ? u.gates()
@@ -311,8 +311,9 @@ private:
         for (index_t r = 0; Kernel::is_amx && x && work.far_input && r < rows; ++r)
           for (index_t i = 0; i < width; i += 16)
             __builtin_prefetch(x + (row + r) * columns + b * width + i, 0, 3);
-        recurrent_tiles<W, Kernel>::run(state, u, start, a, {b, row, rows, cells + turn * l_.cells / 4 / 2},
-                      row == 0 ? fetch : 0, finish);
+        recurrent_tiles<W, Kernel>::run(
+            state, u, start, a, {b, row, rows, cells + turn * l_.cells / 4 / layout::cell_buffers},
+            row == 0 ? fetch : 0, finish);
         if (Kernel::is_amx) turn = 1 - turn; // the sums before these are not finished yet
       }
     });

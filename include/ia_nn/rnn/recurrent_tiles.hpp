@@ -4,6 +4,7 @@
 // beside each other.
 #pragma once
 
+#include <ia_nn/rnn/cache_use.hpp>
 #include <ia_nn/rnn/operand.hpp>
 
 #include <ia_nn/begin.hpp>
@@ -22,18 +23,19 @@ template <class W, class Kernel> struct recurrent_tiles {
     acc* cells;
   };
 
-  // The sums of a part. Of `fetch` panels the one behind them is needed next and not in L2. AMX calls
-  // `finish` for the rows of a part while the tiles of the next ones are made, and hides its stores
-  // there.
+  // The sums of a part. Each of the block's first `fetch` panels fetches the panel behind it, which is
+  // needed next. AMX calls `finish` for the rows of a part while it makes the tiles of the next one,
+  // and hides its stores there.
   template <class Finish>
   static void run(typename Kernel::context& state, matrix const& u, s32 const* start,
                   operand const& a, part const& p, int fetch, Finish const& finish) noexcept {
     int const gates = u.gates(), height = a.height();
     auto const view = u.view();
     index_t const ld = gates * nr;
-    int const together = Kernel::is_amx ? Kernel::panels_at_once(height) : 1;
+    // Panels of a tile. Tiles of vectors have 4 rows (operand.hpp), which leave registers for one.
+    int const tile_panels = Kernel::is_amx ? Kernel::panels_at_once(height) : 1;
     for (int g = 0, step = 1; g < gates; g += step) {
-      step = g + together <= gates ? together : 1;
+      step = g + tile_panels <= gates ? tile_panels : 1;
       index_t const panel = p.block * gates + g;
       for (index_t r = 0; r < p.rows; r += height) {
         typename Kernel::call call{};
@@ -51,10 +53,11 @@ template <class W, class Kernel> struct recurrent_tiles {
         call.out_ld = ld;
         bool const fetches = g + step <= fetch && r == 0;
         if constexpr (Kernel::is_amx) {
-          // One tile of rows stays in L1 whatever passes through.
-          call.l1 = call.reuses_b ? 32768 : 0;
+          // Where a panel is used by one tile only, it passes through L1 and the rows stay.
+          call.l1 = call.reuses_b ? l1_kept : 0;
           call.ahead = call.b + step * call.panel_stride;
-          call.ahead_lines = fetches ? 32 * step : 0;
+          // A group of k is a line for each column.
+          call.ahead_lines = fetches ? Kernel::nr * step : 0;
           amx_job job{};
           if (g + step == gates)
             job = {finish_rows<Finish>, &finish, p.row + r, p.block, g * nr,

@@ -227,7 +227,7 @@ private:
 
   // So many steps that the input product has enough rows to be fast and its result stays in cache.
   // Steps of AMX are so short that it should be L2, if a member's weights leave room there for as many
-  // rows as pay for reading W again; vectors are as fast either way.
+  // rows as pay for reading W again; vectors are as fast with L3.
   index_t choose_chunk() const noexcept {
     index_t columns = 0, weights = 0;
     for (Weights const& w : weights_) {
@@ -236,22 +236,21 @@ private:
     }
     index_t const members = max_of(1, options_.workers / (side_by_side_ ? 2 : 1));
     index_t const step_bytes = columns * 4 * options_.max_batch;
-    index_t const room = cpu::cache_sizes().l2 * 7 / 8 - weights / members;
+    index_t const room = detail::l2_filled() - weights / members;
     index_t const in_l2 = room / ceil_div(step_bytes, members);
-    index_t const fit = max_of(1, max_chunk_bytes / step_bytes);
-    index_t const enough = ceil_div(max_chunk_rows, options_.max_batch);
+    index_t const fit = max_of(1, detail::max_chunk_bytes / step_bytes);
+    index_t const enough = ceil_div(detail::max_chunk_rows, options_.max_batch);
     index_t const most = min_of(options_.max_time, min_of(fit, enough));
     using kernel = typename Weights::matrix::main_kernel;
-    bool const stays = kernel::is_amx && in_l2 * options_.max_batch >= min_l2_rows;
+    bool const stays = kernel::is_amx && in_l2 * options_.max_batch >= detail::min_chunk_rows;
     return stays ? min_of(most, in_l2) : most;
   }
-  static constexpr index_t max_chunk_bytes = index_t{8} << 20, max_chunk_rows = 512, min_l2_rows = 64;
 
   // Both directions at once, each by half of the team, unless half of the weights would stay in L2
   // and all of them would not. Sums need the first direction's result.
   bool runs_side_by_side() const noexcept {
     if (options_.direction != rnn_direction::concat || options_.workers < 2) return false;
-    index_t const l2 = cpu::cache_sizes().l2 * 3 / 4;
+    index_t const l2 = detail::l2_kept();
     for (index_t l = 0; l < layers_count(); ++l) {
       Weights const &a = weights(l, 0), &b = weights(l, 1);
       if (a.follows_range() != b.follows_range())
@@ -262,14 +261,15 @@ private:
     return true;
   }
 
-  // A barrier costs about a microsecond: a step must be worth it.
+  // No more members than have a tile, and than have work that is worth the barriers.
   int team_size() const noexcept {
     index_t const work = weights(0).recurrent_bytes();
     using kernel = typename Weights::matrix::main_kernel;
     index_t const tiles =
         ceil_div(options_.max_batch, detail::recurrent_height<kernel>(options_.max_batch));
     index_t const blocks = weights(0).blocks() * tiles * (side_by_side_ ? 2 : 1);
-    index_t const worth = max_of(1, work * options_.max_batch * (side_by_side_ ? 4 : 1) / 100000);
+    index_t const worth =
+        max_of(1, work * options_.max_batch * (side_by_side_ ? 4 : 1) / detail::work_of_member);
     return static_cast<int>(min_of(options_.workers, min_of(blocks, worth)));
   }
 

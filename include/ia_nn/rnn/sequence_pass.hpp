@@ -5,6 +5,7 @@
 #pragma once
 
 #include <ia_nn/core/executor.hpp>
+#include <ia_nn/rnn/cache_use.hpp>
 #include <ia_nn/rnn/convert.hpp>
 #include <ia_nn/rnn/lanes.hpp>
 #include <ia_nn/rnn/sequence.hpp>
@@ -87,7 +88,7 @@ template <class W> struct sequence_pass_layout {
   index_t states, operand, other, x, gates_x, gates_h, scales, region, cells, total;
   index_t slot;      ///< elements of one slot of states
   index_t padded;    ///< units of a row of states
-  index_t row_block; ///< rows that are finished at a time
+  index_t row_block; ///< rows of a buffer of sums, the last tile's beyond the batch included
   index_t x_stride;  ///< elements of a converted row
   int members;
 
@@ -110,7 +111,7 @@ template <class W> struct sequence_pass_layout {
     // Of the rows of a chunk; of h(t-1), and what is left of a NaN, of each sequence.
     scales = bytes_of(W::quantized ? batch * (chunk + 2) : 0, 4);
     region = gemm_bytes(w, batch * chunk);
-    row_block = min_of(round_up(batch, 2) + 32, 128);
+    row_block = min_of(round_up(batch, 2), rows_at_once) + max_tile_rows;
     cells = bytes_of(cell_buffers * row_block * max_gates * W::nr, 4);
     total = states + operand + other + x + gates_x + gates_h + scales + members * (region + cells);
   }
