@@ -53,6 +53,8 @@ public:
   static constexpr index_t nr = matrix::nr;
   static constexpr bool quantized = byte_element<A>;
 
+  /// `Order` is that of the gates in `s`: gate_order::pytorch, whose order the packed weights have,
+  /// or another of source.hpp.
   template <gate_ordering Order>
   rnn_weights(Order, rnn_source const& s, Cell const& cell = {}, rnn_quantization const& q = {},
               std::string_view name = "rnn")
