@@ -31,9 +31,9 @@ template <isa::tag I, int K, class Add, class Finish, executor E>
 void sum_columns(index_t rows, index_t columns, Add const& add, Finish const& finish, f32* partial,
                  E& e) noexcept {
   using V = vec<f32, I>;
-  constexpr index_t rows_at_once = 32;
+  constexpr index_t sum_rows_at_once = 32;
   int const parts =
-      static_cast<int>(max_of(1, min_of(column_sum_parts, ceil_div(rows, 8 * rows_at_once))));
+      static_cast<int>(max_of(1, min_of(column_sum_parts, ceil_div(rows, 8 * sum_rows_at_once))));
   auto const block_sums = [&](index_t first, index_t last, index_t c, auto at, V(&total)[K])
                               IA_NN_LAMBDA {
     V s[4][K];
@@ -51,7 +51,7 @@ void sum_columns(index_t rows, index_t columns, Add const& add, Finish const& fi
     IA_NN_UNROLL
     for (int k = 0; k < K; ++k) total[k] = (s[0][k] + s[1][k]) + (s[2][k] + s[3][k]);
   };
-  if (rows <= 2 * rows_at_once) {
+  if (rows <= 2 * sum_rows_at_once) {
     parallel_blocks(e, columns, 512, [&](index_t begin, index_t end, int) {
       each_register<V>(begin, end, [&](index_t c, auto at) IA_NN_LAMBDA {
         V totals[K];
@@ -70,10 +70,10 @@ void sum_columns(index_t rows, index_t columns, Add const& add, Finish const& fi
     block const own = block_of(rows, parts, static_cast<int>(part));
     f32* const sums = partial + part * 2 * K * columns;
     for (index_t c = 0; c < 2 * K * columns; ++c) sums[c] = 0;
-    for (index_t first = own.begin; first < own.end; first += rows_at_once)
+    for (index_t first = own.begin; first < own.end; first += sum_rows_at_once)
       each_register<V>(0, columns, [&](index_t c, auto at) IA_NN_LAMBDA {
         V some[K];
-        block_sums(first, min_of(own.end, first + rows_at_once), c, at, some);
+        block_sums(first, min_of(own.end, first + sum_rows_at_once), c, at, some);
         IA_NN_UNROLL
         for (int k = 0; k < K; ++k) {
           long_sum<V> sum = load(sums, c, k, at);
