@@ -27,18 +27,19 @@ constexpr sentence infer(node& n, node_inputs in, char const* what) {
   return {};
 }
 
-namespace detail {
+namespace rules {
+using detail::subject, detail::say;
 /// The rule of operators that keep the shape.
 constexpr sentence keeps_shape(node& n, node_inputs in, subject const&) {
   n.shape = in[0]->shape;
   return {};
 }
-/// And that need channels.
+/// Of those that need channels.
 constexpr sentence keeps_rows(node& n, node_inputs in, subject const& who) {
   n.shape = in[0]->shape;
   return n.shape.rank < 2 ? say(who, "input ", n.shape, " must be (batch, ..., channels)") : sentence{};
 }
-} // namespace detail
+} // namespace rules
 
 } // namespace graph
 IA_NN_END

@@ -47,6 +47,11 @@ constexpr sentence must_say_order(subject const& who, dims const& x) {
              "order::channels_first to make an image, order::channels_last to make rows");
 }
 
+} // namespace detail
+
+namespace rules { // for operator_row::meaning
+using detail::subject, detail::one_order, detail::must_say_order;
+
 /// What several values side by side, or element by element, stand for.
 constexpr sentence means_what_all_do(node& n, node_inputs in, subject const& who) {
   bool found = false, any = false;
@@ -82,6 +87,6 @@ constexpr sentence means_rows(node& n, node_inputs, subject const&) {
   return {};
 }
 
-} // namespace detail
+} // namespace rules
 } // namespace graph
 IA_NN_END

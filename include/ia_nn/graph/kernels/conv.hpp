@@ -14,28 +14,21 @@ namespace graph {
 
 namespace detail {
 
-inline std::vector<f32> filters_of(kernel_loader const& l, int batch_norm, aligned_array<f32>& bias) {
-  std::vector<f32> weights = l.read(".weight");
-  index_t const filters = l.layer.attributes.filters,
-                each = static_cast<index_t>(weights.size()) / filters;
-  bias = fold_into(l, batch_norm, filters, weights, [&](index_t i) { return i / each; });
-  return weights;
-}
 inline conv_shape conv_shape_of(kernel_loader const& l) {
   attribute_set const& a = l.layer.attributes;
   return {l.source.last(), a.filters, a.groups, image_of(l.source), a.win};
 }
 
 /// Layer: conv or deconv, from A to C.
-template <class Layer, element A, element C> struct conv_kernel : with_tail {
+template <class Layer, element A, element C> struct conv_kernel : tail_kernel {
   struct store {
     Layer layer;
-    aligned_array<f32> bias;
+    channel_affine channels;
   };
   template <class Tail, class E>
   static void run(store const& s, step_call const& c, Tail const& tail, E& e) noexcept {
     s.layer.run(c.batch(), c.source<A>(), c.result<C>(), c.ld(),
-                with_bias<Tail>{s.bias.data(), tail}, c.scratch, e);
+                s.channels.then(tail), c.scratch, e);
   }
 };
 
@@ -43,10 +36,8 @@ template <isa::tag I, element A, element C>
 struct forward_conv_kernel : conv_kernel<conv<I, A, A, C>, A, C> {
   using store = typename conv_kernel<conv<I, A, A, C>, A, C>::store;
   static store load(kernel_loader& l) {
-    aligned_array<f32> bias;
-    std::vector<f32> const weights = filters_of(l, l.what().batch_norm, bias);
-    store s{{conv_shape_of(l), weights, {.max_batch = l.max_batch, .workers = l.workers}},
-            static_cast<aligned_array<f32>&&>(bias)};
+    store s{{conv_shape_of(l), l.read(".weight"), {.max_batch = l.max_batch, .workers = l.workers}},
+            {l, l.what().batch_norm, l.layer.attributes.filters}};
     l.scratch = s.layer.workspace_bytes();
     return s;
   }
@@ -57,18 +48,11 @@ struct deconv_kernel : conv_kernel<deconv<I, A, A, C>, A, C> {
   using store = typename conv_kernel<deconv<I, A, A, C>, A, C>::store;
   static store load(kernel_loader& l) {
     attribute_set const& a = l.layer.attributes;
-    index_t const channels = l.source.last(), in = channels / a.groups, out = a.filters / a.groups,
-                  each = a.win.kernel.size();
-    std::vector<f32> weights = l.read(".weight");
-    aligned_array<f32> bias =
-        fold_into(l, l.what().batch_norm, a.filters, weights, [&](index_t i) {
-          return i / (each * out * in) * out + i / each % out;
-        });
-    store s{{deconv_shape{channels, a.filters, a.groups, image_of(l.source), a.win,
+    store s{{deconv_shape{l.source.last(), a.filters, a.groups, image_of(l.source), a.win,
                           a.output_padding},
-             std::span<f32 const>(weights),
+             l.read(".weight"),
              {.max_batch = l.max_batch, .workers = l.workers}},
-            static_cast<aligned_array<f32>&&>(bias)};
+            {l, l.what().batch_norm, a.filters}};
     l.scratch = s.layer.workspace_bytes();
     return s;
   }
@@ -76,21 +60,19 @@ struct deconv_kernel : conv_kernel<deconv<I, A, A, C>, A, C> {
 
 /// What is between the two has the type that they multiply. The layer of the step is the 1x1; its
 /// source has as many channels as that of the depthwise layer.
-template <isa::tag I, element A, element C> struct pair_kernel : with_tail {
+template <isa::tag I, element A, element C> struct pair_kernel : tail_kernel {
   struct store {
     separable_conv<I, A, A, C, A> layer;
-    aligned_array<f32> bias, between; ///< of the 1x1, of the depthwise layer
+    channel_affine channels, between; ///< of the 1x1, of the depthwise layer
   };
   static store load(kernel_loader& l) {
     depthwise_part const& first = l.what().depthwise;
     kernel_loader const depthwise = l.of(first.node);
-    aligned_array<f32> between, bias;
-    std::vector<f32> const front = filters_of(depthwise, first.batch_norm, between),
-                           behind = filters_of(l, l.what().batch_norm, bias);
-    store s{{conv_shape_of(depthwise), l.layer.attributes.filters, front, behind,
+    index_t const filters = l.layer.attributes.filters;
+    store s{{conv_shape_of(depthwise), filters, depthwise.read(".weight"), l.read(".weight"),
              {.max_batch = l.max_batch, .workers = l.workers}},
-            static_cast<aligned_array<f32>&&>(bias),
-            static_cast<aligned_array<f32>&&>(between)};
+            {l, l.what().batch_norm, filters},
+            {depthwise, first.batch_norm, depthwise.layer.attributes.filters}};
     l.scratch = s.layer.workspace_bytes();
     return s;
   }
@@ -99,8 +81,8 @@ template <isa::tag I, element A, element C> struct pair_kernel : with_tail {
     using clip = graph::tail<clip_code>;
     stage_data const between = data_of(c.what().depthwise.between);
     s.layer.run(c.batch(), c.source<A>(), c.result<C>(), c.ld(),
-                with_bias<clip>{s.between.data(), clip(&between, 1)},
-                with_bias<Tail>{s.bias.data(), tail}, c.scratch, e);
+                s.between.then(clip(&between, 1)),
+                s.channels.then(tail), c.scratch, e);
   }
 };
 

@@ -11,8 +11,8 @@ namespace graph {
 
 template <kernel_id K, class Kernels>
   requires(K.op == op::custom.id)
-struct kernel<K, Kernels> : detail::no_tail {
-  using store = detail::nothing;
+struct kernel<K, Kernels> : plain_kernel {
+  using store = no_store;
   static store load(kernel_loader&) { return {}; }
   template <class E> static void run(store const&, step_call const& c, E&) noexcept {
     f32 const* all[max_inputs];

@@ -17,19 +17,17 @@ using policy_of = std::conditional_t<P == precision::bf16_parts2, bf16_parts<2>,
                                      std::conditional_t<P == precision::bf16_parts3, bf16_parts<3>,
                                                         standard>>;
 
-template <isa::tag I, element A, element C, class Policy> struct dense_kernel : with_tail {
+template <isa::tag I, element A, element C, class Policy> struct dense_kernel : tail_kernel {
   using product_type = gemm<I, A, A, C, Policy>;
   struct store {
     product_type product;
     typename product_type::weights weights;
-    aligned_array<f32> bias;
+    channel_affine channels;
   };
   static store load(kernel_loader& l) {
     index_t const k = l.source.last(), n = l.layer.attributes.units,
                   rows = l.source.rows() * l.items();
-    std::vector<f32> weights = l.read(".weight");
-    aligned_array<f32> bias =
-        fold_into(l, l.what().batch_norm, n, weights, [&](index_t i) { return i / k; });
+    std::vector<f32> const weights = l.read(".weight");
     std::vector<index_t> const columns = column_order(l, l.what().inputs[0]),
                                units = column_order(l, l.what().anchor);
     std::vector<A> ordered;
@@ -37,13 +35,12 @@ template <isa::tag I, element A, element C, class Policy> struct dense_kernel : 
     for (index_t const u : units)
       for (index_t const c : columns)
         ordered.push_back(A(weights[static_cast<std::size_t>(u * k + c)]));
-    std::vector<f32> const counted(bias.begin(), bias.end());
-    for (std::size_t i = 0; i < units.size(); ++i)
-      bias[static_cast<index_t>(i)] = counted[static_cast<std::size_t>(units[i])];
+    channel_affine channels(l, l.what().batch_norm, n);
+    channels.reorder(units);
     using packed = typename product_type::weights;
     store s{product_type(rows, n, k, l.workers),
             packed(transposed(matrix(ordered.data(), n, k))),
-            static_cast<aligned_array<f32>&&>(bias)};
+            static_cast<channel_affine&&>(channels)};
     l.scratch = s.product.workspace_bytes();
     return s;
   }
@@ -51,7 +48,7 @@ template <isa::tag I, element A, element C, class Policy> struct dense_kernel : 
   static void run(store const& s, step_call const& c, Tail const& tail, E& e) noexcept {
     s.product.with_rows(c.rows())
         .run(c.source<A>(), s.product.k(), s.weights, c.result<C>(), c.ld(),
-             with_bias<Tail>{s.bias.data(), tail}, c.scratch, e);
+             s.channels.then(tail), c.scratch, e);
   }
 };
 

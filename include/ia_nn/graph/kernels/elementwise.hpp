@@ -78,8 +78,8 @@ template <isa::tag I, class S, class D, class Tail> struct elementwise_row {
   }
 };
 
-template <isa::tag I, class S, class D> struct elementwise_kernel : with_tail {
-  using store = nothing;
+template <isa::tag I, class S, class D> struct elementwise_kernel : tail_kernel {
+  using store = no_store;
   static store load(kernel_loader&) { return {}; }
 
   template <class Tail, class E>

@@ -14,7 +14,7 @@ namespace graph {
 
 template <kernel_id K, isa::tag I>
   requires(K.op == op::embedding.id)
-struct kernel<K, native_kernels<I>> : detail::no_tail {
+struct kernel<K, native_kernels<I>> : plain_kernel {
   using store = ::ia_nn::embedding<f32>;
   static store load(kernel_loader& l) {
     std::vector<embedding_table<f32>> tables;

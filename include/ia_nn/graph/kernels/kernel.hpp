@@ -10,8 +10,8 @@
 //     template <class E> static void run(store const&, step_call const&, E&) noexcept;
 //   };
 //
-// One whose results pass through stages has `run(store, call, tail, executor)`, and tail is a
-// with_bias or, of an element-wise chain, the stages alone. Kernels is a backend's: what a backend
+// derived from plain_kernel. One whose results pass through stages has
+// `run(store, call, tail, executor)` and tail_kernel for its base; tail is an affine or, of an element-wise chain, the stages alone. Kernels is a backend's: what a backend
 // does not specialise is looked for in the one it falls back to.
 #pragma once
 
@@ -34,6 +34,16 @@ struct compile_options {
 };
 
 template <kernel_id K, class Kernels> struct kernel;
+
+/// The base of kernels without stages, and of those with.
+struct plain_kernel {
+  static constexpr bool has_tail = false;
+};
+struct tail_kernel {
+  static constexpr bool has_tail = true;
+};
+/// The store of a kernel that keeps nothing.
+struct no_store {};
 
 namespace detail {
 template <kernel_id K, class Kernels> struct fallback_of {
@@ -133,15 +143,6 @@ IA_NN_NOINLINE void run_kernel(kernel_store const& s, plan_view const& plan, int
     kernel_type::run(kept, c, e);
   }
 }
-
-/// A kernel without stages, and without anything to keep.
-struct no_tail {
-  static constexpr bool has_tail = false;
-};
-struct with_tail {
-  static constexpr bool has_tail = true;
-};
-struct nothing {};
 
 } // namespace detail
 } // namespace graph

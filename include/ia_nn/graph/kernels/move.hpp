@@ -49,7 +49,7 @@ template <class F, class E> void for_each_item(index_t batch, F const& f, E& e) 
 }
 
 /// Cuts of one item: Layer moves the bytes of the axes behind the batch.
-template <class Layer> struct move_kernel : no_tail {
+template <class Layer> struct move_kernel : plain_kernel {
   struct store {
     Layer layer;
     index_t from, to; ///< bytes of the source and the result for each item
@@ -132,8 +132,8 @@ struct kernel<K, native_kernels<I>> : detail::move_kernel<strided_move<detail::i
 /// Copies the inputs that do not write into the concat themselves.
 template <kernel_id K, isa::tag I>
   requires(K.op == op::concat.id)
-struct kernel<K, native_kernels<I>> : detail::no_tail {
-  using store = detail::nothing;
+struct kernel<K, native_kernels<I>> : plain_kernel {
+  using store = no_store;
   static store load(kernel_loader&) { return {}; }
   template <class E> static void run(store const&, step_call const& c, E& e) noexcept {
     node const& n = c.layer();
@@ -157,8 +157,8 @@ struct kernel<K, native_kernels<I>> : detail::no_tail {
 
 template <kernel_id K, isa::tag I>
   requires(K.op == op::output.id || K.op == op::identity.id || K.op == op::dropout.id)
-struct kernel<K, native_kernels<I>> : detail::no_tail {
-  using store = detail::nothing;
+struct kernel<K, native_kernels<I>> : plain_kernel {
+  using store = no_store;
   static store load(kernel_loader&) { return {}; }
   template <class E> static void run(store const&, step_call const& c, E& e) noexcept {
     index_t const size = c.shape().last() * c.element_bytes();
@@ -168,8 +168,8 @@ struct kernel<K, native_kernels<I>> : detail::no_tail {
 
 template <kernel_id K, isa::tag I>
   requires(K.op == op::constant.id)
-struct kernel<K, native_kernels<I>> : detail::no_tail {
-  using store = detail::nothing;
+struct kernel<K, native_kernels<I>> : plain_kernel {
+  using store = no_store;
   static store load(kernel_loader&) { return {}; }
   template <class E> static void run(store const&, step_call const& c, E&) noexcept {
     f32* const dst = c.result();

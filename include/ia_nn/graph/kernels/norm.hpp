@@ -29,7 +29,7 @@ struct affine_weights_of {
 };
 
 /// A layer that takes rows.
-template <class Layer> struct rows_kernel : no_tail {
+template <class Layer> struct rows_kernel : plain_kernel {
   using store = Layer;
   template <class E> static void run(store const& s, step_call const& c, E& e) noexcept {
     s.run(c.rows(), c.source(), c.result(), c.ld(), e);
@@ -70,7 +70,7 @@ struct kernel<K, native_kernels<I>> : detail::rows_kernel<::ia_nn::lrn<detail::i
 
 template <kernel_id K, isa::tag I>
   requires(K.op == op::group_norm.id)
-struct kernel<K, native_kernels<I>> : detail::no_tail {
+struct kernel<K, native_kernels<I>> : plain_kernel {
   using store = ::ia_nn::group_norm<detail::isa_of_f32<I>>;
   static store load(kernel_loader& l) {
     attribute_set const& at = l.layer.attributes;

@@ -12,7 +12,7 @@ namespace graph {
 
 namespace detail {
 
-template <isa::tag I, element T> struct pool_kernel : no_tail {
+template <isa::tag I, element T> struct pool_kernel : plain_kernel {
   using store = pool<I, T>;
   static store load(kernel_loader& l) {
     attribute_set const& a = l.layer.attributes;

@@ -12,7 +12,7 @@ namespace graph {
 
 namespace detail {
 
-template <class Cell, isa::tag I, element A> struct recurrent_kernel : no_tail {
+template <class Cell, isa::tag I, element A> struct recurrent_kernel : plain_kernel {
   using weights_type = rnn_weights<I, Cell, A>;
   struct store {
     ::ia_nn::rnn<weights_type> layer;

@@ -39,7 +39,7 @@ inline constexpr operator_row concat{.name = "concat",
                                      .moves = true,
                                      .eight_bits = quantizes::moves,
                                      .shape = detail::concat_shape,
-                                     .meaning = detail::means_what_all_do,
+                                     .meaning = rules::means_what_all_do,
                                      .changes_nothing = detail::joins_nothing};
 } // namespace op
 

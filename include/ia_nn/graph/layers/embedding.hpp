@@ -40,7 +40,7 @@ inline constexpr operator_row embedding{.name = "embedding",
                                         .reads_indices = true,
                                         .eight_bits = quantizes::may,
                                         .shape = detail::embedding_shape,
-                                        .meaning = detail::means_rows,
+                                        .meaning = rules::means_rows,
                                         .weights = detail::embedding_weights};
 } // namespace op
 

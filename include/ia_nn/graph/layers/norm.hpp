@@ -33,7 +33,7 @@ namespace detail {
 
 constexpr sentence group_norm_shape(node& n, node_inputs in, subject const& who) {
   dims const& x = in[0]->shape;
-  if (sentence const s = keeps_rows(n, in, who); !s.empty()) return s;
+  if (sentence const s = rules::keeps_rows(n, in, who); !s.empty()) return s;
   index_t const groups = n.attributes.groups;
   if (groups < 1 || x.last() % groups != 0)
     return say(who, groups, " groups do not divide ", x.last(), " channels of input ", x);
@@ -60,8 +60,8 @@ inline constexpr operator_row batch_norm{.name = "batch_norm",
                                          .narrow = true,
                                          .by_column = true,
                                          .eight_bits = quantizes::may,
-                                         .shape = detail::keeps_rows,
-                                         .meaning = detail::means_clear_source,
+                                         .shape = rules::keeps_rows,
+                                         .meaning = rules::means_clear_source,
                                          .weights = detail::batch_norm_weights,
                                          .flops = detail::batch_norm_flops};
 inline constexpr operator_row layer_norm{.name = "layer_norm",
@@ -69,14 +69,14 @@ inline constexpr operator_row layer_norm{.name = "layer_norm",
                                          .joins_groups = true,
                                          .writes_slices = true,
                                          .by_column = true,
-                                         .shape = detail::keeps_rows,
+                                         .shape = rules::keeps_rows,
                                          .weights = detail::affine_weights,
                                          .flops = detail::norm_flops};
 inline constexpr operator_row group_norm{.name = "group_norm",
                                          .in_place = true,
                                          .joins_groups = true,
                                          .shape = detail::group_norm_shape,
-                                         .meaning = detail::means_clear_source,
+                                         .meaning = rules::means_clear_source,
                                          .weights = detail::affine_weights,
                                          .flops = detail::norm_flops};
 } // namespace op

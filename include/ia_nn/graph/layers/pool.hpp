@@ -71,7 +71,7 @@ inline constexpr operator_row max_pool{.name = "max_pool",
                                        .narrow = true,
                                        .eight_bits = quantizes::may,
                                        .shape = detail::pool_shape_of,
-                                       .meaning = detail::means_image,
+                                       .meaning = rules::means_image,
                                        .flops = detail::pool_flops,
                                        .changes_nothing = detail::pool_is_identity};
 inline constexpr operator_row average_pool{.name = "average_pool",
@@ -80,7 +80,7 @@ inline constexpr operator_row average_pool{.name = "average_pool",
                                            .narrow = true,
                                            .eight_bits = quantizes::may,
                                            .shape = detail::pool_shape_of,
-                                           .meaning = detail::means_image,
+                                           .meaning = rules::means_image,
                                            .flops = detail::pool_flops,
                                            .changes_nothing = detail::pool_is_identity};
 } // namespace op

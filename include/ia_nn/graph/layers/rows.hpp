@@ -29,20 +29,20 @@ inline constexpr operator_row softmax{.name = "softmax",
                                       .joins_groups = true,
                                       .writes_slices = true,
                                       .by_column = true,
-                                      .shape = detail::keeps_rows,
+                                      .shape = rules::keeps_rows,
                                       .flops = detail::softmax_flops};
 inline constexpr operator_row log_softmax{.name = "log_softmax",
                                           .in_place = true,
                                           .joins_groups = true,
                                           .writes_slices = true,
                                           .by_column = true,
-                                          .shape = detail::keeps_rows,
+                                          .shape = rules::keeps_rows,
                                           .flops = detail::softmax_flops};
 inline constexpr operator_row lrn{.name = "lrn",
                                   .joins_groups = true,
                                   .writes_slices = true,
-                                  .shape = detail::keeps_rows,
-                                  .meaning = detail::means_clear_source,
+                                  .shape = rules::keeps_rows,
+                                  .meaning = rules::means_clear_source,
                                   .flops = detail::lrn_flops};
 } // namespace op
 

@@ -55,7 +55,7 @@ constexpr sentence binary_meaning(node& n, node_inputs in, subject const& who) {
       n.meaning = in[1 - i]->meaning;
       return {};
     }
-  return means_what_all_do(n, in, who);
+  return rules::means_what_all_do(n, in, who);
 }
 
 } // namespace detail
