@@ -42,6 +42,16 @@ std::vector<group> groups(context& c) {
       }
       list.push_back(std::move(g));
     }
+    {
+      group g{"f32", "tails", peak::none, {}};
+      for (tail_entry const& t : tails()) {
+        bench_case b;
+        b.name = t.name;
+        b.prepare = [=, threads = c.threads] { return t.make(1, threads); };
+        c.add(g, std::move(b), 0);
+      }
+      list.push_back(std::move(g));
+    }
     if (c.threads == 1) {
       group g{"f32", "empty step", peak::none, {}};
       bench_case b;

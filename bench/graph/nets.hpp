@@ -25,6 +25,13 @@ net_entry resnet50_v1_5();
 std::vector<contender> wide_deep(ia_nn::index_t batch, int threads);
 std::vector<contender> embeddings(ia_nn::index_t batch, int threads); ///< without the dense layers
 
+/// Layers with a tail: compiled, and by a switch.
+struct tail_entry {
+  char const* name;
+  std::vector<contender> (*make)(ia_nn::index_t batch, int threads);
+};
+std::vector<tail_entry> tails();
+
 /// A network of `empty_steps` operations that move one element.
 inline constexpr int empty_steps = 32;
 std::vector<contender> empty_network();

@@ -104,7 +104,7 @@ template <class Net> net_entry entry_of(char const* name) {
                 return net_contenders<Net, without_fusion<Net>, bf16>("unfused", batch, threads, 1,
                                                                       0.05);
             return net_contenders<Net, without_fusion<Net>, f32>("unfused", batch, threads, 1,
-                                                                 1e-4);
+                                                                 1e-6);
           }};
 }
 

@@ -84,9 +84,10 @@ struct options {
   bool parallel_separate = true;   ///< independent steps of different origin and destination
   bool parallel_all_to_one = true; ///< independent steps that feed one operation
   bool parallel_one_to_all = true; ///< independent steps that read one value
+  bool compile_tails = true; ///< what follows sums is compiled into their kernels (kernels/tail.hpp)
 };
 
-/// Everything off: what tests compare with.
+/// Everything off that changes steps: what tests compare with.
 inline constexpr options unfused{false, false, false, false, false, false, false, false,
                                  false, false, false, false, false, false, false};
 

@@ -38,7 +38,7 @@ template <class Net, precision P> constexpr auto choose_tails() {
       known = known || x.tail == now.tail;
       ++others;
     }
-    choice.typed[s] = known || others < max_tails;
+    choice.typed[s] = options_of<Net>().compile_tails && (known || others < max_tails);
     if (!known && others < max_tails) all.push_back(now);
   }
   return choice;
