@@ -5,7 +5,8 @@
 usage: check_includes.py [--root DIR]
        check_includes.py --self-test
 
-A folder of include/ia_nn may include itself and what BELOW lists for it. The umbrella ia_nn.hpp may
+A folder of include/ia_nn may include itself and what BELOW lists for it, a part of graph/ what stands in
+front of it in GRAPH. The umbrella ia_nn.hpp may
 include every folder but the opt-in ones. Beyond that: library headers are named in full
 (<ia_nn/core/types.hpp>), exist and form no cycle; standard headers that cost much compile time stay
 out of the folders that every user pays for; each header has its licence line and #pragma once, and
@@ -20,6 +21,8 @@ BELOW = {folder: set(CHAIN[:i]) for i, folder in enumerate(CHAIN)}
 BELOW["exec"] = {"core"}
 BELOW["dispatch"] = {"core", "arch"}
 BELOW["io"] = {"core"}
+# Parts of graph/: each may include itself and what stands in front of it.
+GRAPH = ["ir", "layers", "passes", "kernels", "run", "show"]
 OPT_IN = {"exec", "onednn", "dispatch", "io"}
 ANYONE = {"begin.hpp", "config.hpp", "version.hpp"}
 REPEATED = {"begin.hpp"}  # meant to be included many times
@@ -35,6 +38,12 @@ INCLUDE = re.compile(r'^\s*#\s*include\s*(?:<([^>]+)>|"([^"]+)")')
 def folder_of(name):
     """The first folder of a path relative to include/ia_nn; '' for a file that lies directly there."""
     return name.split("/")[0] if "/" in name else ""
+
+
+def part_of_graph(name):
+    """Which of GRAPH a header of graph/ lies in, or None."""
+    parts = name.split("/")
+    return GRAPH.index(parts[1]) if len(parts) == 3 and parts[0] == "graph" and parts[1] in GRAPH else None
 
 
 def specialises(target, name):
@@ -97,6 +106,11 @@ def check(headers):
             elif other != folder and other not in BELOW[folder]:
                 say(number, f"'{folder}' may not include '{other}'; it may include: "
                             + ", ".join(f for f in CHAIN if f in BELOW[folder]))
+            elif part_of_graph(name) is not None and part_of_graph(target) is None and other == "graph":
+                say(number, f"<ia_nn/{target}> is for users, not for the library itself")
+            elif part_of_graph(name) is not None and (part_of_graph(target) or 0) > part_of_graph(name):
+                say(number, f"'{GRAPH[part_of_graph(name)]}' of graph may not include "
+                            f"'{GRAPH[part_of_graph(target)]}', which builds on it")
     complaints += cycles(graph)
     return complaints
 
@@ -141,6 +155,9 @@ def self_test():
             "arch/avx2/vec.hpp": head + "#include <ia_nn/arch/vec.hpp>\n",
             "rnn/c.hpp": head + "#include <ia_nn/arch/avx2/b.hpp>\n#include <memory>\n",
             "exec/d.hpp": head + "#include <ia_nn/core/a.hpp>\n#include <thread>\n",
+            "graph/ir/e.hpp": head,
+            "graph/run/f.hpp": head + "#include <ia_nn/graph/ir/e.hpp>\n",
+            "graph/g.hpp": head + "#include <ia_nn/graph/run/f.hpp>\n",
             "ia_nn.hpp": head + "#include <ia_nn/rnn/c.hpp>\n"}
     assert check(good) == [], check(good)
     wrong = [
@@ -154,6 +171,8 @@ def self_test():
         ("exec/x.hpp", "#include <regex>\n", "too heavy for any header"),
         ("graph/x.hpp", "#include <ia_nn/ia_nn.hpp>\n", "for users"),
         ("ia_nn.hpp", "#include <ia_nn/exec/d.hpp>\n", "opt-in folder 'exec'"),
+        ("graph/layers/x.hpp", "#include <ia_nn/graph/run/f.hpp>\n", "may not include 'run'"),
+        ("graph/show/x.hpp", "#include <ia_nn/graph/g.hpp>\n", "for users"),
         ("fold/x.hpp", "", "not in the list of folders"),
         ("core/x.hpp", "#include <ia_nn/core/x.hpp>\n", "include cycle"),
         ("core/x.hpp", "\n" * 600, "at most 500"),

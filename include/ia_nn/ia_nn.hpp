@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Everything but what is opt-in: executors with threads (exec/), training (train/train.hpp), run-time
-// dispatch (dispatch/) and file readers (io/).
+// Everything but what is opt-in: executors with threads (exec/), training (train/train.hpp), networks
+// (graph/layers.hpp, graph/compiled.hpp) and file readers (io/).
 #pragma once
 
 #include <ia_nn/arch/cpu.hpp>
