@@ -22,9 +22,8 @@ constexpr sentence infer(node& n, node_inputs in, char const* what) {
                          : "' has f32 elements, s32 indices are needed");
   }
   if (sentence const s = row.shape(n, in, who); !s.empty()) return s;
-  if (row.meaning) return row.meaning(n, in, who);
   if (n.inputs.count > 0) n.meaning = in[0]->meaning;
-  return {};
+  return row.meaning(n, in, who);
 }
 
 namespace rules {

@@ -24,6 +24,15 @@ using node_inputs = node const* const*;
 /// Whether a pass may compute an operator in 8 bits; `moves` takes whatever its source has.
 enum class quantizes : unsigned char { never, may, moves };
 
+namespace rules { // the defaults of a row
+constexpr sentence nothing_to_say(node&, node_inputs, detail::subject const&) { return {}; }
+constexpr void no_weights(node const&, node_inputs, std::vector<weight>&) {}
+constexpr index_t no_flops(node const&, node_inputs) { return 0; }
+constexpr int one_kernel(node const&) { return 0; }
+constexpr char const* no_other_name(node const&) { return ""; }
+constexpr bool changes_something(node const&, node_inputs) { return false; }
+} // namespace rules
+
 /// The defaults are right for an operator that runs by itself, in f32.
 struct operator_row {
   char const* name;
@@ -44,21 +53,22 @@ struct operator_row {
   bool orders_columns = false; ///< gives columns in the order that is asked for
   quantizes eight_bits = quantizes::never;
 
-  // Rules. `in` are the nodes that are read, `who` the beginning of a sentence.
+  // Rules; never null (g++ 12 does not compare addresses of functions in constant expressions under
+  // -fsanitize=undefined). `in` are the nodes that are read, `who` the beginning of a sentence.
   /// Fills the shape (and, where it is not f32, the type) of the node; returns what is wrong.
   sentence (*shape)(node& n, node_inputs in, detail::subject const& who);
-  /// What the result stands for (layers/meaning.hpp); null: what the first source does.
-  sentence (*meaning)(node& n, node_inputs in, detail::subject const& who) = nullptr;
-  /// Appends the weights that it reads. Null: none.
-  void (*weights)(node const& n, node_inputs in, std::vector<weight>& to) = nullptr;
-  /// Floating-point operations, a multiply-add counts 2. Null: none.
-  index_t (*flops)(node const& n, node_inputs in) = nullptr;
-  /// Which of an operator's kernels it needs. Null: it has one.
-  int (*variant)(node const& n) = nullptr;
-  /// What it is called in sentences and tables. Null: its name.
-  char const* (*shown)(node const& n) = nullptr;
-  /// True if the result is the first source, unchanged. Null: never.
-  bool (*changes_nothing)(node const& n, node_inputs in) = nullptr;
+  /// What the result stands for (ir/meaning.hpp): until it is called, what the first source does.
+  sentence (*meaning)(node& n, node_inputs in, detail::subject const& who) = rules::nothing_to_say;
+  /// Appends the weights that it reads.
+  void (*weights)(node const& n, node_inputs in, std::vector<weight>& to) = rules::no_weights;
+  /// Floating-point operations, a multiply-add counts 2.
+  index_t (*flops)(node const& n, node_inputs in) = rules::no_flops;
+  /// Which of an operator's kernels it needs.
+  int (*variant)(node const& n) = rules::one_kernel;
+  /// What it is called in sentences and tables if not by its name.
+  char const* (*shown)(node const& n) = rules::no_other_name;
+  /// True if the result is the first source, unchanged.
+  bool (*changes_nothing)(node const& n, node_inputs in) = rules::changes_something;
 
   std::uint32_t id = id_of(name); ///< tells operators apart where addresses cannot
 

@@ -22,7 +22,10 @@ constexpr sentence about(char const* what, label const& name) {
 }
 
 /// What a node is called in sentences and tables: "conv2d", "relu".
-constexpr char const* shown(node const& n) { return n.kind->shown ? n.kind->shown(n) : n.kind->name; }
+constexpr char const* shown(node const& n) {
+  char const* const other = n.kind->shown(n);
+  return other[0] != '\0' ? other : n.kind->name;
+}
 
 namespace detail {
 

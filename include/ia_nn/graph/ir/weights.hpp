@@ -25,8 +25,11 @@ struct input_nodes {
 template <class Nodes> constexpr std::vector<weight> weights_of(Nodes const& d, int id) {
   std::vector<weight> all;
   node const& n = d[id];
-  if (n.kind->weights) n.kind->weights(n, detail::input_nodes(d, n).of, all);
+  n.kind->weights(n, detail::input_nodes(d, n).of, all);
   return all;
+}
+template <class Nodes> constexpr bool has_weights(Nodes const& d, int id) {
+  return !weights_of(d, id).empty();
 }
 /// Elements of all of them.
 template <class Nodes> constexpr index_t weight_count(Nodes const& d, int id) {
@@ -37,7 +40,7 @@ template <class Nodes> constexpr index_t weight_count(Nodes const& d, int id) {
 /// Operations of a node by itself; of one item where the batch is open.
 template <class Nodes> constexpr index_t flops_of(Nodes const& d, int id) {
   node const& n = d[id];
-  return n.kind->flops ? n.kind->flops(n, detail::input_nodes(d, n).of) : 0;
+  return n.kind->flops(n, detail::input_nodes(d, n).of);
 }
 /// f(node, suffix, name, shape) for each array that the `count` nodes of a network read; `name` is
 /// the node's with the suffix (".weight", ".bias", ...) behind it.

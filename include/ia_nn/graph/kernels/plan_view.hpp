@@ -44,7 +44,7 @@ struct plan_view {
   constexpr kernel_id kernel_at(int s) const {
     step const& t = steps[s];
     node const& n = anchor(s);
-    int const variant = t.depthwise.node >= 0 ? 1 : n.kind->variant ? n.kind->variant(n) : 0;
+    int const variant = t.depthwise.node >= 0 ? 1 : n.kind->variant(n);
     kernel_id id{t.kind->id, precision_of(n, usual), value_type::f32, value_type::f32, variant};
     if (!t.kind->moves) {
       id.writes = type(t.out);

@@ -59,8 +59,7 @@ inline constexpr operator_row maximum = detail::binary_row("maximum");
 /// A number in every element.
 inline constexpr operator_row constant{.name = "constant",
                                        .orders_columns = true,
-                                       .shape = said_by_function,
-                                       .meaning = said_by_function};
+                                       .shape = rules::nothing_to_say};
 } // namespace op
 
 namespace detail {

@@ -11,6 +11,7 @@
 //   remove_dead         what no output needs (inputs stay)
 #pragma once
 
+#include <ia_nn/graph/ir/weights.hpp>
 #include <ia_nn/graph/layers/concat.hpp>
 #include <ia_nn/graph/layers/custom.hpp>
 #include <ia_nn/graph/layers/elementwise.hpp>
@@ -28,10 +29,7 @@ constexpr void redirect(draft& d, std::vector<int> const& to) {
 }
 
 constexpr bool changes_nothing(draft const& d, node const& n) {
-  if (!n.kind->changes_nothing) return false;
-  node const* in[max_inputs];
-  for (int k = 0; k < n.inputs.count; ++k) in[k] = &d[n.inputs[k]];
-  return n.kind->changes_nothing(n, in);
+  return n.kind->changes_nothing(n, input_nodes(d, n).of);
 }
 
 /// f(x) where it can be computed without rounding questions.
@@ -196,7 +194,7 @@ constexpr int merge_common(draft& d) {
     for (int k = 0; k < n.inputs.count; ++k)
       n.inputs[k] = to[static_cast<std::size_t>(n.inputs[k])];
     to[static_cast<std::size_t>(i)] = i;
-    if (n.inputs.count == 0 || n.kind->weights || n.kind == op::output || n.kind == op::custom)
+    if (n.inputs.count == 0 || has_weights(d, i) || n.kind == op::output || n.kind == op::custom)
       continue;
     int& first = head[static_cast<std::size_t>(n.inputs[0])];
     int same = first;

@@ -5,6 +5,7 @@
 // run.
 #pragma once
 
+#include <ia_nn/graph/layers/reshape.hpp>
 #include <ia_nn/graph/layers/spread.hpp>
 
 #include <ia_nn/begin.hpp>

@@ -92,7 +92,7 @@ private:
     bool was_there = false;
     for (int i = 0; i < plan.written_count; ++i)
       was_there = was_there ||
-                  (plan.written[i].kind->weights && plan.written[i].name.view() == layer);
+                  (plan.written[i].name.view() == layer && has_weights(plan.written, i));
     for (int k = 0; k < plan.node_count; ++k)
       if (plan.nodes[k].name.view() == layer) return false;
     return was_there && dot != weight.npos;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <ia_nn/graph/ir/weights.hpp>
+#include <ia_nn/graph/layers/embedding.hpp>
 #include <ia_nn/graph/passes/network.hpp>
 
 #include <ia_nn/begin.hpp>
