@@ -35,9 +35,9 @@ void map_pairs(A const* a, B const* b, C* y, index_t n, F const& f, E& e) noexce
   IA_NN_ASSERT(n == 0 || (a && b && y), "quantized arithmetic: an array is null");
   using V = vec<f32, I>;
   parallel_blocks(e, n, 64, [&](index_t begin, index_t end, int) {
-    index_t i = begin;
-    for (; i + V::size <= end; i += V::size) f(V::load(a + i), V::load(b + i)).store(y + i);
-    if (i < end) f(V::load(a + i, end - i), V::load(b + i, end - i)).store(y + i, end - i);
+    each_register<V>(begin, end, [&](index_t i, auto at) IA_NN_LAMBDA {
+      at.store(f(at.template load<V>(a + i), at.template load<V>(b + i)), y + i);
+    });
   });
 }
 

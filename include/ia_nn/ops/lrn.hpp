@@ -17,6 +17,7 @@
 #pragma once
 
 #include <ia_nn/arch/cpu.hpp>
+#include <ia_nn/arch/lanes.hpp>
 #include <ia_nn/core/executor.hpp>
 #include <ia_nn/core/text.hpp>
 #include <ia_nn/math/exp.hpp>
@@ -110,10 +111,9 @@ private:
           wide(x, first, n, y);
           continue;
         }
-        index_t c = 0;
-        for (; c + lanes <= n; c += lanes)
-          scaled(V::load(x + first + c), squares + c, power).store(y + c);
-        if (c < n) scaled(V::load(x + first + c, n - c), squares + c, power).store(y + c, n - c);
+        detail::each_register<V>(0, n, [&](index_t c, auto at) IA_NN_LAMBDA {
+          at.store(scaled(at.template load<V>(x + first + c), squares + c, power), y + c);
+        });
       }
   }
   // squares[i] belongs to channel first - before_ + i. False where f32 has no room for their sums.
