@@ -20,7 +20,8 @@
 
 namespace detail {
 
-struct finish_rows {
+/// Sums of integers to f32: a scale for each row and each column, and a bias.
+struct dequantize_rows {
   f32 const* row_scale;
   f32 const* scale;
   f32 const* bias;
@@ -91,7 +92,7 @@ public:
     });
     plan_.with_rows(rows).run(
         q, k(), weights_, dst, ldc,
-        chain{detail::finish_rows{scales, scale_.data(), bias_.data()}, stages...}, scratch, e);
+        chain{detail::dequantize_rows{scales, scale_.data(), bias_.data()}, stages...}, scratch, e);
   }
 
 private:
