@@ -199,7 +199,7 @@ TEST_CASE("cpu: set-up asks for what a kernel uses, not for all of the caller's 
     CHECK(refused([] { ia_nn::gemm<I, u8, s8, f32>(2, 3, 4); }) == !isa::available<of_bytes>());
     CHECK(refused([] { ia_nn::gemm<I, bf16, bf16, f32>(2, 3, 4); }) ==
           !isa::available<of_halves>());
-    CHECK(refused([] { ia_nn::gemm<I, f32, f32, f32, ia_nn::bf16_parts<2>>(2, 3, 4); }) ==
+    CHECK(refused([] { ia_nn::gemm<I, f32, f32, f32, ia_nn::bf16_terms<2>>(2, 3, 4); }) ==
           (std::same_as<I, isa::amx> && !isa::available<I>()));
     ia_nn::conv_shape s{.channels = 2, .filters = 2, .in = {1, 2, 2}};
     std::vector<s8> const w(4, 1);

@@ -6,7 +6,7 @@
 //   packed_a, kr_a, a_shift   element and group of packed A; what was added to it (s8 -> u8: 128)
 //   b_type, panel_type, acc   B and its panels; the accumulator element
 //   max_rows, rows_step       tile heights are rows_step, 2 rows_step .. max_rows (and 1, 2, 3)
-//   panels_at_once(h)         panels that a tile of height h takes
+//   panels_of_tile(h)         panels that a tile of height h takes
 //   context                   state of one task: the pipeline of AMX
 //   run(context, tile_call)   one tile (vectors)
 //   push(context, tile_call, job)   one tile whose results follow later (AMX)
@@ -36,9 +36,9 @@ template <class A, class B, class Acc> struct tile_call {
   A const* a2;
   index_t run;          ///< a_rows: k comes in runs of so many groups, with jumps[i] elements
   index_t const* jumps; ///< between run i and the next
-  index_t a_ld, a_step, a_part; ///< elements: rows, groups, terms
+  index_t a_ld, a_step, a_term; ///< elements: rows, groups, terms
   B const* b;
-  index_t panel_stride, b_part; ///< elements
+  index_t panel_stride, b_term; ///< elements
   bool half;                    ///< the panel has columns in its first half only
   bool pairs_fit;               ///< s8 panels: packed_view::pairs_fit
   f32 const* scales;            ///< grouped weights: of this panel
@@ -49,7 +49,7 @@ template <class A, class B, class Acc> struct tile_call {
   A const* tail;   ///< AMX, a_rows: the end of rows that are no whole groups, packed
   bool reuses_b;   ///< more tiles will read this panel
   index_t l1;      ///< bytes
-  int parts;
+  int terms;
   Acc const* init;
   index_t init_ld;
   Acc* out;
@@ -92,7 +92,7 @@ template <isa::tag I, element A, element B, bool Grouped = false> struct vector_
   /// Rows of the first half of a tile that reads rows in place (tile_call::a2).
   static constexpr int first_rows(int height) noexcept { return height > 3 ? height / 2 : height; }
   // As many panels as the accumulators leave registers for, so that enough sums are in flight.
-  static constexpr int panels_at_once(int height) noexcept {
+  static constexpr int panels_of_tile(int height) noexcept {
     if (height > few_rows) return 1;
     // clang loads all of B ahead: pairs of bf16 halves would fill the 16 registers of AVX2.
     int p = vector_registers<I> == 16 && std::same_as<A, bf16> ? 2 : 4;
@@ -149,8 +149,8 @@ private:
     }
   }
   template <class Dot, int H> static void few(call const& c) noexcept {
-    if constexpr (panels_at_once(H) > 1)
-      if (c.panels > 1) return tile<Dot, H, panels_at_once(H)>(c);
+    if constexpr (panels_of_tile(H) > 1)
+      if (c.panels > 1) return tile<Dot, H, panels_of_tile(H)>(c);
     tile<Dot, H, 1>(c);
   }
   template <class Dot, int H> static void many(call const& c) noexcept {
@@ -207,7 +207,7 @@ template <element A, element B> struct amx_kernel {
   static constexpr int max_rows = 32, rows_step = 1, few_rows = 0;
 
   static constexpr int first_rows(int height) noexcept { return height < 16 ? height : 16; }
-  static constexpr int panels_at_once(int height) noexcept { return height <= 16 ? 2 : 1; }
+  static constexpr int panels_of_tile(int height) noexcept { return height <= 16 ? 2 : 1; }
   static constexpr int rows_height(index_t) noexcept { return max_rows; }
   /// Rows that are 1 KB or more apart are better packed (Sapphire Rapids, 1024^3: 14 %), if enough
   /// panels read them.
@@ -223,7 +223,7 @@ template <element A, element B> struct amx_kernel {
   /// Weights that do not stay in L2 are fetched while tiles before them run; asking for those that are
   /// in L2 costs more than it gives (Sapphire Rapids).
   template <class View> static bool comes_from_far(View const& b, index_t l2) noexcept {
-    return b.part_stride() * static_cast<index_t>(sizeof(B)) > l2 / 2;
+    return b.term_stride() * static_cast<index_t>(sizeof(B)) > l2 / 2;
   }
   /// Tile i of `tiles`, of so many groups, fetches its share of the lines that begin at `from`.
   static void fetch_ahead(call& c, B const* from, index_t lines, index_t groups, index_t tiles,
@@ -246,14 +246,14 @@ template <element A, element B> struct amx_kernel {
                                     c.a_rows ? c.a2 : c.a + first * c.a_ld,
                                     c.a_ld * ea,
                                     c.a_step * ea,
-                                    c.a_part * ea,
+                                    c.a_term * ea,
                                     c.tail,
                                     c.b,
                                     c.panel_stride * eb,
-                                    c.b_part * eb,
+                                    c.b_term * eb,
                                     bytes(c.ahead),
                                     c.ahead_lines,
-                                    c.parts,
+                                    c.terms,
                                     c.init,
                                     c.init_ld};
     bool const fits = c.groups * (c.height * kr_a * ea + 32 * kr_a * eb) * 4 <= c.l1 * 3;

@@ -31,21 +31,21 @@ template <class Kernel> constexpr index_t group_count(index_t k) noexcept {
 
 /// Layout of a worker's scratch memory, in bytes: packed A, accumulators between blocks of k, sums
 /// of rows (for zero points of B).
-template <class Kernel, int Parts> struct region_layout {
-  index_t a_part, accumulators, sums, total;
+template <class Kernel, int Terms> struct region_layout {
+  index_t a_term, accumulators, sums, total;
   region_layout(blocking const& b, index_t k, gemm_options const& options) noexcept {
     index_t const groups = group_count<Kernel>(k);
-    a_part = b.scratch_rows * min_of(b.kc, groups) * Kernel::kr_a; // elements
+    a_term = b.scratch_rows * min_of(b.kc, groups) * Kernel::kr_a; // elements
     accumulators =
-        round_up(a_part * Parts * static_cast<index_t>(sizeof(typename Kernel::packed_a)), 64);
+        round_up(a_term * Terms * static_cast<index_t>(sizeof(typename Kernel::packed_a)), 64);
     index_t const cells = b.cuts_k(groups) ? b.scratch_rows * b.nc * Kernel::nr : 0;
     sums = accumulators + cells * 4;
     total = round_up(sums + (options.shifts_b() ? b.scratch_rows * 4 : 0), 64);
   }
 };
-template <class Kernel, int Parts>
+template <class Kernel, int Terms>
 index_t region_bytes(blocking const& b, index_t k, gemm_options const& options) noexcept {
-  return region_layout<Kernel, Parts>(b, k, options).total;
+  return region_layout<Kernel, Terms>(b, k, options).total;
 }
 
 // Sums over k of the rows of A, as the operand's own values.
@@ -95,7 +95,7 @@ template <isa::tag I, class Kernel, class Task, class Epilogue> class region {
     int const tall = (Kernel::max_rows + 1) * nr;
     int wide = 0;
     for (int h = 1; h <= 3; ++h)
-      if (wide < h * Kernel::panels_at_once(h) * nr) wide = h * Kernel::panels_at_once(h) * nr;
+      if (wide < h * Kernel::panels_of_tile(h) * nr) wide = h * Kernel::panels_of_tile(h) * nr;
     return tall > wide ? tall : wide;
   }
 
@@ -164,7 +164,7 @@ private:
       index_t const k = min_of(t_.k - k0, count * Kernel::kr_a);
       packed_a* const to = packed() + r * count * Kernel::kr_a;
       if constexpr (form.terms > 1)
-        pack_rows_split<Kernel::kr_a>(to, layout_.a_part, form.terms, t_.a.at(row_ + r, k0), h, rows, k,
+        pack_rows_split<Kernel::kr_a>(to, layout_.a_term, form.terms, t_.a.at(row_ + r, k0), h, rows, k,
                                       count);
       else pack_rows<I, Kernel::kr_a>(to, t_.a.at(row_ + r, k0), h, rows, k, count);
     }
@@ -175,7 +175,7 @@ private:
     typename Kernel::context state;
     index_t const end = first_group + count, chunk = min_of(b_.chunk, count);
     // Accumulators between blocks of k are kept by panel: tiles of several do not fit there.
-    int const at_once = b_.cuts_k(groups_) ? 1 : Kernel::panels_at_once(b_.height);
+    int const at_once = b_.cuts_k(groups_) ? 1 : Kernel::panels_of_tile(b_.height);
     int step = 1;
     for (index_t p = range.begin; p < range.end; p += step) {
       step = range.end - p >= at_once ? at_once : 1;
@@ -202,7 +202,7 @@ private:
       call.groups = count;
       call.b = t_.b.data + p * t_.b.stride() + groups.begin * Kernel::kr_a * nr;
       call.panel_stride = t_.b.stride();
-      call.b_part = t_.b.part_stride();
+      call.b_term = t_.b.term_stride();
       call.half = step == 1 && t_.b.n - p * nr <= nr / 2;
       place_a(call, r, packed_groups, groups, h);
       if constexpr (!Kernel::is_amx)
@@ -220,7 +220,7 @@ private:
                               ceil_div(rows_, b_.height), r / b_.height);
       call.reuses_b = rows_ > b_.height;
       call.l1 = b_.l1;
-      call.parts = form.terms;
+      call.terms = form.terms;
       tile(state, call, r, p, b_.chunk < b_.kc ? p : range.begin, has_start ? start : nullptr, first, last);
     }
   }
@@ -243,7 +243,7 @@ private:
     call.a = packed() + r * packed_groups.size() * kr + (groups.begin - packed_groups.begin) * h * kr;
     call.a_ld = kr;
     call.a_step = h * kr;
-    call.a_part = layout_.a_part;
+    call.a_term = layout_.a_term;
   }
 
   void tile(typename Kernel::context& state, typename Kernel::call& call, index_t r, index_t p,
@@ -331,10 +331,10 @@ private:
       Kernel::run(state, call);
     } else {
       typename Kernel::call one = call;
-      for (int s = 0; s < term_count(form.terms); ++s) {
+      for (int s = 0; s < term_pair_count(form.terms); ++s) {
         term_pair const pair = term_pairs(form.terms)[s];
-        one.a = call.a + pair.a * call.a_part;
-        one.b = call.b + pair.b * call.b_part;
+        one.a = call.a + pair.a * call.a_term;
+        one.b = call.b + pair.b * call.b_term;
         Kernel::run(state, one);
         one.init = one.out;
         one.init_ld = one.out_ld;

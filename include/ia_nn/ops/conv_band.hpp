@@ -95,7 +95,7 @@ public:
         // less than a thousand cycles.
         typename Kernel::call call;
         call.panels = 1;
-        call.a_part = call.b_part = 0;
+        call.a_term = call.b_term = 0;
         call.panel_stride = t_.b.stride();
         call.scales = nullptr;
         call.scale_stride = call.group = 0;
@@ -105,7 +105,7 @@ public:
         call.ahead = nullptr;
         call.ahead_lines = 0;
         call.tail = nullptr;
-        call.parts = 1;
+        call.terms = 1;
         call.pairs_fit = false;
         if constexpr (integer) call.pairs_fit = t_.b.pairs_fit(panel);
         call.out_ld = nr;
