@@ -72,8 +72,8 @@ public:
   IA_NN_INLINE void place(Call& call, index_t row, int height) const noexcept {
     call.height = height;
     call.groups = groups_;
-    call.a_part = part_;
-    call.parts = Parts;
+    call.a_term = part_;
+    call.terms = Parts;
     if constexpr (Kernel::is_amx) {
       call.read_rows(data_ + row * ld_, ld_, Kernel::first_rows(height));
       call.a_step = kr;

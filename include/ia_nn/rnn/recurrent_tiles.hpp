@@ -31,7 +31,7 @@ template <class W, class Kernel> struct recurrent_tiles {
     int const gates = u.gates(), height = a.height();
     auto const view = u.view();
     index_t const ld = gates * nr;
-    int const together = Kernel::is_amx ? Kernel::panels_at_once(height) : 1;
+    int const together = Kernel::is_amx ? Kernel::panels_of_tile(height) : 1;
     for (int g = 0, step = 1; g < gates; g += step) {
       step = g + together <= gates ? together : 1;
       index_t const panel = p.block * gates + g;
@@ -41,7 +41,7 @@ template <class W, class Kernel> struct recurrent_tiles {
         call.panels = step;
         call.b = view.data + panel * view.stride();
         call.panel_stride = view.stride();
-        call.b_part = view.part_stride();
+        call.b_term = view.term_stride();
         call.reuses_b = p.rows > height;
         if constexpr (W::quantized) {
           call.init = start + panel * nr;
