@@ -60,7 +60,7 @@ public:
       narrow_ = dnnl::reorder(dst_memory_, result_, attributes_);
     }
     auto const inference = dnnl::prop_kind::forward_inference;
-    auto const way = direction_of(s_.direction);
+    auto const direction = direction_of(s_.direction);
     type const weights = kind == product::f32    ? type::f32
                          : kind == product::bf16 ? type::bf16
                                                  : type::s8;
@@ -77,23 +77,23 @@ public:
               ? memory::desc({count, s_.directions(), s_.hidden, s_.projected}, weights, tag::any)
               : none;
       bind<dnnl::lstm_forward>(describe<dnnl::lstm_forward>(
-          attributes_, inference, way, x, none, none, w, u, none, projection, b, dst_, none, none));
+          attributes_, inference, direction, x, none, none, w, u, none, projection, b, dst_, none, none));
       break;
     }
     case cell::gru:
-      bind<dnnl::lbr_gru_forward>(describe<dnnl::lbr_gru_forward>(attributes_, inference, way, x,
+      bind<dnnl::lbr_gru_forward>(describe<dnnl::lbr_gru_forward>(attributes_, inference, direction, x,
                                                                   none, w, u, b, dst_, none));
       break;
     case cell::gru_rb:
       bind<dnnl::gru_forward>(
-          describe<dnnl::gru_forward>(attributes_, inference, way, x, none, w, u, b, dst_, none));
+          describe<dnnl::gru_forward>(attributes_, inference, direction, x, none, w, u, b, dst_, none));
       break;
     case cell::tanh:
     case cell::relu: {
       auto const f =
           s_.cell == cell::tanh ? dnnl::algorithm::eltwise_tanh : dnnl::algorithm::eltwise_relu;
       bind<dnnl::vanilla_rnn_forward>(describe<dnnl::vanilla_rnn_forward>(
-          attributes_, inference, f, way, x, none, w, u, b, dst_, none));
+          attributes_, inference, f, direction, x, none, w, u, b, dst_, none));
       break;
     }
     }
