@@ -23,10 +23,9 @@ IA_NN_NOINLINE ia_nn::value_range range_of_block(f32 const* x, index_t n) noexce
     low[u] = min(f, low[u]), high[u] = max(f, high[u]); // the second operand where f is NaN
   };
   index_t i = 0;
-  IA_NN_ROLLED for (; i + chains * V::size <= n; i += chains * V::size) IA_NN_UNROLL
-  for (int u = 0; u < chains; ++u) add(u, V::load(x + i + u * V::size));
-  for (; i + V::size <= n; i += V::size) add(0, V::load(x + i));
-  if (i < n) add(0, V::load(x + i, n - i));
+  IA_NN_ROLLED for (; i + chains * V::size <= n; i += chains * V::size)
+    IA_NN_UNROLL for (int u = 0; u < chains; ++u) add(u, V::load(x + i + u * V::size));
+  each_register<V>(i, n, [&](index_t j, auto at) IA_NN_LAMBDA { add(0, at.template load<V>(x + j)); });
   IA_NN_UNROLL
   for (int u = 1; u < chains; ++u) {
     low[0] = min(low[u], low[0]);
@@ -46,10 +45,9 @@ template <isa::tag I> IA_NN_NOINLINE f32 largest_of(f32 const* x, index_t n) noe
   for (int u = 0; u < chains; ++u) most[u] = W::zero();
   auto const add = [&](int u, V v) IA_NN_LAMBDA { most[u] = max(most[u], bits(abs(v))); };
   index_t i = 0;
-  IA_NN_ROLLED for (; i + chains * V::size <= n; i += chains * V::size) IA_NN_UNROLL
-  for (int u = 0; u < chains; ++u) add(u, V::load(x + i + u * V::size));
-  for (; i + V::size <= n; i += V::size) add(0, V::load(x + i));
-  if (i < n) add(0, V::load(x + i, n - i));
+  IA_NN_ROLLED for (; i + chains * V::size <= n; i += chains * V::size)
+    IA_NN_UNROLL for (int u = 0; u < chains; ++u) add(u, V::load(x + i + u * V::size));
+  each_register<V>(i, n, [&](index_t j, auto at) IA_NN_LAMBDA { add(0, at.template load<V>(x + j)); });
   f32 const all = highest(bits(max(max(most[0], most[1]), max(most[2], most[3]))));
   return all > 0x1.fffffep127F ? 0x1.fffffep127F : all;
 }

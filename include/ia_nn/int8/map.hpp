@@ -48,9 +48,9 @@ IA_NN_NOINLINE void map_one_channel(Map const& map, From const* from, To* to, in
   using V = vec<f32, I>;
   auto const state = map.template state<V>(one_parameter<V>{channel});
   index_t i = 0;
-  IA_NN_ROLLED for (; i + 4 * V::size <= n; i += 4 * V::size) IA_NN_UNROLL
-  for (int u = 0; u < 4; ++u)
-    map.apply(state, V::load(from + i + u * V::size)).store(to + i + u * V::size);
+  IA_NN_ROLLED for (; i + 4 * V::size <= n; i += 4 * V::size)
+    IA_NN_UNROLL for (int u = 0; u < 4; ++u)
+      map.apply(state, V::load(from + i + u * V::size)).store(to + i + u * V::size);
   each_register<V>(i, n, [&](index_t j, auto at) IA_NN_LAMBDA {
     at.store(map.apply(state, at.template load<V>(from + j)), to + j);
   });

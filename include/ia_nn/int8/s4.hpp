@@ -247,9 +247,8 @@ private:
     for (int i = 0; i < R * nr; i += V::size) V::zero().store(cells + i);
     for (index_t g = 0; g < groups; ++g) {
       V sum[R][vectors];
-      IA_NN_UNROLL
-      for (int r = 0; r < R; ++r) IA_NN_UNROLL
-      for (int v = 0; v < vectors; ++v) sum[r][v] = V::broadcast(starts[r * row + g]);
+      IA_NN_UNROLL for (int r = 0; r < R; ++r)
+        IA_NN_UNROLL for (int v = 0; v < vectors; ++v) sum[r][v] = V::broadcast(starts[r * row + g]);
       IA_NN_ROLLED for (index_t i = 0; i < words; ++i) {
         W word[vectors];
         IA_NN_UNROLL

@@ -5,7 +5,7 @@
 //
 //   a block of 4 registers of channels
 //     line of output
-//       Pixels neighbouring outputs at once: the weights of a tap serve them all
+//       2 or 4 neighbouring outputs at once (`together`): the weights of a tap serve them all
 //
 //   for each tap:  w = weights[tap][4 registers];  acc[p][v] += src[p * stride + tap][v] * w[v]
 //

@@ -9,8 +9,9 @@
 //
 //   key(seed, round)                    64 bits mixed once per call
 //   h = mix(low bits of i ^ key0), h = mix(h + key1 + high bits of i)
-//   keep if h >> 8 >= p 2^24            mix: the finalizer of MurmurHash3 (A. Appleby, public
-//   domain)
+//   keep if h >> 8 >= p 2^24
+//
+// mix is the finalizer of MurmurHash3 (A. Appleby, public domain).
 #pragma once
 
 #include <ia_nn/arch/cpu.hpp>

@@ -126,7 +126,7 @@ private:
     for (; i + lanes <= to; i += lanes) {
       V const v = V::load(x + base + i), square = v * v;
       square.store(squares + i);
-      most = max(square, most); // which a NaN is not
+      most = max(square, most); // a NaN leaves `most` as it is
     }
     f32 highest = highest_lane(most);
     for (; i < to; ++i) {
