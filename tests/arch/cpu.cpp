@@ -190,7 +190,7 @@ TEST_CASE("cpu: set-up asks for what a kernel uses, not for all of the caller's 
     CHECK_NOTHROW((ia_nn::group_norm<I>(4, 2)));
     CHECK_NOTHROW((ia_nn::lrn<I>(4, {})));
     CHECK_NOTHROW((ia_nn::concat<I>(4, 1, std::vector<ia_nn::index_t>{1, 2}, 1)));
-    CHECK_NOTHROW((ia_nn::dense_s4<I>(ia_nn::quantize_s4<I>(one, 1, 8))));
+    CHECK_NOTHROW((ia_nn::s4_dense<I>(ia_nn::quantize_s4<I>(one, 1, 8))));
     CHECK_NOTHROW((ia_nn::gemm<I, f32, f32, f32>(2, 3, 4)));
     CHECK_NOTHROW((ia_nn::gemm<I, f32, s8, f32, ia_nn::grouped>(2, 3, 4)));
     // Products that have instructions of their own ask for these, a depthwise layer not for tiles.

@@ -64,7 +64,7 @@ constexpr f32 row_scale(f32 most) noexcept {
 /// The range of n values and 0. NaN and infinities are passed over: a single one of them would
 /// leave no step for all others.
 template <isa::tag I, executor E = sequential>
-value_range finite_range(f32 const* x, index_t n, E&& e = {}) noexcept {
+value_range finite_range(index_t n, f32 const* x, E&& e = {}) noexcept {
   constexpr int most_parts = 64; // their results stand on the stack
   value_range part[most_parts];
   index_t const parts = min_of(min_of(e.concurrency(), most_parts), ceil_div(n, 4096));
@@ -81,13 +81,13 @@ value_range finite_range(f32 const* x, index_t n, E&& e = {}) noexcept {
 /// DynamicQuantizeLinear for finite values that are not all 0 (there the scale is 1 instead of 0).
 /// A symmetric u8 takes the zero point 128 with steps of the largest absolute value / 127.
 template <isa::tag I, byte_element Q, executor E = sequential>
-quantization quantize_dynamic(f32 const* src, Q* dst, index_t n, scheme s = scheme::asymmetric,
+quantization quantize_dynamic(index_t n, f32 const* src, Q* dst, scheme s = scheme::asymmetric,
                               E&& e = {}) noexcept {
-  value_range const r = finite_range<I>(src, n, e);
+  value_range const r = finite_range<I>(n, src, e);
   quantization q;
   if (s == scheme::asymmetric) q = quantization_of<Q>(r, s);
   else q = {quantization_of<s8>(r).scale, std::same_as<Q, u8> ? 128 : 0};
-  quantize<I>(src, dst, n, q, e);
+  quantize<I>(n, src, dst, q, e);
   return q;
 }
 

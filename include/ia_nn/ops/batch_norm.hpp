@@ -80,13 +80,17 @@ public:
   f32 const* offsets() const noexcept { return b_.data(); }
 
   /// src and dst [pixels][channels]; dst may be src.
-  template <class Activation = activation::identity, executor E = sequential>
+  template <class Activation, executor E = sequential>
     requires activation_for<Activation, V>
-  void run(index_t pixels, f32 const* src, f32* dst, E&& e = E{},
-           Activation const& f = {}) const noexcept {
+  void run(index_t pixels, f32 const* src, f32* dst, Activation const& f, E&& e = {}) const noexcept {
     parallel_blocks(e, pixels, ceil_div(8192, channels_), [&](index_t begin, index_t end, int) {
       for (index_t p = begin; p < end; ++p) one(src + p * channels_, dst + p * channels_, f);
     });
+  }
+  /// Without an activation.
+  template <executor E = sequential>
+  void run(index_t pixels, f32 const* src, f32* dst, E&& e = {}) const noexcept {
+    run(pixels, src, dst, activation::identity{}, e);
   }
 
 private:

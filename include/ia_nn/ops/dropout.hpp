@@ -45,7 +45,7 @@ public:
   /// dst[i] = src[i] * scale() or 0 for n elements; dst may be src. `round`: another mask for each,
   /// say the number of the training step.
   template <executor E = sequential>
-  void run(index_t n, f32 const* src, f32* dst, std::uint64_t round, E&& e = E{}) const noexcept {
+  void run(index_t n, f32 const* src, f32* dst, std::uint64_t round, E&& e = {}) const noexcept {
     V const scale = V::broadcast(scale_);
     for_each_register(n, round, e, [&](V kept, index_t i, auto at) IA_NN_LAMBDA {
       // Not multiplied by 0, which would make NaN of infinities.
@@ -54,7 +54,7 @@ public:
   }
   /// mask[i] = 1 where element i is kept, else 0.
   template <executor E = sequential>
-  void mask(index_t n, u8* mask, std::uint64_t round, E&& e = E{}) const noexcept {
+  void mask(index_t n, u8* mask, std::uint64_t round, E&& e = {}) const noexcept {
     for_each_register(n, round, e, [&](V kept, index_t i, auto at) IA_NN_LAMBDA {
       at.store(kept, mask + i);
     });

@@ -48,7 +48,7 @@ public:
 
   /// src, dst [batch][pixels][channels]; dst may be src.
   template <executor E = sequential>
-  void run(index_t batch, index_t pixels, f32 const* src, f32* dst, E&& e = E{}) const noexcept {
+  void run(index_t batch, index_t pixels, f32 const* src, f32* dst, E&& e = {}) const noexcept {
     index_t const each = channels_ / groups_;
     // Spans of 16 channels where those of 64 would leave workers without one.
     index_t const room = batch * ceil_div(channels_, width) < e.concurrency() ? 16 : width;

@@ -41,6 +41,16 @@ inline aligned_array<f32> copy_or(std::span<f32 const> from, index_t n, f32 othe
 
 } // namespace detail
 
+/// What one call of a layer_norm reads and writes.
+struct layer_norm_call {
+  index_t rows = 0;
+  f32 const* src = nullptr; ///< [rows][n]
+  f32* dst = nullptr;       ///< [rows][dst_ld]; may be src where rows are dense
+  index_t dst_ld = 0;       ///< a slice of a larger matrix: n or more; 0: n
+  f32* mean = nullptr;              ///< [rows], if it is wanted
+  f32* inverse_deviation = nullptr; ///< [rows], if it is wanted
+};
+
 /// Rows of n elements, f32. Errors at construction: errc::bad_shape (n < 1, scale or shift neither
 /// empty nor n elements), errc::bad_parameter (epsilon), errc::unsupported_isa.
 template <isa::tag I> class layer_norm {
@@ -61,28 +71,30 @@ public:
 
   index_t n() const noexcept { return n_; }
 
-  /// src, dst [rows][n]; dst may be src. Where they are not null, mean [rows] and
-  /// inverse_deviation [rows] get 1 number per row.
   template <executor E = sequential>
-  void run(index_t rows, f32 const* src, f32* dst, E&& e = E{}, f32* mean = nullptr,
-           f32* inverse_deviation = nullptr) const noexcept {
-    run(rows, src, dst, n_, e, mean, inverse_deviation);
+  void run(layer_norm_call const& c, E&& e = {}) const noexcept {
+    index_t const dst_ld = c.dst_ld == 0 ? n_ : c.dst_ld;
+    IA_NN_ASSERT(dst_ld >= n_, "layer_norm: rows of dst ", dst_ld, " elements apart hold ", n_);
+    parallel_blocks(e, c.rows, ceil_div(4096, n_), [&](index_t begin, index_t end, int) {
+      for (index_t r = begin; r < end; ++r) {
+        f32 const* const x = c.src + r * n_;
+        detail::moments m = moments_of_row(x);
+        if (IA_NN_LIKELY(m.exact)) write(x, c.dst + r * dst_ld, m);
+        else m = write_wide(x, c.dst + r * dst_ld);
+        if (c.mean) c.mean[r] = m.mean + m.rest;
+        if (c.inverse_deviation) c.inverse_deviation[r] = m.inverse;
+      }
+    });
+  }
+  /// src, dst [rows][n]; dst may be src.
+  template <executor E = sequential>
+  void run(index_t rows, f32 const* src, f32* dst, E&& e = {}) const noexcept {
+    run({.rows = rows, .src = src, .dst = dst}, e);
   }
   /// dst [rows][dst_ld], a slice of a larger matrix: dst_ld is at least n, dst is not src.
   template <executor E = sequential>
-  void run(index_t rows, f32 const* src, f32* dst, index_t dst_ld, E&& e = E{}, f32* mean = nullptr,
-           f32* inverse_deviation = nullptr) const noexcept {
-    IA_NN_ASSERT(dst_ld >= n_, "layer_norm: rows of dst ", dst_ld, " elements apart hold ", n_);
-    parallel_blocks(e, rows, ceil_div(4096, n_), [&](index_t begin, index_t end, int) {
-      for (index_t r = begin; r < end; ++r) {
-        f32 const* const x = src + r * n_;
-        detail::moments m = moments_of_row(x);
-        if (IA_NN_LIKELY(m.exact)) write(x, dst + r * dst_ld, m);
-        else m = write_wide(x, dst + r * dst_ld);
-        if (mean) mean[r] = m.mean + m.rest;
-        if (inverse_deviation) inverse_deviation[r] = m.inverse;
-      }
-    });
+  void run(index_t rows, f32 const* src, f32* dst, index_t dst_ld, E&& e = {}) const noexcept {
+    run({.rows = rows, .src = src, .dst = dst, .dst_ld = dst_ld}, e);
   }
 
 private:

@@ -67,13 +67,13 @@ public:
 
   /// src and dst [pixels][channels]; dst may be src if there are at most 1024 channels.
   template <executor E = sequential>
-  void run(index_t pixels, f32 const* src, f32* dst, E&& e = E{}) const noexcept {
+  void run(index_t pixels, f32 const* src, f32* dst, E&& e = {}) const noexcept {
     run(pixels, src, dst, channels_, e);
   }
   /// dst [pixels][dst_ld], a slice of a larger image: dst_ld is at least `channels`, dst is not
   /// src.
   template <executor E = sequential>
-  void run(index_t pixels, f32 const* src, f32* dst, index_t dst_ld, E&& e = E{}) const noexcept {
+  void run(index_t pixels, f32 const* src, f32* dst, index_t dst_ld, E&& e = {}) const noexcept {
     IA_NN_ASSERT(dst_ld >= channels_, "lrn: pixels of dst ", dst_ld, " elements apart have ",
                  channels_, " channels");
     IA_NN_ASSERT(src != dst || channels_ <= piece, "lrn: in place there are at most ", piece,

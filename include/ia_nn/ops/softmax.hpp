@@ -142,13 +142,13 @@ public:
 
   /// src, dst [outer][n][inner]; dst may be src.
   template <executor E = sequential>
-  void run(index_t outer, f32 const* src, f32* dst, E&& e = E{}) const noexcept {
+  void run(index_t outer, f32 const* src, f32* dst, E&& e = {}) const noexcept {
     run(outer, src, dst, inner_ == 1 ? n_ : inner_, e);
   }
   /// dst as a slice of a larger tensor: dst_ld elements from one row of the last axis to the next,
   /// at least as many as it has. dst is not src.
   template <executor E = sequential>
-  void run(index_t outer, f32 const* src, f32* dst, index_t dst_ld, E&& e = E{}) const noexcept {
+  void run(index_t outer, f32 const* src, f32* dst, index_t dst_ld, E&& e = {}) const noexcept {
     IA_NN_ASSERT(dst_ld >= (inner_ == 1 ? n_ : inner_), "softmax: rows of dst ", dst_ld,
                  " elements apart overlap each other");
     if (inner_ == 1) {
