@@ -38,8 +38,8 @@ template <class T> void fill(matrix<T> const& x, bool weights, unsigned seed) {
 
 // How many products of the group's peak one multiplication costs: f32 as sums of bf16 terms.
 template <class Kind> inline constexpr int products = 1;
-template <> inline constexpr int products<bench::bf16_parts<2>> = 3;
-template <> inline constexpr int products<bench::bf16_parts<3>> = 6;
+template <> inline constexpr int products<bench::bf16_terms<2>> = 3;
+template <> inline constexpr int products<bench::bf16_terms<3>> = 6;
 
 // Weights come as they are with every call, for peers as for us.
 template <class Kind> inline constexpr bool by_call = std::is_same_v<Kind, bench::on_the_fly>;
@@ -188,8 +188,8 @@ std::vector<bench::group> groups(bench::context& c) {
       add<u8, s8, s32, on_the_fly>(list, c, "u8s8", product::u8s8, peers, shapes);
   }
   if constexpr (bench::has_tiles) {
-    add<f32, f32, f32, bench::bf16_parts<2>>(list, c, "f32", product::f32, peers, shapes);
-    add<f32, f32, f32, bench::bf16_parts<3>>(list, c, "f32", product::f32, peers, shapes);
+    add<f32, f32, f32, bench::bf16_terms<2>>(list, c, "f32", product::f32, peers, shapes);
+    add<f32, f32, f32, bench::bf16_terms<3>>(list, c, "f32", product::f32, peers, shapes);
   }
   return list;
 }

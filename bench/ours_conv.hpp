@@ -9,7 +9,7 @@
 #include "operands.hpp"
 
 #include <ia_nn/exec/thread_pool.hpp>
-#include <ia_nn/int8/finish.hpp>
+#include <ia_nn/int8/quantized_epilogue.hpp>
 #include <ia_nn/math/activation.hpp>
 #include <ia_nn/ops/conv_separable.hpp>
 
@@ -54,7 +54,7 @@ public:
     using namespace ia_nn;
     // What a quantized layer with relu does: clamped to [0, 255].
     if constexpr (bytes)
-      return ia_nn::chain{detail::finish_sums<true>{bias_.data(), factor_.data(), 0.0F, 255.0F, 0}};
+      return ia_nn::chain{detail::quantized_stage<true>{bias_.data(), factor_.data(), 0.0F, 255.0F, 0}};
     else return ia_nn::chain{add_bias<bias_type>{bias_.data()}, activation::relu{}};
   }
 

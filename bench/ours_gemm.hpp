@@ -30,9 +30,9 @@ struct on_the_fly { // weights packed in every call
   static constexpr char const* word = "onthefly";
   using policy = ia_nn::standard;
 };
-template <int Parts> struct bf16_parts { // f32 by bf16 terms: 3 or 6 products
-  static constexpr char const* word = Parts == 2 ? "bf16x3" : "bf16x6";
-  using policy = ia_nn::bf16_parts<Parts>;
+template <int Terms> struct bf16_terms { // f32 by bf16 terms: 3 or 6 products
+  static constexpr char const* word = Terms == 2 ? "bf16x3" : "bf16x6";
+  using policy = ia_nn::bf16_terms<Terms>;
 };
 
 template <class Isa, class A, class B, class C, class Kind = prepacked> class ours_gemm {

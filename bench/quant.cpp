@@ -102,40 +102,40 @@ bench::group conversions(bench::context& c, place const& p) {
   };
   add<f32, u8>(
       g, c, "quantize f32 u8", p,
-      [](auto* x, auto* y, index_t n, auto const& w, auto& e) { quantize<I>(x, y, n, w.q, e); },
+      [](auto* x, auto* y, index_t n, auto const& w, auto& e) { quantize<I>(n, x, y, w.q, e); },
       one);
   add<f32, s8>(
       g, c, "quantize f32 s8, channels", p,
       [=](auto* x, auto* y, index_t n, auto const& w, auto& e) {
-        quantize<I>(x, y, in_channels(n), of(w), e);
+        quantize<I>(in_channels(n), x, y, of(w), e);
       },
       signed_one);
   add<f32, u8>(
       g, c, "quantize dynamic f32 u8", p,
       [](auto* x, auto* y, index_t n, auto const&, auto& e) {
-        quantize_dynamic<I>(x, y, n, scheme::asymmetric, e);
+        quantize_dynamic<I>(n, x, y, scheme::asymmetric, e);
       },
       [](f32 x, u8 y) { return y == static_cast<u8>(std::nearbyint(x / 0.037F) + 128); }, 2);
   add<u8, f32>(
       g, c, "dequantize u8 f32", p,
-      [](auto* x, auto* y, index_t n, auto const& w, auto& e) { dequantize<I>(x, y, n, w.q, e); },
+      [](auto* x, auto* y, index_t n, auto const& w, auto& e) { dequantize<I>(n, x, y, w.q, e); },
       [](u8 x, f32 y) { return y == static_cast<f32>(x - 3) * 0.037F; });
   add<s32, u8>(
       g, c, "requantize s32 u8", p,
       [](auto* x, auto* y, index_t n, auto const& w, auto& e) {
-        requantize_sums<I>(x, y, n, w.q.scale, w.q.zero_point, e);
+        requantize_sums<I>(n, x, y, w.q.scale, w.q.zero_point, e);
       },
       sum);
   add<s32, u8>(
       g, c, "requantize s32 u8, channels", p,
       [=](auto* x, auto* y, index_t n, auto const& w, auto& e) {
-        requantize_sums<I>(x, y, in_channels(n), of(w), e);
+        requantize_sums<I>(in_channels(n), x, y, of(w), e);
       },
       sum);
   add<u8, s8>(
       g, c, "rescale u8 s8", p,
       [](auto* x, auto* y, index_t n, auto const& w, auto& e) {
-        rescale<I>(x, y, n, w.q, quantization{0.05F, 0}, e);
+        rescale<I>(n, x, y, w.q, quantization{0.05F, 0}, e);
       },
       [](u8 x, s8 y) {
         return y == rounded(static_cast<f32>(x - 3) * (0.037F / 0.05F), 0, -128, 127);
@@ -162,7 +162,7 @@ void add_product(bench::group& g, bench::context& c, index_t m, index_t n, index
     auto const eight = std::make_shared<bench::buffer<f32> const>(static_cast<std::size_t>(m * n));
     fill(*src);
 
-    using narrow = dense_s4<own_isa>;
+    using narrow = s4_dense<own_isa>;
     auto const ours = std::make_shared<narrow const>(packed_s4<own_isa>(q, n, group, scales),
                                                      s4_options{m, threads});
     auto const scratch = std::make_shared<workspace>(ours->workspace_bytes());

@@ -66,8 +66,8 @@ public:
       if (s.pool_plan) s.pool_plan->run(batch, src, dst, threads);
       else if (s.conv_plan) run_conv(s, batch, i == 0 ? images : nullptr, src, dst, threads);
       else if (l.relu)
-        s.dense_plan->run(batch, src, l.inputs(), dst, l.outputs(), scratch_, threads,
-                          activation::relu{});
+        s.dense_plan->run(batch, src, l.inputs(), dst, l.outputs(), activation::relu{}, scratch_,
+                          threads);
       else s.dense_plan->run(batch, src, l.inputs(), dst, l.outputs(), scratch_, threads);
     }
   }
@@ -78,7 +78,7 @@ private:
                 thread_pool& threads) {
     quantization q{1.0F / 255, 0};
     if (!images) // nothing is negative behind a relu: the zero point is 0
-      q = quantize_dynamic<I>(src, quantized_.data(), batch * s.what.inputs(), scheme::asymmetric,
+      q = quantize_dynamic<I>(batch * s.what.inputs(), src, quantized_.data(), scheme::asymmetric,
                               threads);
     for (index_t f = 0; f < s.factor.size(); ++f) {
       s.factor[f] = q.scale * s.weight_scale[f];

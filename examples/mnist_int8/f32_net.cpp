@@ -34,7 +34,7 @@ graph::compiled<Net> compiled_net(network const& n, parameters const& p, run_opt
 }
 
 void brighten(u8 const* images, f32* to, index_t n, thread_pool& threads) {
-  dequantize<isa::native>(images, to, n, {1.0F / 255, 0}, threads);
+  dequantize<isa::native>(n, images, to, {1.0F / 255, 0}, threads);
 }
 
 template <class Net> class f32_net final : public classifier {

@@ -51,7 +51,7 @@ public:
     index_t const pixels = images_.height * images_.width;
     threads_.parallel_for(o_.batch, [&](index_t i, int) {
       labels_[static_cast<std::size_t>(i)] = images_.labels[static_cast<std::size_t>(chosen[i])];
-      dequantize<I>(images_.image(chosen[i]).data(), tensors_[0].value.data() + i * pixels, pixels,
+      dequantize<I>(pixels, images_.image(chosen[i]).data(), tensors_[0].value.data() + i * pixels,
                     {1.0F / 255, 0});
     });
     training_call const call{o_.batch, scratch_, threads_};

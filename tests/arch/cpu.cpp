@@ -190,7 +190,7 @@ TEST_CASE("cpu: set-up asks for what a kernel uses, not for all of the caller's 
     CHECK_NOTHROW((ia_nn::group_norm<I>(4, 2)));
     CHECK_NOTHROW((ia_nn::lrn<I>(4, {})));
     CHECK_NOTHROW((ia_nn::concat<I>(4, 1, std::vector<ia_nn::index_t>{1, 2}, 1)));
-    CHECK_NOTHROW((ia_nn::dense_s4<I>(ia_nn::quantize_s4<I>(one, 1, 8))));
+    CHECK_NOTHROW((ia_nn::s4_dense<I>(ia_nn::quantize_s4<I>(one, 1, 8))));
     CHECK_NOTHROW((ia_nn::gemm<I, f32, f32, f32>(2, 3, 4)));
     CHECK_NOTHROW((ia_nn::gemm<I, f32, s8, f32, ia_nn::grouped>(2, 3, 4)));
     // Products that have instructions of their own ask for these, a depthwise layer not for tiles.
@@ -199,7 +199,7 @@ TEST_CASE("cpu: set-up asks for what a kernel uses, not for all of the caller's 
     CHECK(refused([] { ia_nn::gemm<I, u8, s8, f32>(2, 3, 4); }) == !isa::available<of_bytes>());
     CHECK(refused([] { ia_nn::gemm<I, bf16, bf16, f32>(2, 3, 4); }) ==
           !isa::available<of_halves>());
-    CHECK(refused([] { ia_nn::gemm<I, f32, f32, f32, ia_nn::bf16_parts<2>>(2, 3, 4); }) ==
+    CHECK(refused([] { ia_nn::gemm<I, f32, f32, f32, ia_nn::bf16_terms<2>>(2, 3, 4); }) ==
           (std::same_as<I, isa::amx> && !isa::available<I>()));
     ia_nn::conv_shape s{.channels = 2, .filters = 2, .in = {1, 2, 2}};
     std::vector<s8> const w(4, 1);

@@ -66,7 +66,7 @@ int main(int argc, char**) {
   eval(x, 1);
   dense const layer(weights, bias, {.max_rows = 2});
   workspace scratch(layer.workspace_bytes());
-  layer.run(x, y, scratch, activation::gelu{});
+  layer.run(x, y, activation::gelu{}, scratch);
   bool const good = y(1, 15) == 0 && network() && layers();
   std::puts(good ? "good" : "wrong");
   return good ? 0 : 1;

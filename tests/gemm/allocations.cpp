@@ -47,7 +47,7 @@ TEST_CASE("run allocates nothing", "[gemm][allocation]") {
     ia_nn::dense<I, f32, f32, f32> const layer(weights, bias, {20, 3});
     ia_nn::workspace layer_scratch(layer.workspace_bytes());
     start = allocations;
-    layer.run(src, dst, layer_scratch, pool, ia_nn::activation::relu{});
+    layer.run(src, dst, ia_nn::activation::relu{}, layer_scratch, pool);
     count = allocations - start;
     REQUIRE(count == 0);
   });

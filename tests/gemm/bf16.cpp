@@ -5,7 +5,7 @@
 
 namespace ia_nn_test {
 
-using ia_nn::bf16_parts;
+using ia_nn::bf16_terms;
 
 TEST_CASE("bf16 * bf16 on all tile edges", "[gemm][bf16]") {
   sweep<bf16, bf16, f32>(20);
@@ -21,17 +21,17 @@ TEST_CASE("bf16 * bf16 -> bf16", "[gemm][bf16]") {
         check_everywhere<bf16, bf16, bf16>(draw<bf16, bf16, bf16, standard>(m, n, k, r), r, index++);
 }
 
-TEST_CASE("f32 in two bf16 terms", "[gemm][parts]") {
-  sweep<f32, f32, f32, bf16_parts<2>>(23);
-  sweep_blocks<f32, f32, f32, bf16_parts<2>>(24);
+TEST_CASE("f32 in two bf16 terms", "[gemm][terms]") {
+  sweep<f32, f32, f32, bf16_terms<2>>(23);
+  sweep_blocks<f32, f32, f32, bf16_terms<2>>(24);
 }
 
-TEST_CASE("f32 in three bf16 terms", "[gemm][parts]") {
-  sweep<f32, f32, f32, bf16_parts<3>>(25);
-  sweep_blocks<f32, f32, f32, bf16_parts<3>>(26);
+TEST_CASE("f32 in three bf16 terms", "[gemm][terms]") {
+  sweep<f32, f32, f32, bf16_terms<3>>(25);
+  sweep_blocks<f32, f32, f32, bf16_terms<3>>(26);
 }
 
-TEST_CASE("terms are needed: fewer of them miss the bound of more", "[gemm][parts]") {
+TEST_CASE("terms are needed: fewer of them miss the bound of more", "[gemm][terms]") {
   // Guards the bounds above against being so wide that they prove nothing.
   if (!runnable<ia_nn::isa::amx>()) {
     WARN("no AMX here, neither in the CPU nor emulated: nothing checked");
@@ -40,7 +40,7 @@ TEST_CASE("terms are needed: fewer of them miss the bound of more", "[gemm][part
   random r(27);
   product_case p;
   p.m = 20, p.n = 40, p.k = 64;
-  product<f32, f32, f32, bf16_parts<2>> const two(p, r);
+  product<f32, f32, f32, bf16_terms<2>> const two(p, r);
   exact_buffer<f32> out(p.m * p.n);
   two.run<ia_nn::isa::amx>(out);
   REQUIRE(two.verdict<ia_nn::isa::amx>(two.reference(), out) == "");

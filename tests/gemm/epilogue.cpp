@@ -93,8 +93,8 @@ TEST_CASE("stages of the user: lambdas with and without a position, structs", "[
       [](product_case const&) {
         return chain{[](auto v, auto at) {
           alignas(64) f32 lanes[16];
-          for (int i = 0; i < v.size; ++i) // lanes beyond at.lanes must not be stored
-            lanes[i] = i < at.lanes ? static_cast<f32>(1000 * at.row + at.column + i) : -1.0F;
+          for (int i = 0; i < v.size; ++i) // lanes beyond at.lanes.count must not be stored
+            lanes[i] = i < at.lanes.count ? static_cast<f32>(1000 * at.row + at.column + i) : -1.0F;
           return v.load(lanes);
         }};
       },

@@ -110,8 +110,8 @@ template <class G, class W>
 constexpr bool takes = std::convertible_to<typename W::weights const&, typename G::weights_view>;
 template <ia_nn::isa::tag J, bool Tiles> constexpr bool keeps_weights_apart() {
   using plain = gemm<J, f32, f32, f32>;
-  using two = gemm<J, f32, f32, f32, ia_nn::bf16_parts<2>>;
-  using three = gemm<J, f32, f32, f32, ia_nn::bf16_parts<3>>;
+  using two = gemm<J, f32, f32, f32, ia_nn::bf16_terms<2>>;
+  using three = gemm<J, f32, f32, f32, ia_nn::bf16_terms<3>>;
   using narrow = gemm<J, bf16, bf16, f32>;
   using bytes = gemm<J, f32, s8, f32>;
   using scaled = gemm<J, f32, s8, f32, grouped>;

@@ -100,7 +100,7 @@ TEST_CASE("an infinite sum becomes the infinity, a NaN stays one, of every desti
 }
 
 TEST_CASE("f32 in bf16 terms: what is not finite stays in its row and is not finite after",
-          "[gemm][special][parts]") {
+          "[gemm][special][terms]") {
   random r(62);
   product_case p;
   p.m = 20, p.n = 40, p.k = 33;
@@ -123,8 +123,8 @@ TEST_CASE("f32 in bf16 terms: what is not finite stays in its row and is not fin
       }
     });
   };
-  check(ia_nn::bf16_parts<2>{});
-  check(ia_nn::bf16_parts<3>{});
+  check(ia_nn::bf16_terms<2>{});
+  check(ia_nn::bf16_terms<3>{});
 }
 
 namespace {
@@ -171,7 +171,7 @@ TEST_CASE("a plan serves every smaller number of rows in its own workspace", "[g
     p.m = 70, p.n = 37, p.k = 13, p.workers = workers;
     all_row_counts<f32, f32, f32>(p, r);
     all_row_counts<bf16, bf16, f32>(p, r);
-    all_row_counts<f32, f32, f32, ia_nn::bf16_parts<3>>(p, r);
+    all_row_counts<f32, f32, f32, ia_nn::bf16_terms<3>>(p, r);
     p.options = {true, 7, -3};
     all_row_counts<u8, s8, s32>(p, r);
   }
@@ -261,7 +261,7 @@ TEST_CASE("batches with shared and with own weights", "[gemm][batch]") {
     batches<s8, s8, f32>({false, 3, -2}, 0, own, 65);
     batches<f32, s8, f32, grouped>({}, 8, own, 66);
     batches<bf16, bf16, bf16>({}, 0, own, 67);
-    batches<f32, f32, f32, ia_nn::bf16_parts<2>>({}, 0, own, 68);
+    batches<f32, f32, f32, ia_nn::bf16_terms<2>>({}, 0, own, 68);
   }
 }
 

@@ -16,11 +16,11 @@ using ia_nn::packing;
 using ia_nn::panel;
 using ia_nn::transposed;
 
-// Element (k, n) of part `part` as the picture in panel.hpp places it.
+// Element (k, n) of term `term` as the picture in panel.hpp places it.
 template <class T, int Nr, int Kr, packing Form>
-T placed(ia_nn::packed_view<T, panel<Nr, Kr>, Form> const& v, index_t k, index_t n, int part = 0) {
+T placed(ia_nn::packed_view<T, panel<Nr, Kr>, Form> const& v, index_t k, index_t n, int term = 0) {
   index_t const in_panel = (k / Kr * Nr + n % Nr) * Kr + k % Kr;
-  return v.data[part * v.part_stride() + n / Nr * v.stride() + in_panel];
+  return v.data[term * v.term_stride() + n / Nr * v.stride() + in_panel];
 }
 
 template <class T, int Nr, int Kr> void check_layout(index_t k, index_t n, random& r) {
@@ -55,7 +55,7 @@ template <class T, int Nr, int Kr> void check_layout(index_t k, index_t n, rando
     for (index_t j = 0; j < n; ++j) bt[j * k + q] = b[q * n + j];
   weights const wt(transposed(matrix(bt.data(), n, k)));
   REQUIRE(wt.bytes() == w.bytes());
-  REQUIRE(std::memcmp(wt.view().data, v.data, at(v.part_stride()) * sizeof(T)) == 0);
+  REQUIRE(std::memcmp(wt.view().data, v.data, at(v.term_stride()) * sizeof(T)) == 0);
 }
 
 using bytes = ia_nn::aligned_array<std::byte>;
@@ -176,7 +176,7 @@ TEST_CASE("stored weights are viewed without copying and multiply as before", "[
   check(f32{}, f32{}, f32{}, standard{}, 0);
   check(f32{}, s8{}, f32{}, grouped{}, 10);
   check(s8{}, s8{}, s32{}, standard{}, 0);
-  check(f32{}, f32{}, f32{}, ia_nn::bf16_parts<3>{}, 0);
+  check(f32{}, f32{}, f32{}, ia_nn::bf16_terms<3>{}, 0);
 }
 
 namespace {
@@ -215,7 +215,7 @@ TEST_CASE("stored weights that are damaged or foreign are refused", "[gemm][pack
                 "another register tile");
   REQUIRE_ERROR((viewing<packed_matrix<s8, panel<16, 2>>>(good, good.size())), errc::bad_file,
                 "another register tile");
-  // magic 8, type nr kr parts, k n group payload_bytes, checksum
+  // magic 8, type nr kr terms, k n group payload_bytes, checksum
   for (std::int64_t terms : {0, 2, 4, 1000000}) {
     file = changed(20, terms, 4);
     REQUIRE_ERROR(viewing(file, file.size()), errc::bad_file, "terms, expected 1");

@@ -121,15 +121,15 @@ template <int Kr> void check_split(std::uint64_t stream) {
   random r(stream);
   each_height([&](index_t height, index_t rows) {
     for (index_t k : {1, 2, 31, 32, 33, 67})
-      for (int parts : {2, 3}) {
+      for (int terms : {2, 3}) {
         source<f32> const a(rows, k, r.between(0, 3) == 0, r.coin() ? 0 : 5, r);
-        INFO("height " << height << " rows " << rows << " k " << k << " parts " << parts);
+        INFO("height " << height << " rows " << rows << " k " << k << " terms " << terms);
         index_t const groups = ia_nn::ceil_div(k, Kr), plane = groups * height * Kr;
         for_each_isa<vector_isas>([&](auto tag) {
-          exact_buffer<bf16> to(plane * parts);
+          exact_buffer<bf16> to(plane * terms);
           std::memset(static_cast<void*>(to.data()), 0x5a, at(to.size()) * sizeof(bf16));
           ia_nn::detail::pack_rows_split<Kr, decltype(tag)>(
-              to.data(), plane, parts, {a.data.data(), a.k_stride, a.n_stride}, height, rows, k, groups);
+              to.data(), plane, terms, {a.data.data(), a.k_stride, a.n_stride}, height, rows, k, groups);
           index_t wrong = 0;
           for (index_t i = 0; i < to.size(); ++i) {
             index_t const q = i % plane / (height * Kr) * Kr + i % Kr, row = i / Kr % height;

@@ -61,8 +61,8 @@ struct product_case {
   }
 };
 
-template <class Policy> inline constexpr int parts_of = 1;
-template <int Parts> inline constexpr int parts_of<ia_nn::bf16_parts<Parts>> = Parts;
+template <class Policy> inline constexpr int terms_of = 1;
+template <int Terms> inline constexpr int terms_of<ia_nn::bf16_terms<Terms>> = Terms;
 
 /// Packs (k, n) weights given by strides for the plan type G.
 template <class G, class Policy, class B>
@@ -151,10 +151,10 @@ public:
     else {
       double const k = static_cast<double>(case_.k);
       error_bound bound{k + (case_.options.accumulate ? 1 : 0) + (case_.group ? 1 : 0)};
-      if constexpr (parts_of<Policy> > 1 && ia_nn::isa::has<I, ia_nn::isa::amx>) {
-        constexpr int terms = parts_of<Policy> == 2 ? 3 : 6;
-        bound.roundings = terms * k + 1;
-        bound.relative = parts_of<Policy> == 2 ? 3 * 0x1p-16 : 4 * 0x1p-24;
+      if constexpr (terms_of<Policy> > 1 && ia_nn::isa::has<I, ia_nn::isa::amx>) {
+        constexpr int products = terms_of<Policy> == 2 ? 3 : 6;
+        bound.roundings = products * k + 1;
+        bound.relative = terms_of<Policy> == 2 ? 3 * 0x1p-16 : 4 * 0x1p-24;
       }
       return compare(ref, out.data(), ldc_, bound);
     }
@@ -172,7 +172,7 @@ private:
 /// True if I runs here only by emulation and multiplies A by B with the emulated instructions.
 template <ia_nn::isa::tag I, element A, class Policy> bool traps() {
   if (ia_nn::isa::available<I>()) return false;
-  if constexpr (std::same_as<I, ia_nn::isa::amx>) return !std::same_as<A, f32> || parts_of<Policy> > 1;
+  if constexpr (std::same_as<I, ia_nn::isa::amx>) return !std::same_as<A, f32> || terms_of<Policy> > 1;
   else if constexpr (std::same_as<I, ia_nn::isa::avx2_vnni>) return ia_nn::byte_element<A>;
   else return false;
 }
@@ -181,7 +181,7 @@ template <ia_nn::isa::tag I, element A, class Policy> bool traps() {
 template <ia_nn::isa::tag I, element A, class Policy>
 inline constexpr bool same_bits =
 #if defined(__FMA__)
-    std::same_as<A, f32> && !(parts_of<Policy> > 1 && ia_nn::isa::has<I, ia_nn::isa::amx>);
+    std::same_as<A, f32> && !(terms_of<Policy> > 1 && ia_nn::isa::has<I, ia_nn::isa::amx>);
 #else
     false;
 #endif

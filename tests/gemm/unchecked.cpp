@@ -90,7 +90,7 @@ TEST_CASE("layers made of a product refuse rows and workspaces, checked or not",
   check(dynamic, [&](index_t rows, ia_nn::workspace_view v) {
     dynamic.run(rows, x.data(), 16, y.data(), 8, v);
   });
-  ia_nn::dense_s4<scalar> const nibbles(ia_nn::quantize_s4<scalar>(w, 8, 16), {.max_rows = 4});
+  ia_nn::s4_dense<scalar> const nibbles(ia_nn::quantize_s4<scalar>(w, 8, 16), {.max_rows = 4});
   check(nibbles, [&](index_t rows, ia_nn::workspace_view v) {
     nibbles.run(rows, x.data(), 16, y.data(), 8, ia_nn::chain<>{}, v);
   });

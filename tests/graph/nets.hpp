@@ -109,8 +109,8 @@ struct precise {
   static constexpr auto build(builder& b) {
     auto x = input(b, "x", {any_batch, 20});
     x = relu(dense(x, {.units = 40, .precision = precision::bf16, .name = "a"}));
-    x = relu(dense(x, {.units = 30, .precision = precision::bf16_parts2, .name = "b"}));
-    x = relu(dense(x, {.units = 20, .precision = precision::bf16_parts3, .name = "c"}));
+    x = relu(dense(x, {.units = 30, .precision = precision::bf16_terms2, .name = "b"}));
+    x = relu(dense(x, {.units = 20, .precision = precision::bf16_terms3, .name = "c"}));
     return relu(dense(x, {.units = 10, .precision = precision::f32, .name = "d"}));
   }
 };

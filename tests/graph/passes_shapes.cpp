@@ -370,9 +370,9 @@ static_assert(mistake<limited>() == "ia_nn: output 'output': a network has at mo
 // The precision of a layer is its own, and changes no shape.
 constexpr auto in_bf16 = [](value x) {
   return dense(conv2d(x, {.filters = 6, .precision = precision::bf16}),
-               {.units = 3, .precision = precision::bf16_parts3});
+               {.units = 3, .precision = precision::bf16_terms3});
 };
-static_assert(node_of(in_bf16).attributes.precision == precision::bf16_parts3 &&
+static_assert(node_of(in_bf16).attributes.precision == precision::bf16_terms3 &&
               original<net<in_bf16>>[1].attributes.precision == precision::bf16 &&
               shape_of(in_bf16) == dims{any_batch, 8, 8, 3});
 struct in_f32 : net<in_bf16> {

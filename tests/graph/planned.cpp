@@ -93,8 +93,8 @@ void check_precisions(run_time_plan const& n, std::uint64_t seed) {
     using I = decltype(tag);
     graph::compile_options const o{.max_batch = 2};
     call const narrow = run_planned<I>(n, p, o, precision::bf16),
-               two = run_planned<I>(n, p, o, precision::bf16_parts2),
-               three = run_planned<I>(n, p, o, precision::bf16_parts3);
+               two = run_planned<I>(n, p, o, precision::bf16_terms2),
+               three = run_planned<I>(n, p, o, precision::bf16_terms3);
     for (std::size_t i = 0; i < p.expected.size(); ++i) {
       INFO("output " << i);
       if (first.size() == i) first.emplace_back(narrow.out[i].begin(), narrow.out[i].end());

@@ -157,8 +157,8 @@ TEST_CASE("preconditions of layers of rows", "[graph]") {
   check("dynamic_dense", dynamic, [&](index_t rows, workspace_view v) {
     dynamic.run(rows, m.x.data(), 32, m.y.data(), 48, v);
   });
-  dense_s4<S> const nibbles(quantize_s4<S>(w, 48, 16), {.max_rows = 4});
-  check("dense_s4", nibbles, [&](index_t rows, workspace_view v) {
+  s4_dense<S> const nibbles(quantize_s4<S>(w, 48, 16), {.max_rows = 4});
+  check("s4_dense", nibbles, [&](index_t rows, workspace_view v) {
     nibbles.run(rows, m.x.data(), 32, m.y.data(), 48, chain<>{}, v);
   });
   dense_training<S> const training({.inputs = 32, .outputs = 48, .max_rows = 4});

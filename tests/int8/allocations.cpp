@@ -39,7 +39,7 @@ TEST_CASE("quantized layers and conversions allocate nothing", "[int8][allocatio
         .channels = 6, .filters = 6, .groups = 6, .in = {1, 9, 9}, .win = {.kernel = {1, 3, 3}}};
     ia_nn::quantized_conv<I, u8, u8> const conv(
         s, ia_nn::quantize_weights(normal_values(54, 1, r), 6), o);
-    ia_nn::dense_s4<I> const four(ia_nn::quantize_s4<I>(normal_values(40 * 64, 1, r), 40, 32),
+    ia_nn::s4_dense<I> const four(ia_nn::quantize_s4<I>(normal_values(40 * 64, 1, r), 40, 32),
                                   {.max_rows = 5});
     ia_nn::dynamic_dense<I> const dynamic(ia_nn::quantize_weights(normal_values(40 * 70, 1, r), 40),
                                           {}, {.max_rows = 9, .workers = 3});
@@ -51,15 +51,15 @@ TEST_CASE("quantized layers and conversions allocate nothing", "[int8][allocatio
 
     long const start = allocations;
     quantization const q =
-        ia_nn::quantize_dynamic<I>(x.data(), y.data(), n, ia_nn::scheme::asymmetric, pool);
-    ia_nn::dequantize<I>(y.data(), back.data(), n, q, pool);
-    ia_nn::rescale<I>(y.data(), z.data(), n, q, {0.1F, 0}, pool);
-    ia_nn::quantized_add<I>(y.data(), q, z.data(), {0.1F, 0}, z.data(), q, n, pool);
-    ia_nn::quantized_multiply<I>(y.data(), q, z.data(), {0.1F, 0}, z.data(), q, n, pool);
-    ia_nn::quantized_relu<I>(y.data(), z.data(), n, q, 3.0F, pool);
-    ia_nn::quantized_concat<I, u8>(sources, z.data(), 10, {0.1F, 0}, pool);
-    ia_nn::requantize_sums<I>(sums.data(), z.data(), n, 0.001F, 3, pool);
-    ia_nn::quantize<I>(x.data(), y.data(), n, q, pool);
+        ia_nn::quantize_dynamic<I>(n, x.data(), y.data(), ia_nn::scheme::asymmetric, pool);
+    ia_nn::dequantize<I>(n, y.data(), back.data(), q, pool);
+    ia_nn::rescale<I>(n, y.data(), z.data(), q, {0.1F, 0}, pool);
+    ia_nn::quantized_add<I>(n, y.data(), q, z.data(), {0.1F, 0}, z.data(), q, pool);
+    ia_nn::quantized_multiply<I>(n, y.data(), q, z.data(), {0.1F, 0}, z.data(), q, pool);
+    ia_nn::quantized_relu<I>(n, y.data(), z.data(), q, 3.0F, pool);
+    ia_nn::quantized_concat<I, u8>(10, sources, z.data(), {0.1F, 0}, pool);
+    ia_nn::requantize_sums<I>(n, sums.data(), z.data(), 0.001F, 3, pool);
+    ia_nn::quantize<I>(n, x.data(), y.data(), q, pool);
     dense.run(9, y.data(), z.data(), scratch, pool);
     dense.run_add(9, y.data(), z.data(), z.data(), scratch, pool);
     conv.run(9, y.data(), z.data(), scratch, pool);

@@ -101,8 +101,8 @@ void check_conv(conv_shape const& s, int kind, random& r) {
       std::int64_t const sum = sum_at(s, src.data() + i / pixels * s.in.size() * s.channels,
                                       o.src.zero_point, q, at, f);
       int const added = residual[i * s.filters + f];
-      expected[i * s.filters + f] = end.finish<C>(sum, q.bias[f], q.scales[f]);
-      expected_add[i * s.filters + f] = end.finish<C>(sum, q.bias[f], q.scales[f], &added);
+      expected[i * s.filters + f] = end.result<C>(sum, q.bias[f], q.scales[f]);
+      expected_add[i * s.filters + f] = end.result<C>(sum, q.bias[f], q.scales[f], &added);
     }
   for_each_isa<Isas>([&](auto tag) {
     using I = decltype(tag);

@@ -36,8 +36,8 @@ template <class A, class C, class R> void check_dense(sizes s, int kind, random&
         sum += std::int64_t{src[i * s.k + l] - o.src.zero_point} *
                (q.values[j * s.k + l] - q.zero_point(j));
       int const added = residual[i * s.n + j];
-      expected[i * s.n + j] = end.finish<C>(sum, q.bias[j], q.scales[j]);
-      expected_add[i * s.n + j] = end.finish<C>(sum, q.bias[j], q.scales[j], &added);
+      expected[i * s.n + j] = end.result<C>(sum, q.bias[j], q.scales[j]);
+      expected_add[i * s.n + j] = end.result<C>(sum, q.bias[j], q.scales[j], &added);
     }
   for_each_isa<swept_isas>([&](auto tag) {
     using I = decltype(tag);

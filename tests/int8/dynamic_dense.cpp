@@ -68,8 +68,8 @@ TEST_CASE("rows quantized with their own ranges", "[int8][dense][dynamic]") {
             dynamic_dense<I> const layer(
                 q, biased ? std::span<f32 const>(b) : std::span<f32 const>(), {rows, workers});
             exact_buffer<std::byte> memory(layer.workspace_bytes());
-            layer.run(rows, src.data(), lda, dst.data(), ldc, {memory.data(), memory.size()},
-                      backwards{workers}, ia_nn::activation::relu{});
+            layer.run(rows, src.data(), lda, dst.data(), ldc, ia_nn::activation::relu{},
+                      {memory.data(), memory.size()}, backwards{workers});
             for (index_t i = 0; i < rows; ++i)
               REQUIRE(differs(dst.data() + i * ldc, expected.data() + i * n, n) == "");
           }

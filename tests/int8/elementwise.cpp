@@ -24,14 +24,14 @@ template <class I, class A, class B, class C> void check_pairs(random& r) {
       exact_buffer<C> y(n), expected(n);
       filled(a, r), filled(b, r);
       for (index_t i = 0; i < n; ++i) expected[i] = oracle::add<C>(a[i], qa, b[i], qb, qy);
-      ia_nn::quantized_add<I>(a.data(), qa, b.data(), qb, y.data(), qy, n, backwards{workers});
+      ia_nn::quantized_add<I>(n, a.data(), qa, b.data(), qb, y.data(), qy, backwards{workers});
       REQUIRE(differs(y.data(), expected.data(), n) == "");
       for (index_t i = 0; i < n; ++i) expected[i] = oracle::multiply<C>(a[i], qa, b[i], qb, qy);
-      ia_nn::quantized_multiply<I>(a.data(), qa, b.data(), qb, y.data(), qy, n, backwards{workers});
+      ia_nn::quantized_multiply<I>(n, a.data(), qa, b.data(), qb, y.data(), qy, backwards{workers});
       REQUIRE(differs(y.data(), expected.data(), n) == "");
       if constexpr (std::same_as<A, C>) { // in place
         for (index_t i = 0; i < n; ++i) expected[i] = oracle::add<C>(a[i], qa, b[i], qb, qy);
-        ia_nn::quantized_add<I>(a.data(), qa, b.data(), qb, a.data(), qy, n, backwards{workers});
+        ia_nn::quantized_add<I>(n, a.data(), qa, b.data(), qb, a.data(), qy, backwards{workers});
         REQUIRE(differs(a.data(), expected.data(), n) == "");
       }
     }
@@ -42,7 +42,7 @@ template <class I, class Q> void check_relu(random& r) {
     quantization const q = any_quantization<Q>(r);
     exact_buffer<Q> x(256), y(256);
     for (index_t i = 0; i < 256; ++i) x[i] = static_cast<Q>(i);
-    ia_nn::quantized_relu<I>(x.data(), y.data(), 256, q, highest, backwards{2});
+    ia_nn::quantized_relu<I>(256, x.data(), y.data(), q, highest, backwards{2});
     double const most = std::nearbyint(static_cast<double>(highest / q.scale)) + q.zero_point;
     for (index_t i = 0; i < 256; ++i) {
       double const expected = std::min(std::max<double>(x[i], q.zero_point), most);
@@ -92,7 +92,7 @@ TEST_CASE("concat copies what fits and rescales the rest", "[int8][elementwise]"
             }
           column += s.columns;
         }
-        ia_nn::quantized_concat<I, s8>(sources, dst.data(), rows, q, backwards{workers});
+        ia_nn::quantized_concat<I, s8>(rows, sources, dst.data(), q, backwards{workers});
         REQUIRE(differs(dst.data(), expected.data(), dst.size()) == "");
       }
   });

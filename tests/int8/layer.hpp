@@ -5,7 +5,7 @@
 
 #include "support.hpp"
 
-#include <ia_nn/int8/finish.hpp>
+#include <ia_nn/int8/quantized_epilogue.hpp>
 
 namespace ia_nn_test {
 

@@ -42,9 +42,9 @@ template <class I, class Q> void check_hard_values(random& r) {
         back_expected[i] = oracle::dequantize(expected[i], q);
       }
       INFO("scale " << scale << " zero point " << zero);
-      ia_nn::quantize<I>(x.data(), y.data(), n, q);
+      ia_nn::quantize<I>(n, x.data(), y.data(), q);
       REQUIRE(differs(y.data(), expected.data(), n) == "");
-      ia_nn::dequantize<I>(y.data(), back.data(), n, q);
+      ia_nn::dequantize<I>(n, y.data(), back.data(), q);
       REQUIRE(differs(back.data(), back_expected.data(), n) == "");
     }
 }
@@ -92,14 +92,14 @@ template <class I, class Q> void check_shape(shape_case const& s, random& r) {
   backwards const e{s.workers};
 
   for (index_t i = 0; i < n; ++i) expected[i] = oracle::quantize<Q>(x[i], of(i));
-  ia_nn::quantize<I>(x.data(), y.data(), s.l, q, e);
+  ia_nn::quantize<I>(s.l, x.data(), y.data(), q, e);
   REQUIRE(differs(y.data(), expected.data(), n) == "");
   for (index_t i = 0; i < n; ++i) back_expected[i] = oracle::dequantize(y[i], of(i));
-  ia_nn::dequantize<I>(y.data(), back.data(), s.l, q, e);
+  ia_nn::dequantize<I>(s.l, y.data(), back.data(), q, e);
   REQUIRE(differs(back.data(), back_expected.data(), n) == "");
   for (index_t i = 0; i < n; ++i)
     expected[i] = oracle::requantize<Q>(sums[i], of(i).scale, of(i).zero_point);
-  ia_nn::requantize_sums<I>(sums.data(), y.data(), s.l, q, e);
+  ia_nn::requantize_sums<I>(s.l, sums.data(), y.data(), q, e);
   REQUIRE(differs(y.data(), expected.data(), n) == "");
 }
 
@@ -120,8 +120,8 @@ TEST_CASE("an infinity saturates on its side, NaN is the zero point", "[int8][qu
     f32 const x[6] = {inf, -inf, std::numeric_limits<f32>::quiet_NaN(), 3e38F, -3e38F, -0.0F};
     u8 y[6];
     s8 z[6];
-    ia_nn::quantize<I>(x, y, 6, {0.5F, 7});
-    ia_nn::quantize<I>(x, z, 6, {0.5F, -7});
+    ia_nn::quantize<I>(6, x, y, {0.5F, 7});
+    ia_nn::quantize<I>(6, x, z, {0.5F, -7});
     REQUIRE(std::vector<int>(y, y + 6) == std::vector<int>{255, 0, 7, 255, 0, 7});
     REQUIRE(std::vector<int>(z, z + 6) == std::vector<int>{127, -128, -7, 127, -128, -7});
   });
@@ -133,9 +133,9 @@ TEST_CASE("four values whose results are published", "[int8][quantize]") {
   for_each_isa<vector_isas>([&](auto tag) {
     s8 y[4];
     f32 back[4];
-    ia_nn::quantize<decltype(tag)>(x, y, 4, q);
+    ia_nn::quantize<decltype(tag)>(4, x, y, q);
     REQUIRE(std::vector<int>(y, y + 4) == std::vector<int>{18, 75, 77, 109});
-    ia_nn::dequantize<decltype(tag)>(y, back, 4, q);
+    ia_nn::dequantize<decltype(tag)>(4, y, back, q);
     f32 const expected[4] = {0.14173228F, 0.5905512F, 0.6062992F, 0.8582677F};
     for (int i = 0; i < 4; ++i) REQUIRE(back[i] == approx(expected[i]).epsilon(1e-7));
   });
@@ -164,11 +164,11 @@ TEST_CASE("sums at the ends of s32 are requantized", "[int8][quantize]") {
     s32 const x[5] = {INT32_MAX, INT32_MIN, 0, 1, -1};
     s8 y[5];
     for (f32 factor : {1.0F, 0x1p-25F, 0x1p100F, 0.5F}) {
-      ia_nn::requantize_sums<decltype(tag)>(x, y, 5, factor, 5);
+      ia_nn::requantize_sums<decltype(tag)>(5, x, y, factor, 5);
       for (int i = 0; i < 5; ++i) REQUIRE(y[i] == oracle::requantize<s8>(x[i], factor, 5));
     }
     f32 back[5];
-    ia_nn::dequantize<decltype(tag)>(x, back, 5, {0.5F, 0});
+    ia_nn::dequantize<decltype(tag)>(5, x, back, {0.5F, 0});
     for (int i = 0; i < 5; ++i) REQUIRE(back[i] == oracle::dequantize(x[i], {0.5F, 0}));
   });
 }
@@ -184,7 +184,7 @@ TEST_CASE("u8 and s8 are rescaled into each other", "[int8][quantize]") {
         x[i] = static_cast<From>(i); // every value
         expected[i] = oracle::rescale<To>(x[i], from, to);
       }
-      ia_nn::rescale<I>(x.data(), y.data(), 259, from, to, backwards{workers});
+      ia_nn::rescale<I>(259, x.data(), y.data(), from, to, backwards{workers});
       REQUIRE(differs(y.data(), expected.data(), 259) == "");
     }
   };
@@ -209,19 +209,19 @@ TEST_CASE("dynamic quantization finds the finite range", "[int8][dynamic]") {
           if (r.between(0, 9) == 0) x[i] = r.extreme<f32>();
           if (std::isfinite(x[i])) expected.add({x[i], x[i]});
         }
-        REQUIRE(ia_nn::finite_range<I>(x.data(), n, backwards{workers}) == expected);
+        REQUIRE(ia_nn::finite_range<I>(n, x.data(), backwards{workers}) == expected);
         exact_buffer<u8> y(n);
         exact_buffer<s8> z(n);
         quantization const q = ia_nn::quantize_dynamic<I>(
-            x.data(), y.data(), n, ia_nn::scheme::asymmetric, backwards{workers});
+            n, x.data(), y.data(), ia_nn::scheme::asymmetric, backwards{workers});
         REQUIRE(q == ia_nn::quantization_of<u8>(expected, ia_nn::scheme::asymmetric));
         for (index_t i = 0; i < n; ++i) REQUIRE(y[i] == oracle::quantize<u8>(x[i], q));
         quantization const t =
-            ia_nn::quantize_dynamic<I>(x.data(), z.data(), n, ia_nn::scheme::symmetric);
+            ia_nn::quantize_dynamic<I>(n, x.data(), z.data(), ia_nn::scheme::symmetric);
         REQUIRE(t == ia_nn::quantization_of<s8>(expected));
         for (index_t i = 0; i < n; ++i) REQUIRE(z[i] == oracle::quantize<s8>(x[i], t));
         quantization const u =
-            ia_nn::quantize_dynamic<I>(x.data(), y.data(), n, ia_nn::scheme::symmetric);
+            ia_nn::quantize_dynamic<I>(n, x.data(), y.data(), ia_nn::scheme::symmetric);
         REQUIRE(u == quantization{t.scale, 128});
       }
   });
@@ -233,14 +233,14 @@ TEST_CASE("the published cases of dynamic quantization", "[int8][dynamic]") {
   f32 const b[6] = {-1.0F, -2.1F, -1.3F, -2.5F, -3.34F, -4.0F};
   f32 const c[12] = {1, 2.1F, 1.3F, 2.5F, 3.34F, 4.0F, 1.5F, 2.6F, 3.9F, 4.0F, 3.0F, 2.345F};
   u8 y[12];
-  quantization const qa = ia_nn::quantize_dynamic<ia_nn::isa::native>(a, y, 6);
+  quantization const qa = ia_nn::quantize_dynamic<ia_nn::isa::native>(6, a, y);
   REQUIRE(qa.zero_point == 153);
   REQUIRE(qa.scale == approx(0.0196078438));
   REQUIRE(std::vector<int>(y, y + 6) == std::vector<int>{153, 255, 0, 26, 221, 179});
-  quantization const qb = ia_nn::quantize_dynamic<ia_nn::isa::native>(b, y, 6);
+  quantization const qb = ia_nn::quantize_dynamic<ia_nn::isa::native>(6, b, y);
   REQUIRE(qb.zero_point == 255);
   REQUIRE(std::vector<int>(y, y + 6) == std::vector<int>{191, 121, 172, 96, 42, 0});
-  quantization const qc = ia_nn::quantize_dynamic<ia_nn::isa::native>(c, y, 12);
+  quantization const qc = ia_nn::quantize_dynamic<ia_nn::isa::native>(12, c, y);
   REQUIRE(qc.zero_point == 0);
   REQUIRE(std::vector<int>(y, y + 12) ==
           std::vector<int>{64, 134, 83, 159, 213, 255, 96, 166, 249, 255, 191, 149});

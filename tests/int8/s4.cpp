@@ -11,7 +11,7 @@ namespace ia_nn_test {
 namespace {
 
 using ia_nn::ceil_div;
-using ia_nn::dense_s4;
+using ia_nn::s4_dense;
 using ia_nn::errc;
 using ia_nn::packed_s4;
 using ia_nn::quantize_s4;
@@ -41,7 +41,7 @@ void check_s4(s4_case const& c, random& r) {
   for_each_isa<vector_isas>([&](auto tag) {
     using I = decltype(tag);
     int const workers = static_cast<int>(r.between(1, 3));
-    dense_s4<I> const layer(packed_s4<I>(q, c.n, c.group, scales,
+    s4_dense<I> const layer(packed_s4<I>(q, c.n, c.group, scales,
                                          c.zeros ? std::span<s8 const>(z) : std::span<s8 const>()),
                             {.max_rows = c.rows + r.between(0, 2), .workers = workers});
     exact_buffer<std::byte> memory(layer.workspace_bytes());
@@ -84,7 +84,7 @@ TEST_CASE("the same row gives the same bits in any batch", "[int8][s4]") {
   random r(81);
   using I = ia_nn::isa::native;
   index_t const n = 70, k = 200;
-  dense_s4<I> const layer(quantize_s4<I>(normal_values(n * k, 1, r), n, 32, scheme::asymmetric),
+  s4_dense<I> const layer(quantize_s4<I>(normal_values(n * k, 1, r), n, 32, scheme::asymmetric),
                           {7, 1});
   std::vector<f32> const x = normal_values(7 * k, 1, r);
   std::vector<f32> all(cell(7 * n)), one(cell(n));
@@ -105,7 +105,7 @@ TEST_CASE("f32 weights become 4 bits within half a step", "[int8][s4]") {
   std::vector<f32> unit(cell(k * k));
   for (index_t i = 0; i < k; ++i) unit[cell(i * k + i)] = 1;
   for (scheme s : {scheme::symmetric, scheme::asymmetric}) {
-    dense_s4<I> const layer(quantize_s4<I>(w, n, group, s), {k, 1});
+    s4_dense<I> const layer(quantize_s4<I>(w, n, group, s), {k, 1});
     std::vector<f32> back(cell(k * n));
     ia_nn::workspace scratch(layer.workspace_bytes());
     layer.run(k, unit.data(), k, back.data(), n, ia_nn::chain<>{}, scratch);
@@ -126,7 +126,7 @@ TEST_CASE("f32 weights become 4 bits within half a step", "[int8][s4]") {
 TEST_CASE("stages follow weights of 4 bits", "[int8][s4]") {
   random r(83);
   using I = ia_nn::isa::native;
-  dense_s4<I, u8> const same(
+  s4_dense<I, u8> const same(
       packed_s4<I>(std::vector<s8>(360, 3), 9, 40, std::vector<f32>(9, 0.5F)), {2, 1});
   std::vector<f32> const x(80, 0.25F), b = normal_values(9, 3, r);
   std::vector<u8> y(18);
@@ -159,7 +159,7 @@ TEST_CASE("weights of 4 bits that cannot be packed are refused", "[int8][s4][err
       errc::bad_parameter, "a weight of column 0 is NaN or infinite");
   REQUIRE_ERROR([&] { quantize_s4<I>(std::vector<f32>(16), 0, 8); }, errc::bad_shape,
                 "among 0 columns");
-  REQUIRE_ERROR([&] { dense_s4<I>(packed_s4<I>(q, 2, 16, one), {0, 1}); }, errc::bad_parameter,
+  REQUIRE_ERROR([&] { s4_dense<I>(packed_s4<I>(q, 2, 16, one), {0, 1}); }, errc::bad_parameter,
                 "max_rows is 0");
 }
 

@@ -139,7 +139,9 @@ TEST_CASE("operators allocate nothing", "[ops][allocation]") {
   });
   ia_nn::layer_norm<I> const layers(channels, p, p);
   counted("layer_norm", [&](auto& e) {
-    layers.run(rows, x.data(), y.data(), e, mean.data(), more.data());
+    layers.run({.rows = rows, .src = x.data(), .dst = y.data(), .mean = mean.data(),
+                .inverse_deviation = more.data()},
+               e);
     layers.run(rows, x.data(), y.data(), channels + 1, e);
   });
   ia_nn::group_norm<I> const groups(channels, 3, p, p);
@@ -150,7 +152,7 @@ TEST_CASE("operators allocate nothing", "[ops][allocation]") {
   });
   ia_nn::batch_norm<I> const norm({p, p, p, p, 1e-5F});
   counted("batch_norm", [&](auto& e) {
-    norm.run(rows, x.data(), y.data(), e, ia_nn::activation::relu{});
+    norm.run(rows, x.data(), y.data(), ia_nn::activation::relu{}, e);
   });
   ia_nn::lrn<I> const response(channels, {});
   counted("lrn", [&](auto& e) {

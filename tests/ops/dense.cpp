@@ -48,8 +48,8 @@ void every_row_count(Layer const& layer, exact_buffer<A> const& src, matmul_refe
     INFO(m << " rows, " << e.concurrency() << " workers");
     exact_buffer<C> dst(m * n);
     std::memset(scratch.data(), 0xff, at(scratch.size()));
-    layer.run(matrix(src.data(), m, k), matrix(dst.data(), m, n), {scratch.data(), scratch.size()}, e,
-              ia_nn::activation::relu{});
+    layer.run(matrix(src.data(), m, k), matrix(dst.data(), m, n), ia_nn::activation::relu{},
+              {scratch.data(), scratch.size()}, e);
     ref.m = m;
     REQUIRE(compare(ref, dst.data(), n, bound) == "");
   }

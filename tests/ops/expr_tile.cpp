@@ -22,12 +22,10 @@ void evaluate_computed(tensor_view<T, Shape, Layout> const& y, E const& e, Execu
   table_leaf const source = computed_leaf_of(e);
   tile_expression<E> const rest(e, y.extent(0), y.extent(1));
   for (index_t i = 0; i < y.extent(0); ++i)
-    for (index_t j = 0; j < y.extent(1); j += V::size) {
-      index_t const n = y.extent(1) - j;
-      V const given = V::load(source.table->data() + i * source.columns + j, n);
-      if (n >= V::size) rest.value(i, j, given).store(&y(i, j));
-      else rest.value(i, j, n, given).store(&y(i, j), n);
-    }
+    ia_nn::detail::each_register<V>(0, y.extent(1), [&](index_t j, auto at) {
+      V const given = at.template load<V>(source.table->data() + i * source.columns + j);
+      at.store(rest.value(i, j, at, given), &y(i, j));
+    });
 }
 
 } // namespace

@@ -53,7 +53,7 @@ void check_batch_norm(index_t pixels, index_t channels, random& r) {
     layer.run(pixels, src.data(), dst.data(), last_task_first{3});
     CHECK(
         deviation(src.size(), dst.data(), [&](index_t i) { return expected[at(i)]; }, bound) == "");
-    layer.run(pixels, src.data(), dst.data(), ia_nn::sequential{}, ia_nn::activation::relu{});
+    layer.run(pixels, src.data(), dst.data(), ia_nn::activation::relu{});
     CHECK(deviation(
               src.size(), dst.data(), [&](index_t i) { return std::max(0.0, expected[at(i)]); },
               bound) == "");
@@ -111,7 +111,9 @@ void check_layer_norm(index_t rows, index_t n, numbers const& source, random& r)
     };
     ia_nn::layer_norm<I> const layer(n, span_of(c.scale), span_of(c.shift), source.epsilon);
     exact_buffer<f32> dst(src.size()), mean(rows), inverse(rows);
-    layer.run(rows, src.data(), dst.data(), last_task_first{2}, mean.data(), inverse.data());
+    layer.run({.rows = rows, .src = src.data(), .dst = dst.data(), .mean = mean.data(),
+               .inverse_deviation = inverse.data()},
+              last_task_first{2});
     CHECK(verdict(dst) == "");
     CHECK(deviation(
               rows, mean.data(), [&](index_t i) { return means[at(i)]; },

@@ -66,7 +66,7 @@ struct layer_end {
   f32 lowest, highest;
 
   template <ia_nn::element C>
-  C finish(std::int64_t sum, s32 bias, f32 weight_scale, int const* added = nullptr) const {
+  C result(std::int64_t sum, s32 bias, f32 weight_scale, int const* added = nullptr) const {
     s32 const exact = static_cast<s32>(sum + bias); // tests stay within s32
     if constexpr (std::same_as<C, s32>) return exact;
     else {

@@ -13,7 +13,7 @@ namespace ia_nn_test {
 /// math/ has their tests.
 template <class W> struct one_unit {
   using V = ia_nn::vec<f32, ia_nn::isa::scalar>;
-  using functions = ia_nn::detail::lanes_base<W>;
+  using functions = ia_nn::detail::cell_lanes_base<W>;
   V xs[4], hs[4], before, states[2];
   V x(int g) const { return xs[g]; }
   V h(int g) const { return hs[g]; }

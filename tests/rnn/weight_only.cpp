@@ -35,7 +35,7 @@ template <class F> void each_case(std::uint64_t stream, F const& f) {
     }
 }
 
-// bf16_parts<2> drops what lies below 2^-16 of a product, three times; bf16_parts<3> keeps all that
+// bf16_terms<2> drops what lies below 2^-16 of a product, three times; bf16_terms<3> keeps all that
 // f32 has but four roundings.
 template <int Parts> void check_parts(std::uint64_t stream) {
   each_case(stream, [&](rnn_problem<lstm> const& p, index_t index) {
@@ -43,7 +43,7 @@ template <int Parts> void check_parts(std::uint64_t stream) {
     for_each_isa<tiles_and_native>([&](auto tag) {
       using I = decltype(tag);
       if (!ia_nn::isa::available<I>() && index % 3 != 0) return;
-      using W = rnn_weights<I, lstm, f32, f32, ia_nn::bf16_parts<Parts>>;
+      using W = rnn_weights<I, lstm, f32, f32, ia_nn::bf16_terms<Parts>>;
       rnn_tolerance t = p.tolerance();
       if (ia_nn::isa::has<I, ia_nn::isa::amx>) {
         if (Parts == 2) t.l2 += 3 * 0x1p-16, t.largest += 8 * 3 * 0x1p-16;

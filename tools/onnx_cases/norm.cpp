@@ -65,7 +65,8 @@ std::vector<optional_array> run_layer_norm(op_case const& c) {
   auto const shift = c.input(2) ? f32_elements(*c.input(2)) : std::vector<f32>();
   ia_nn::layer_norm<native> const layer(n, scale, shift, c.attribute.get("epsilon", 1e-5F));
   std::vector<f32> y(values.size()), mean(at(rows)), inverse(at(rows));
-  layer.run(rows, values.data(), y.data(), ia_nn::sequential{}, mean.data(), inverse.data());
+  layer.run({.rows = rows, .src = values.data(), .dst = y.data(), .mean = mean.data(),
+             .inverse_deviation = inverse.data()});
   shape_list per_row = x.shape;
   for (std::size_t d = axis; d < per_row.size(); ++d) per_row[d] = 1;
   return {array_of(y, x.shape), array_of(mean, per_row), array_of(inverse, per_row)};

@@ -100,7 +100,7 @@ std::vector<optional_array> run_quantize(op_case const& c) {
     std::vector<Q> y(values.size());
     for_each_part(c, x.shape, [&](index_t from, channel_layout l, channel_quantization q) {
       q.check<Q>("QuantizeLinear", l.channels);
-      ia_nn::quantize<I>(values.data() + from, y.data() + from, l, q);
+      ia_nn::quantize<I>(l, values.data() + from, y.data() + from, q);
     });
     return std::vector<optional_array>{ia_nn::make_npy(std::span<Q const>(y), x.shape)};
   });
@@ -113,7 +113,7 @@ std::vector<optional_array> run_dequantize(op_case const& c) {
   std::vector<f32> y(at(x.size()));
   auto const run = [&]<class Q>(std::vector<Q> const& values) {
     for_each_part(c, x.shape, [&](index_t from, channel_layout l, channel_quantization q) {
-      ia_nn::dequantize<I>(values.data() + from, y.data() + from, l, q);
+      ia_nn::dequantize<I>(l, values.data() + from, y.data() + from, q);
     });
   };
   if (x.type == npy_type::int32) run(s32_elements(x));
@@ -127,7 +127,7 @@ std::vector<optional_array> run_dynamic(op_case const& c) {
   std::vector<f32> const values = f32_elements(x);
   std::vector<u8> y(values.size());
   ia_nn::quantization const q =
-      ia_nn::quantize_dynamic<I>(values.data(), y.data(), static_cast<index_t>(y.size()));
+      ia_nn::quantize_dynamic<I>(static_cast<index_t>(y.size()), values.data(), y.data());
   f32 const scale[1] = {q.scale};
   u8 const zero[1] = {static_cast<u8>(q.zero_point)};
   return {ia_nn::make_npy(std::span<u8 const>(y), x.shape),
@@ -317,9 +317,8 @@ std::vector<optional_array> run_qlinear_conv(op_case const& c) {
     return with_type(c.required(7).type, [&]<class Q>(Q) {
       std::vector<Q> y(sums.size());
       ia_nn::requantize_sums<I>(
-          sums.data(), y.data(),
-          {static_cast<index_t>(sums.size()) / p.shape.filters, p.shape.filters, 1},
-          channel_quantization{factors.data(), zeros.data()});
+          {static_cast<index_t>(sums.size()) / p.shape.filters, p.shape.filters, 1}, sums.data(),
+          y.data(), channel_quantization{factors.data(), zeros.data()});
       return std::vector<optional_array>{p.result(y)};
     });
   });

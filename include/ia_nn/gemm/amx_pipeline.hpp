@@ -49,7 +49,7 @@ public:
       }
       extent_ = e;
     }
-    index_t const steps = max_of(1, o.steps * term_count(o.parts));
+    index_t const steps = max_of(1, o.steps * term_pair_count(o.terms));
     // A call for fewer rows costs more than it hides.
     finishing_.at_once = static_cast<int>(max_of(4, ceil_div(finishing_.job.rows, steps)));
     products(o, fits, again);

@@ -44,10 +44,10 @@ struct term_pair {
 inline constexpr term_pair term_pairs_1[] = {{0, 0}};
 inline constexpr term_pair term_pairs_2[] = {{1, 0}, {0, 1}, {0, 0}};
 inline constexpr term_pair term_pairs_3[] = {{2, 0}, {1, 1}, {0, 2}, {1, 0}, {0, 1}, {0, 0}};
-constexpr term_pair const* term_pairs(int parts) noexcept {
-  return parts == 1 ? term_pairs_1 : parts == 2 ? term_pairs_2 : term_pairs_3;
+constexpr term_pair const* term_pairs(int terms) noexcept {
+  return terms == 1 ? term_pairs_1 : terms == 2 ? term_pairs_2 : term_pairs_3;
 }
-constexpr int term_count(int parts) noexcept { return parts * (parts + 1) / 2; }
+constexpr int term_pair_count(int terms) noexcept { return terms * (terms + 1) / 2; }
 
 template <class A, class B, class Acc> struct amx_operands {
   index_t steps;        ///< of 64 bytes of k
@@ -56,13 +56,13 @@ template <class A, class B, class Acc> struct amx_operands {
   int first;            ///< rows of the first tile
   A const* a;
   A const* a2;                  ///< the first row of the second tile
-  index_t a_ld, a_step, a_part; ///< bytes
+  index_t a_ld, a_step, a_term; ///< bytes
   A const* tail;                ///< rows of 64 bytes for one more step; or null
   B const* b;
-  index_t panel_stride, b_part; ///< bytes
+  index_t panel_stride, b_term; ///< bytes
   std::byte const* ahead;       ///< lines of B to be fetched meanwhile,
   int ahead_lines;              ///< so many in each step; 0: none
-  int parts;
+  int terms;
   Acc const* init; ///< or null
   index_t init_ld; ///< elements; 0 repeats one row
 };
@@ -183,16 +183,16 @@ template <int Mt, int Nt, amx_stream Stream, class A, class B, class Acc>
 IA_NN_NOINLINE void amx_products(amx_operands<A, B, Acc> const& o, amx_place before,
                                  amx_unfinished& rest) noexcept {
   using form = amx_form<Mt, Nt, Stream, A, B, Acc>;
-  term_pair const* const pairs = term_pairs(o.parts);
+  term_pair const* const pairs = term_pairs(o.terms);
   std::byte const* ahead = o.ahead;
   index_t const a_ld = o.a_ld, a_step = o.a_step, steps = o.steps;
   int const lines = o.ahead_lines;
   bool begun = steps == 0 && !o.tail;
   if (begun) form::turn_all(o, before);
-  for (int s = 0; s < term_count(o.parts); ++s) {
-    std::byte const* a0 = bytes(o.a) + pairs[s].a * o.a_part;
-    std::byte const* a1 = bytes(o.a2) + pairs[s].a * o.a_part;
-    std::byte const* b = bytes(o.b) + pairs[s].b * o.b_part;
+  for (int s = 0; s < term_pair_count(o.terms); ++s) {
+    std::byte const* a0 = bytes(o.a) + pairs[s].a * o.a_term;
+    std::byte const* a1 = bytes(o.a2) + pairs[s].a * o.a_term;
+    std::byte const* b = bytes(o.b) + pairs[s].b * o.b_term;
     index_t const* jump = o.jumps;
     index_t left = o.run;
     for (index_t i = 0; i < steps; ++i) {

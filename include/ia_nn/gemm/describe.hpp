@@ -15,7 +15,7 @@ namespace detail {
 /// What `describe_plan` is told of a product.
 struct plan_facts {
   index_t m, n, k;
-  int parts;
+  int terms;
   index_t row_bytes; ///< from row to row of A
   bool converts;     ///< A is packed as another type
 };
@@ -27,11 +27,11 @@ template <class Kernel> std::string describe_plan(blocking const& b, plan_facts 
   auto const text = [](index_t x) { return std::to_string(x); };
   using view = packed_view<typename Kernel::b_type, typename Kernel::panel_type>;
   index_t const groups = group_count<Kernel>(f.k), panels = Kernel::panel_type::panels(f.n);
-  index_t const group_bytes = Kernel::kr_a * Kernel::nr * f.parts * static_cast<index_t>(sizeof(typename Kernel::b_type));
+  index_t const group_bytes = Kernel::kr_a * Kernel::nr * f.terms * static_cast<index_t>(sizeof(typename Kernel::b_type));
   std::string s = std::string(Kernel::is_amx ? "tiles" : "vectors") + " of " +
                   std::string(isa::name<typename Kernel::isa_type>()) + ", " + text(b.height) + " x " +
-                  text(Kernel::nr * Kernel::panels_at_once(b.height)) + " at a time";
-  if (f.parts > 1) s += ", " + text(term_count(f.parts)) + " products of bf16 terms";
+                  text(Kernel::nr * Kernel::panels_of_tile(b.height)) + " at a time";
+  if (f.terms > 1) s += ", " + text(term_pair_count(f.terms)) + " products of bf16 terms";
   s += ".\n" + text(b.grid.rows) + " x " + text(b.grid.columns) + " tasks, rows in blocks of " + text(b.mc) + ".\n";
   if (b.chunk < b.kc)
     s += "k in chunks of " + text(b.chunk * Kernel::kr_a) + ": a panel of B has " + kilobytes(groups * group_bytes) +
@@ -48,7 +48,7 @@ template <class Kernel> std::string describe_plan(blocking const& b, plan_facts 
   if constexpr (Kernel::is_amx) {
     view v;
     v.k = f.k, v.n = f.n;
-    s += f.parts == 1 && Kernel::comes_from_far(v, b.l2)
+    s += f.terms == 1 && Kernel::comes_from_far(v, b.l2)
              ? "B is fetched ahead: its " + kilobytes(panels * groups * group_bytes) + " do not stay in L2.\n"
              : "B is not fetched ahead.\n";
   }

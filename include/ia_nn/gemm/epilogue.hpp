@@ -12,20 +12,20 @@
 // `at` says which row and columns the lanes are and loads operands for them, tails included.
 #pragma once
 
-#include <ia_nn/arch/vec.hpp>
+#include <ia_nn/arch/lanes.hpp>
 
 #include <ia_nn/begin.hpp>
 
-/// The lanes of one register: row `row`, columns column .. column + lanes - 1 of C. Whole is true if
-/// all lanes exist.
+/// Where the lanes of one register lie in C: row `row`, columns column .. column + lanes.count - 1.
+/// Whole is true if all lanes exist.
 template <bool Whole> struct tile_position {
   static constexpr bool whole = Whole;
-  index_t row, column, lanes;
+  index_t row, column;
+  detail::lanes<Whole> lanes;
 
   /// p[column] for every lane: biases, scales per column.
   template <vector_register V, class T> IA_NN_INLINE V columns(T const* p) const noexcept {
-    if constexpr (Whole) return V::load(p + column);
-    else return V::load(p + column, lanes);
+    return lanes.template load<V>(p + column);
   }
   /// p[row][column] of a matrix with ld elements per row: residuals, factors.
   template <vector_register V, class T> IA_NN_INLINE V matrix(T const* p, index_t ld) const noexcept {
@@ -79,10 +79,9 @@ namespace detail {
 template <class V> struct in_byte_range {
   V v;
 };
-template <bool Whole, class V, byte_element T>
-IA_NN_INLINE void store_result(in_byte_range<V> x, T* p, index_t lanes) noexcept {
-  if constexpr (Whole) x.v.store_low(p);
-  else x.v.store_low(p, lanes);
+template <class V, byte_element T, bool Whole>
+IA_NN_INLINE void store_result(in_byte_range<V> x, T* p, lanes<Whole> at) noexcept {
+  at.store_low(x.v, p);
 }
 
 /// Chains whose results are bytes already, on registers that store two rows of them at once.
@@ -93,13 +92,11 @@ concept byte_rows = byte_element<C> && requires(V v, V const (&rows)[2][2], Epil
 };
 
 // v as T at p: s32 registers keep their bits for s32, anything else goes through f32.
-template <bool Whole, class V, class T> IA_NN_INLINE void store_result(V v, T* p, index_t lanes) noexcept {
-  if constexpr (std::same_as<typename V::value_type, T> || std::same_as<typename V::value_type, f32>) {
-    if constexpr (Whole) v.store(p);
-    else v.store(p, lanes);
-  } else {
-    store_result<Whole>(to_f32(v), p, lanes);
-  }
+template <class V, class T, bool Whole>
+IA_NN_INLINE void store_result(V v, T* p, lanes<Whole> at) noexcept {
+  if constexpr (std::same_as<typename V::value_type, T> || std::same_as<typename V::value_type, f32>)
+    at.store(v, p);
+  else at.store(to_f32(v), p);
 }
 
 /// Types whose results may be stored past the caches.
@@ -117,7 +114,7 @@ template <class Epilogue, class C> struct tile_finish {
     tile_position<true> const at{row + r, column + j, V::size};
     if constexpr (streamable<C>)
       if (streams) return as_f32(epilogue(sums, at)).stream(c + r * ldc + j);
-    store_result<true>(epilogue(sums, at), c + r * ldc + j, V::size);
+    store_result(epilogue(sums, at), c + r * ldc + j, at.lanes);
   }
 };
 
@@ -142,16 +139,10 @@ IA_NN_INLINE void finish_tile(Acc const* acc, index_t ld, index_t rows, index_t 
       }
   }
   for (index_t r = first; r < rows; ++r) {
-    index_t j = 0;
-    for (; j + V::size <= columns; j += V::size) {
-      tile_position<true> const at{row + r, column + j, V::size};
-      store_result<true>(epilogue(V::load(acc + r * ld + j), at), c + r * ldc + j, V::size);
-    }
-    if (j < columns) {
-      tile_position<false> const at{row + r, column + j, columns - j};
-      store_result<false>(epilogue(V::load(acc + r * ld + j, columns - j), at), c + r * ldc + j,
-                          columns - j);
-    }
+    each_register<V>(0, columns, [&]<bool Whole>(index_t j, lanes<Whole> at) IA_NN_LAMBDA {
+      V const sums = at.template load<V>(acc + r * ld + j);
+      store_result(epilogue(sums, tile_position<Whole>{row + r, column + j, at}), c + r * ldc + j, at);
+    });
   }
 }
 

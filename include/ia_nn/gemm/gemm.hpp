@@ -24,7 +24,7 @@
 /// A (m x k) times packed B (k x n), on the instruction set I.
 ///
 ///   A, B             C            arithmetic
-///   f32, f32         f32 bf16 s8 u8   f32; with Policy = bf16_parts<2 or 3> on AMX: bf16 terms
+///   f32, f32         f32 bf16 s8 u8   f32; with Policy = bf16_terms<2 or 3> on AMX: bf16 terms
 ///   f32, bf16 or s8  the same     f32, weights widened when loaded; `grouped`: with scales
 ///   bf16, bf16       the same     products and sums in f32
 ///   u8 or s8, s8     s32 f32 bf16 s8 u8   s32, exact
@@ -105,7 +105,7 @@ public:
   /// lda elements apart (0: k(), as in a dense matrix). For people; the words may change.
   std::string describe(index_t lda = 0) const {
     constexpr bool converts = !std::same_as<typename main_kernel::packed_a, A>;
-    detail::plan_facts const facts{m(), n(), k(), parts,
+    detail::plan_facts const facts{m(), n(), k(), terms,
                                    (lda == 0 ? k() : lda) * static_cast<index_t>(sizeof(A)), converts};
     if (n() <= detail::narrow_columns && may_be_narrow && !uses_few())
       return "lanes along k: " + std::to_string(n()) + " columns would leave most of a tile empty.\n";
@@ -127,7 +127,7 @@ public:
              workspace_view scratch) const {
     check_operands(a, c, ldc);
     check_weights(b);
-    if (overlaps(c, c_bytes(ldc), b.data, parts * b.part_stride() *
+    if (overlaps(c, c_bytes(ldc), b.data, terms * b.term_stride() *
                                               static_cast<index_t>(sizeof(b_type))))
       throw_error(errc::overlap, "gemm: the destination overlaps the weights");
     static_cast<void>(scratch.require(workspace_bytes()));
@@ -194,7 +194,7 @@ public:
                     index_t ldc, Epilogue const& epilogue, workspace_view scratch,
                     E&& e = {}) const noexcept {
     static_assert(!weights::form.scaled, "ia_nn: gemm: weights with scales are packed ahead");
-    static_assert((std::same_as<U, b_type> && parts == 1) ||
+    static_assert((std::same_as<U, b_type> && terms == 1) ||
                       (std::same_as<U, f32> && std::same_as<b_type, bf16>),
                   "ia_nn: gemm: B that is packed in the call has the type B, or is f32 where B is bf16");
     IA_NN_REQUIRE(scratch.holds(workspace_bytes_unpacked()), "gemm: a workspace of ",
@@ -214,7 +214,7 @@ public:
     if (at_once == 0) {
       // Twice as many tasks as workers, or more; blocks differ by one panel at most.
       index_t const tasks =
-          min_of(panels, max_of(2 * workers_, ceil_div(panels, detail::panels_at_once)));
+          min_of(panels, max_of(2 * workers_, ceil_div(panels, detail::panels_per_pass)));
       e.parallel_for(tasks, [&](index_t task, int) {
         pack(data, block_of(panels, static_cast<int>(tasks), static_cast<int>(task)));
       });
@@ -265,19 +265,19 @@ private:
   using b_type = typename main_kernel::b_type;
   using panel_type = typename main_kernel::panel_type;
   using packed_extent = detail::packed_extent<b_type, panel_type, weights::form>;
-  static constexpr int parts = select::parts;
+  static constexpr int terms = select::terms;
 
   // Panels that run_unpacked packs and multiplies before the next ones, while they are in L2; 0: all
   // are packed first. A is packed again in each turn: one panel for two rows hides that, one for four
   // rows gains more than it costs. All rows must be one worker's. On Zen 5, one thread: 12 x 5280 x
   // 1760 in bf16 1.53 ms packed first, 0.93 by turns; 1 x 1024 x 1024 in 8 bits 0.036 and 0.027.
   index_t panels_by_turns() const noexcept {
-    constexpr index_t least = detail::panels_at_once;
+    constexpr index_t least = detail::panels_per_pass;
     index_t const bytes =
         panel_type::template stride<b_type>(k()) * static_cast<index_t>(sizeof(b_type));
     index_t const fitting = cpu::cache_sizes().l2 / 2 / bytes / least * least;
     index_t const at_once = min_of(fitting, max_of(least, round_up(m() / 2, least)));
-    bool const pays = at_once > 0 && at_once * 4 >= m() && parts == 1 && !options_.shifts_b();
+    bool const pays = at_once > 0 && at_once * 4 >= m() && terms == 1 && !options_.shifts_b();
     return pays && blocking_.grid.rows == 1 ? at_once : 0;
   }
 
@@ -303,7 +303,7 @@ private:
 
   // Few columns: lanes along k (narrow.hpp). Terms of bf16 and integers stay with the tiles.
   static constexpr bool may_be_narrow =
-      std::same_as<accumulator, f32> && parts == 1 && (N == dyn || N <= detail::narrow_columns);
+      std::same_as<accumulator, f32> && terms == 1 && (N == dyn || N <= detail::narrow_columns);
   bool is_narrow(detail::a_source<A> const& a) const noexcept {
     return n() <= detail::narrow_columns && !uses_few() && a.k_stride == 1;
   }
@@ -329,21 +329,21 @@ private:
   template <class Kernel> detail::blocking plan_for(index_t rows) const noexcept {
     return detail::choose_blocking(
         rows, panel_type::panels(n()), detail::group_count<Kernel>(k()),
-        Kernel::kr_a * static_cast<index_t>(sizeof(typename Kernel::packed_a)) * parts,
-        Kernel::kr_a * panel_type::nr * static_cast<index_t>(sizeof(b_type)) * parts,
+        Kernel::kr_a * static_cast<index_t>(sizeof(typename Kernel::packed_a)) * terms,
+        Kernel::kr_a * panel_type::nr * static_cast<index_t>(sizeof(b_type)) * terms,
         Kernel::max_rows, Kernel::rows_step, Kernel::few_rows, workers_,
         // Terms are added up smallest first over all of k, whatever the number of rows.
-        parts > 1 || std::same_as<Policy, grouped> ? detail::cut_k::never
+        terms > 1 || std::same_as<Policy, grouped> ? detail::cut_k::never
         : Kernel::is_amx                           ? detail::cut_k::chunks
                                                    : detail::cut_k::blocks);
   }
   index_t needed_bytes() const noexcept {
-    if (uses_few()) return detail::region_bytes<few_kernel, parts>(blocking_, k(), options_);
-    index_t const few = detail::region_bytes<few_kernel, parts>(
+    if (uses_few()) return detail::region_bytes<few_kernel, terms>(blocking_, k(), options_);
+    index_t const few = detail::region_bytes<few_kernel, terms>(
         plan_for<few_kernel>(few_kernel::few_rows), k(), options_);
     index_t const narrow = n() <= detail::narrow_columns ? detail::narrow_bytes(k(), n()) : 0;
     return max_of(max_of(few, round_up(narrow, 64)),
-                  detail::region_bytes<main_kernel, parts>(blocking_, k(), options_));
+                  detail::region_bytes<main_kernel, terms>(blocking_, k(), options_));
   }
 
   shape_type mnk_;

@@ -6,7 +6,7 @@
 //   packed_a, kr_a, a_shift   element and group of packed A; what was added to it (s8 -> u8: 128)
 //   b_type, panel_type, acc   B and its panels; the accumulator element
 //   max_rows, rows_step       tile heights are rows_step, 2 rows_step .. max_rows (and 1, 2, 3)
-//   panels_at_once(h)         panels that a tile of height h takes
+//   panels_of_tile(h)         panels that a tile of height h takes
 //   context                   state of one task: the pipeline of AMX
 //   run(context, tile_call)   one tile (vectors)
 //   push(context, tile_call, job)   one tile whose results follow later (AMX)
@@ -26,45 +26,75 @@ template <class Dot>
   requires requires { typename Dot::fitting; }
 struct dot_of_fitting<Dot> { using type = typename Dot::fitting; };
 
-template <class A, class B, class Acc> struct tile_call {
-  int height;
-  int panels;
-  index_t groups; ///< of kr (vectors) or kr_a (AMX)
-  A const* a;
-  bool a_rows; ///< a is the caller's matrix or image, not packed
-  int first;   ///< a_rows: rows of the first half; a2 is the row behind them
-  A const* a2;
-  index_t run;          ///< a_rows: k comes in runs of so many groups, with jumps[i] elements
-  index_t const* jumps; ///< between run i and the next
-  index_t a_ld, a_step, a_part; ///< elements: rows, groups, terms
-  B const* b;
-  index_t panel_stride, b_part; ///< elements
-  bool half;                    ///< the panel has columns in its first half only
-  bool pairs_fit;               ///< s8 panels: packed_view::pairs_fit
-  f32 const* scales;            ///< grouped weights: of this panel
-  index_t scale_stride, group;
-  bool fetch_next; ///< prefetch the panel behind this one (vectors)
-  B const* ahead;  ///< what AMX prefetches instead,
-  int ahead_lines; ///< lines in each group of k
-  A const* tail;   ///< AMX, a_rows: the end of rows that are no whole groups, packed
-  bool reuses_b;   ///< more tiles will read this panel
-  index_t l1;      ///< bytes
-  int parts;
-  Acc const* init;
-  index_t init_ld;
-  Acc* out;
-  index_t out_ld;
+/// The rows of A that a tile multiplies: packed for it, or where the caller has them.
+template <class A> struct tile_rows {
+  A const* p = nullptr;
+  index_t ld = 0, step = 0, term = 0; ///< elements from row to row, group to group, term to term
+  bool in_place = false;              ///< not packed, and with the members below
+  int first = 0;                      ///< rows of the first half; `second` is the row behind them
+  A const* second = nullptr;
+  index_t run = 0;                ///< k comes in runs of so many groups, with jumps[i] elements
+  index_t const* jumps = no_jump; ///< between run i and the next
+  A const* tail = nullptr;        ///< AMX: the end of rows that are no whole groups, packed
 
-  /// Rows of a matrix, ld elements apart.
-  void read_rows(A const* p, index_t ld, int first_rows) noexcept {
-    a_rows = true;
-    a = p;
-    a_ld = ld;
-    first = first_rows;
-    a2 = p + first * ld;
-    run = groups;
-    jumps = no_jump;
+  /// [group][height][kr].
+  IA_NN_INLINE void set_packed(A const* rows, int height, index_t kr) noexcept {
+    p = rows, ld = kr, step = height * kr;
+    in_place = false, tail = nullptr;
   }
+  /// Of a matrix, ld elements apart, `groups` groups of kr from each.
+  IA_NN_INLINE void set_matrix(A const* rows, index_t row_ld, int first_rows, index_t kr,
+                               index_t groups) noexcept {
+    set_image(rows, rows + first_rows * row_ld, row_ld, first_rows, kr, groups, no_jump);
+  }
+  /// Of an image: pixels ld elements apart, and the pixel of the second half.
+  IA_NN_INLINE void set_image(A const* pixels, A const* second_half, index_t pixel_ld, int first_rows,
+                              index_t kr, index_t run_groups, index_t const* run_jumps) noexcept {
+    p = pixels, ld = pixel_ld, step = kr;
+    in_place = true, tail = nullptr;
+    first = first_rows, second = second_half, run = run_groups, jumps = run_jumps;
+  }
+};
+
+/// The panels of B that a tile multiplies by.
+template <class B> struct tile_panels {
+  B const* p = nullptr;
+  int count = 1;
+  index_t stride = 0, term = 0; ///< elements from panel to panel, term to term
+  bool half = false;            ///< the panel has columns in its first half only
+  bool pairs_fit = false;       ///< s8 panels: packed_view::pairs_fit
+  bool reused = false;          ///< more tiles will read them
+  grouped_scales scales{};      ///< grouped weights: of the first panel
+  bool fetch_next = false;      ///< prefetch the panel behind this one (vectors)
+  B const* ahead = nullptr;     ///< what AMX prefetches instead,
+  int ahead_lines = 0;          ///< lines in each group of k
+
+  template <class View>
+  tile_panels(View const& b, index_t panel, int n, index_t skipped) noexcept
+      : p(b.data + panel * b.stride() + skipped), count(n), stride(b.stride()), term(b.term_stride()) {}
+};
+
+/// The sums of a tile: what they start from, and where they go.
+template <class Acc> struct tile_sums {
+  tile_init<Acc> init{};
+  Acc* out = nullptr;
+  index_t ld = 0;
+};
+
+template <class A, class B, class Acc> struct tile_call {
+  int height = 0;
+  int terms = 1;      ///< of bf16, of which f32 operands are the sums
+  index_t groups = 0; ///< of kr (vectors) or kr_a (AMX)
+  index_t l1;         ///< bytes
+  tile_rows<A> a{};
+  tile_panels<B> b;
+  tile_sums<Acc> c{};
+
+  /// `n` panels of packed weights from number `panel` on, without the `skipped` first elements of each,
+  /// for a first cache of so many bytes.
+  template <class View>
+  tile_call(index_t l1_bytes, View const& weights, index_t panel, int n, index_t skipped = 0) noexcept
+      : l1(l1_bytes), b(weights, panel, n, skipped) {}
 };
 
 /// Tiles in vector registers. A is packed [group][height][kr].
@@ -89,10 +119,10 @@ template <isa::tag I, element A, element B, bool Grouped = false> struct vector_
 
   struct context {};
 
-  /// Rows of the first half of a tile that reads rows in place (tile_call::a2).
+  /// Rows of the first half of a tile that reads rows in place (tile_rows::second).
   static constexpr int first_rows(int height) noexcept { return height > 3 ? height / 2 : height; }
   // As many panels as the accumulators leave registers for, so that enough sums are in flight.
-  static constexpr int panels_at_once(int height) noexcept {
+  static constexpr int panels_of_tile(int height) noexcept {
     if (height > few_rows) return 1;
     // clang loads all of B ahead: pairs of bf16 halves would fill the 16 registers of AVX2.
     int p = vector_registers<I> == 16 && std::same_as<A, bf16> ? 2 : 4;
@@ -105,7 +135,7 @@ template <isa::tag I, element A, element B, bool Grouped = false> struct vector_
 
   static void run(context&, call const& c) noexcept {
     if constexpr (may_fit)
-      if (c.pairs_fit) return any<fitting_dot>(c);
+      if (c.b.pairs_fit) return any<fitting_dot>(c);
     any<dot_type>(c);
   }
 
@@ -128,7 +158,7 @@ template <isa::tag I, element A, element B, bool Grouped = false> struct vector_
   template <class Sink> IA_NN_NOINLINE static void run_into(call const& c, Sink const& sink) noexcept {
     Sink const own = sink; // which no store of its own can change
     if constexpr (may_fit)
-      if (c.pairs_fit) return tile_into<fitting_dot, max_rows, 1, false, true>(c, own);
+      if (c.b.pairs_fit) return tile_into<fitting_dot, max_rows, 1, false, true>(c, own);
     tile_into<dot_type, max_rows, 1, false, true>(c, own);
   }
 
@@ -149,26 +179,26 @@ private:
     }
   }
   template <class Dot, int H> static void few(call const& c) noexcept {
-    if constexpr (panels_at_once(H) > 1)
-      if (c.panels > 1) return tile<Dot, H, panels_at_once(H)>(c);
+    if constexpr (panels_of_tile(H) > 1)
+      if (c.b.count > 1) return tile<Dot, H, panels_of_tile(H)>(c);
     tile<Dot, H, 1>(c);
   }
   template <class Dot, int H> static void many(call const& c) noexcept {
     if constexpr (H >= max_rows) {
-      if (c.half) return c.a_rows ? tile<Dot, H, 1, true, true>(c) : tile<Dot, H, 1, true, false>(c);
-      if (c.a_rows) return tile<Dot, H, 1, false, true>(c);
+      if (c.b.half) return c.a.in_place ? tile<Dot, H, 1, true, true>(c) : tile<Dot, H, 1, true, false>(c);
+      if (c.a.in_place) return tile<Dot, H, 1, false, true>(c);
       tile<Dot, H, 1>(c);
     } else {
       if constexpr (H == aliased_rows)
-        if (c.height == H && c.a_rows)
-          return c.half ? tile<Dot, H, 1, true, true>(c) : tile<Dot, H, 1, false, true>(c);
+        if (c.height == H && c.a.in_place)
+          return c.b.half ? tile<Dot, H, 1, true, true>(c) : tile<Dot, H, 1, false, true>(c);
       if (c.height <= H) tile<Dot, H, 1>(c);
       else many<Dot, H + rows_step>(c);
     }
   }
   template <class Dot, int H, int P, bool Half = false, bool Rows = false>
   IA_NN_NOINLINE static void tile(call const& c) noexcept {
-    tile_into<Dot, H, P, Half, Rows>(c, tile_store<typename Dot::acc>{c.out, c.out_ld});
+    tile_into<Dot, H, P, Half, Rows>(c, tile_store<typename Dot::acc>{c.c.out, c.c.ld});
   }
   template <class Dot, int H, int P, bool Half, bool Rows, class Sink>
   IA_NN_INLINE static void tile_into(call const& c, Sink const& sink) noexcept {
@@ -177,18 +207,17 @@ private:
     // them fetches the next panel to L2 (m = 6, weights in memory: 0.39 instead of 0.53 ms with the
     // hint for L1). The panel itself comes from L2 for the other tiles, and asking for it
     // 4 KB ahead took large products from 89 to 95 %.
-    B const* const ahead = P > 1          ? c.b + 512 / sizeof(B)
-                           : c.fetch_next ? c.b + c.panel_stride
-                                          : c.b;
+    B const* const ahead = P > 1            ? c.b.p + 512 / sizeof(B)
+                           : c.b.fetch_next ? c.b.p + c.b.stride
+                                            : c.b.p;
     constexpr int nv = Half ? tiling_type::vectors / 2 : tiling_type::vectors;
     using rows = std::conditional_t<Rows, strided_rows<packed_a, kr, H>, packed_rows<packed_a, kr>>;
     rows const a = [&] {
-      if constexpr (Rows) return rows(c.a, c.a2, c.a_ld, c.run, c.jumps);
-      else return rows{c.a};
+      if constexpr (Rows) return rows(c.a.p, c.a.second, c.a.ld, c.a.run, c.a.jumps);
+      else return rows{c.a.p};
     }();
     register_tile<Dot, H, nv, P, nr, Grouped>(
-        c.groups, a, c.b, c.panel_stride, ahead, grouped_scales{c.scales, c.scale_stride, c.group},
-        tile_init<acc>{c.init, c.init_ld}, sink);
+        c.groups, a, c.b.p, c.b.stride, ahead, c.b.scales, c.c.init, sink);
   }
 };
 
@@ -207,7 +236,7 @@ template <element A, element B> struct amx_kernel {
   static constexpr int max_rows = 32, rows_step = 1, few_rows = 0;
 
   static constexpr int first_rows(int height) noexcept { return height < 16 ? height : 16; }
-  static constexpr int panels_at_once(int height) noexcept { return height <= 16 ? 2 : 1; }
+  static constexpr int panels_of_tile(int height) noexcept { return height <= 16 ? 2 : 1; }
   static constexpr int rows_height(index_t) noexcept { return max_rows; }
   /// Rows that are 1 KB or more apart are better packed (Sapphire Rapids, 1024^3: 14 %), if enough
   /// panels read them.
@@ -223,43 +252,45 @@ template <element A, element B> struct amx_kernel {
   /// Weights that do not stay in L2 are fetched while tiles before them run; asking for those that are
   /// in L2 costs more than it gives (Sapphire Rapids).
   template <class View> static bool comes_from_far(View const& b, index_t l2) noexcept {
-    return b.part_stride() * static_cast<index_t>(sizeof(B)) > l2 / 2;
+    return b.term_stride() * static_cast<index_t>(sizeof(B)) > l2 / 2;
   }
   /// Tile i of `tiles`, of so many groups, fetches its share of the lines that begin at `from`.
   static void fetch_ahead(call& c, B const* from, index_t lines, index_t groups, index_t tiles,
                           index_t i) noexcept {
     constexpr index_t line = 64 / static_cast<index_t>(sizeof(B));
     index_t const each = ceil_div(lines, tiles * groups), begin = i * each * groups;
-    c.ahead = from + begin * line;
-    c.ahead_lines = begin < lines ? static_cast<int>(each) : 0;
+    c.b.ahead = from + begin * line;
+    c.b.ahead_lines = begin < lines ? static_cast<int>(each) : 0;
   }
 
-  /// The sums go to c.out, or if that is null to a place where the job finds them.
+  /// The sums go to c.c.out, or if that is null to a place where the job finds them.
   static void push(context& state, call const& c, amx_job const& job) noexcept {
-    int const first = c.a_rows ? c.first : first_rows(c.height);
+    tile_rows<A> const& a = c.a;
+    tile_panels<B> const& b = c.b;
+    int const first = a.in_place ? a.first : first_rows(c.height);
     constexpr index_t ea = sizeof(A), eb = sizeof(B);
     amx_operands<A, B, acc> const o{c.groups,
-                                    c.a_rows ? c.run : c.groups,
-                                    c.a_rows ? c.jumps : no_jump,
+                                    a.in_place ? a.run : c.groups,
+                                    a.jumps,
                                     first,
-                                    c.a,
-                                    c.a_rows ? c.a2 : c.a + first * c.a_ld,
-                                    c.a_ld * ea,
-                                    c.a_step * ea,
-                                    c.a_part * ea,
-                                    c.tail,
-                                    c.b,
-                                    c.panel_stride * eb,
-                                    c.b_part * eb,
-                                    bytes(c.ahead),
-                                    c.ahead_lines,
-                                    c.parts,
-                                    c.init,
-                                    c.init_ld};
+                                    a.p,
+                                    a.in_place ? a.second : a.p + first * a.ld,
+                                    a.ld * ea,
+                                    a.step * ea,
+                                    a.term * ea,
+                                    a.tail,
+                                    b.p,
+                                    b.stride * eb,
+                                    b.term * eb,
+                                    bytes(b.ahead),
+                                    b.ahead_lines,
+                                    c.terms,
+                                    c.c.init.p,
+                                    c.c.init.ld};
     bool const fits = c.groups * (c.height * kr_a * ea + 32 * kr_a * eb) * 4 <= c.l1 * 3;
     amx_place to;
-    if (c.out) to = {reinterpret_cast<std::byte*>(c.out), c.out_ld * 4};
-    state.push({c.height, first, c.half ? 1 : 2 * c.panels}, o, fits, c.reuses_b, to, job);
+    if (c.c.out) to = {reinterpret_cast<std::byte*>(c.c.out), c.c.ld * 4};
+    state.push({c.height, first, b.half ? 1 : 2 * b.count}, o, fits, b.reused, to, job);
   }
 };
 

@@ -236,7 +236,7 @@ void sum_panel(s32* sums, s8 const* panel_data, index_t p, index_t k, index_t n)
 }
 
 /// Panels that are packed side by side: one to eight cache lines of a row.
-inline constexpr index_t panels_at_once = 4;
+inline constexpr index_t panels_per_pass = 4;
 
 /// Panels `range` of a packed matrix of k x n and, for s8, what is kept beside them. Element (k, n)
 /// is at b[k * k_stride + n * n_stride]; `sums` are those of the whole matrix.
@@ -246,8 +246,8 @@ void pack_panels(T* data, s32* sums, U const* b, index_t k_stride, index_t n_str
   constexpr index_t nr = Panel::nr;
   index_t const stride = Panel::template stride<T>(k);
   bool const is_far = k * n * static_cast<index_t>(sizeof(U)) > 4 * cpu::cache_sizes().l2;
-  for (index_t p = range.begin; p < range.end; p += panels_at_once) {
-    index_t const end = min_of(p + panels_at_once, range.end);
+  for (index_t p = range.begin; p < range.end; p += panels_per_pass) {
+    index_t const end = min_of(p + panels_per_pass, range.end);
     panel_packer<Panel, packing_isa<I, Panel::nr>, Form.terms, T, U>{
         data + p * stride, stride, Panel::template size<T>(k, n), b + p * nr * n_stride, k_stride,
         n_stride, k, min_of(end * nr, n) - p * nr, is_far}

@@ -90,7 +90,7 @@ void pack_rows(To* to, a_source<From> a, index_t height, index_t rows, index_t k
 
 // Rows of contiguous f32 as Terms terms, 32 values at a time.
 template <int Kr, isa::tag I, int Terms>
-void split_rows(bf16* to, index_t part_stride, a_source<f32> a, index_t height, index_t rows,
+void split_rows(bf16* to, index_t term_stride, a_source<f32> a, index_t height, index_t rows,
                 index_t k, index_t groups) noexcept {
   constexpr index_t at_once = bf16_line / Kr; // groups
   for (index_t r = 0; r < height; ++r)
@@ -98,35 +98,35 @@ void split_rows(bf16* to, index_t part_stride, a_source<f32> a, index_t height, 
       f32 const* const from = a.data + r * a.row_stride + g * Kr;
       index_t const n = r < rows ? max_of(0, min_of(bf16_line, k - g * Kr)) : 0;
       bf16* const out = to + (g * height + r) * Kr;
-      if constexpr (at_once == 1) split_line<I, Terms>(out, part_stride, from, n);
+      if constexpr (at_once == 1) split_line<I, Terms>(out, term_stride, from, n);
       else {
         alignas(64) bf16 lines[Terms][bf16_line];
         split_line<I, Terms>(lines[0], bf16_line, from, n);
         for (int t = 0; t < Terms; ++t)
           for (index_t i = 0; i < min_of(at_once, groups - g); ++i)
-            __builtin_memcpy(static_cast<void*>(out + t * part_stride + i * height * Kr),
+            __builtin_memcpy(static_cast<void*>(out + t * term_stride + i * height * Kr),
                              lines[t] + i * Kr, Kr * sizeof(bf16));
       }
     }
 }
 
-/// f32 as `parts` (2 or 3) bf16 terms, part_stride elements apart; every term rounds what is left.
+/// f32 as `terms` (2 or 3) bf16 terms, term_stride elements apart; every term rounds what is left.
 template <int Kr, isa::tag I = isa::native>
-void pack_rows_split(bf16* to, index_t part_stride, int parts, a_source<f32> a, index_t height,
+void pack_rows_split(bf16* to, index_t term_stride, int terms, a_source<f32> a, index_t height,
                      index_t rows, index_t k, index_t groups) noexcept {
   if (a.k_stride == 1) {
     using lanes = packing_isa<I, bf16_line>;
-    if (parts == 2) return split_rows<Kr, lanes, 2>(to, part_stride, a, height, rows, k, groups);
-    return split_rows<Kr, lanes, 3>(to, part_stride, a, height, rows, k, groups);
+    if (terms == 2) return split_rows<Kr, lanes, 2>(to, term_stride, a, height, rows, k, groups);
+    return split_rows<Kr, lanes, 3>(to, term_stride, a, height, rows, k, groups);
   }
   for (index_t g = 0; g < groups; ++g)
     for (index_t r = 0; r < height; ++r)
       for (index_t i = 0; i < Kr; ++i) {
         index_t const kk = g * Kr + i;
         f32 rest = r < rows && kk < k ? a.data[r * a.row_stride + kk * a.k_stride] : 0.0F;
-        for (int p = 0; p < parts; ++p) {
+        for (int p = 0; p < terms; ++p) {
           bf16 const term(rest);
-          to[p * part_stride + (g * height + r) * Kr + i] = term;
+          to[p * term_stride + (g * height + r) * Kr + i] = term;
           rest -= static_cast<f32>(term);
         }
       }

@@ -14,7 +14,7 @@ namespace detail {
 /// What precedes stored packed weights. All fields little-endian.
 struct packed_header {
   char magic[8]; // "ia_nnpk2"
-  std::uint32_t type, nr, kr, parts;
+  std::uint32_t type, nr, kr, terms;
   std::int64_t k, n, group, payload_bytes;
   std::uint64_t checksum; // of the fields above and the payload
 };
@@ -185,8 +185,8 @@ public:
         h.group > h.k ||
         __builtin_mul_overflow(h.k + 64, h.n + Panel::nr, &cells) || cells > PTRDIFF_MAX / 64)
       bad("name impossible extents");
-    if (h.parts != Form.terms)
-      bad("are split into " + std::to_string(h.parts) + " terms, expected " +
+    if (h.terms != Form.terms)
+      bad("are split into " + std::to_string(h.terms) + " terms, expected " +
           std::to_string(Form.terms));
     if ((h.group > 0) != Form.scaled)
       bad(Form.scaled ? "have no scales, expected some" : "have scales, expected none");

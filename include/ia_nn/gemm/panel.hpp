@@ -55,7 +55,7 @@ template <element T, class Panel, packing Form = packing{}> struct packed_view {
   index_t group = 0;             ///< values of k that share a scale; 0 if there are none
 
   index_t stride() const noexcept { return Panel::template stride<T>(k); }
-  index_t part_stride() const noexcept { return Panel::template size<T>(k, n); }
+  index_t term_stride() const noexcept { return Panel::template size<T>(k, n); }
   /// s8 only: no sum of two products of u8 by neighbouring k of these panels leaves 16 bits.
   bool pairs_fit(index_t panel, int count = 1) const noexcept {
     s32 const* const fit = sums + Panel::panels(n) * Panel::nr + panel;

@@ -14,11 +14,11 @@ struct standard {};
 /// s8 weights with one f32 scale per column and group of k; arithmetic in f32.
 struct grouped {};
 
-/// On AMX, f32 operands become sums of Parts bf16 terms: x = x1 + x2 (+ x3). Products of terms i, j
-/// with i + j <= Parts + 1 are added in f32, 3 of them for two terms and 6 for three. A product a * b
+/// On AMX, f32 operands become sums of Terms bf16 terms: x = x1 + x2 (+ x3). Products of terms i, j
+/// with i + j <= Terms + 1 are added in f32, 3 of them for two terms and 6 for three. A product a * b
 /// is off by at most 3 * 2^-16 |a| |b| resp. 4 * 2^-24 |a| |b|, before the rounding of sums. Other instruction sets compute in plain f32.
-template <int Parts> struct bf16_parts {
-  static_assert(Parts == 2 || Parts == 3, "ia_nn: bf16_parts: f32 is split into 2 or 3 bf16 terms");
+template <int Terms> struct bf16_terms {
+  static_assert(Terms == 2 || Terms == 3, "ia_nn: bf16_terms: f32 is split into 2 or 3 bf16 terms");
 };
 
 /// Run-time options of a product.
@@ -40,7 +40,7 @@ concept product_exists =
      ((std::same_as<A, f32> && (std::same_as<B, f32> || std::same_as<B, bf16> || std::same_as<B, s8>)) ||
       (std::same_as<A, bf16> && std::same_as<B, bf16>) || (byte_element<A> && std::same_as<B, s8>))) ||
     (std::same_as<Policy, grouped> && std::same_as<A, f32> && std::same_as<B, s8>) ||
-    ((std::same_as<Policy, bf16_parts<2>> || std::same_as<Policy, bf16_parts<3>>) &&
+    ((std::same_as<Policy, bf16_terms<2>> || std::same_as<Policy, bf16_terms<3>>) &&
      std::same_as<A, f32> && std::same_as<B, f32>);
 
 /// The kernels of a product, for few rows and for more, and the weights that both read.
@@ -48,7 +48,7 @@ template <class Main, class Few = Main, packing Form = packing{}> struct kernel_
   using main = Main;
   using few = Few;
   using weights = packed_matrix<typename Main::b_type, typename Main::panel_type, Form>;
-  static constexpr int parts = Form.terms;
+  static constexpr int terms = Form.terms;
   static_assert(std::same_as<typename Main::b_type, typename Few::b_type> &&
                 std::same_as<typename Main::panel_type, typename Few::panel_type>);
 };
@@ -66,10 +66,10 @@ template <isa::tag I, class A, class B>
            ((std::same_as<A, bf16> && std::same_as<B, bf16>) || (byte_element<A> && std::same_as<B, s8>)))
 struct kernel_for<I, A, B, standard> : kernel_pair<amx_kernel<A, B>, vector_kernel<I, A, B>> {};
 
-template <isa::tag I, int Parts>
+template <isa::tag I, int Terms>
   requires isa::has<I, isa::amx>
-struct kernel_for<I, f32, f32, bf16_parts<Parts>>
-    : kernel_pair<amx_kernel<bf16, bf16>, vector_kernel<I, bf16, bf16>, packing{.terms = Parts}> {};
+struct kernel_for<I, f32, f32, bf16_terms<Terms>>
+    : kernel_pair<amx_kernel<bf16, bf16>, vector_kernel<I, bf16, bf16>, packing{.terms = Terms}> {};
 
 } // namespace detail
 

@@ -31,21 +31,21 @@ template <class Kernel> constexpr index_t group_count(index_t k) noexcept {
 
 /// Layout of a worker's scratch memory, in bytes: packed A, accumulators between blocks of k, sums
 /// of rows (for zero points of B).
-template <class Kernel, int Parts> struct region_layout {
-  index_t a_part, accumulators, sums, total;
+template <class Kernel, int Terms> struct region_layout {
+  index_t a_term, accumulators, sums, total;
   region_layout(blocking const& b, index_t k, gemm_options const& options) noexcept {
     index_t const groups = group_count<Kernel>(k);
-    a_part = b.scratch_rows * min_of(b.kc, groups) * Kernel::kr_a; // elements
+    a_term = b.scratch_rows * min_of(b.kc, groups) * Kernel::kr_a; // elements
     accumulators =
-        round_up(a_part * Parts * static_cast<index_t>(sizeof(typename Kernel::packed_a)), 64);
+        round_up(a_term * Terms * static_cast<index_t>(sizeof(typename Kernel::packed_a)), 64);
     index_t const cells = b.cuts_k(groups) ? b.scratch_rows * b.nc * Kernel::nr : 0;
     sums = accumulators + cells * 4;
     total = round_up(sums + (options.shifts_b() ? b.scratch_rows * 4 : 0), 64);
   }
 };
-template <class Kernel, int Parts>
+template <class Kernel, int Terms>
 index_t region_bytes(blocking const& b, index_t k, gemm_options const& options) noexcept {
-  return region_layout<Kernel, Parts>(b, k, options).total;
+  return region_layout<Kernel, Terms>(b, k, options).total;
 }
 
 // Sums over k of the rows of A, as the operand's own values.
@@ -95,7 +95,7 @@ template <isa::tag I, class Kernel, class Task, class Epilogue> class region {
     int const tall = (Kernel::max_rows + 1) * nr;
     int wide = 0;
     for (int h = 1; h <= 3; ++h)
-      if (wide < h * Kernel::panels_at_once(h) * nr) wide = h * Kernel::panels_at_once(h) * nr;
+      if (wide < h * Kernel::panels_of_tile(h) * nr) wide = h * Kernel::panels_of_tile(h) * nr;
     return tall > wide ? tall : wide;
   }
 
@@ -164,7 +164,7 @@ private:
       index_t const k = min_of(t_.k - k0, count * Kernel::kr_a);
       packed_a* const to = packed() + r * count * Kernel::kr_a;
       if constexpr (form.terms > 1)
-        pack_rows_split<Kernel::kr_a>(to, layout_.a_part, form.terms, t_.a.at(row_ + r, k0), h, rows, k,
+        pack_rows_split<Kernel::kr_a>(to, layout_.a_term, form.terms, t_.a.at(row_ + r, k0), h, rows, k,
                                       count);
       else pack_rows<I, Kernel::kr_a>(to, t_.a.at(row_ + r, k0), h, rows, k, count);
     }
@@ -175,7 +175,7 @@ private:
     typename Kernel::context state;
     index_t const end = first_group + count, chunk = min_of(b_.chunk, count);
     // Accumulators between blocks of k are kept by panel: tiles of several do not fit there.
-    int const at_once = b_.cuts_k(groups_) ? 1 : Kernel::panels_at_once(b_.height);
+    int const at_once = b_.cuts_k(groups_) ? 1 : Kernel::panels_of_tile(b_.height);
     int step = 1;
     for (index_t p = range.begin; p < range.end; p += step) {
       step = range.end - p >= at_once ? at_once : 1;
@@ -194,33 +194,27 @@ private:
     bool const has_start = first && start_row<I, Kernel>(start, t_.b.sums + p * nr, step * nr,
                                                          o_.a_zero_point);
     bool const more = at.end < range.end || !last;
+    bool const narrow = step == 1 && t_.b.n - p * nr <= nr / 2;
+    typename Kernel::call call(b_.l1, t_.b, p, step, groups.begin * Kernel::kr_a * nr);
+    call.terms = form.terms;
+    call.a.term = layout_.a_term;
+    call.b.reused = rows_ > b_.height;
+    if constexpr (integer) call.b.pairs_fit = t_.b.pairs_fit(p, step);
+    if constexpr (form.scaled) {
+      index_t const stride = ceil_div(t_.k, t_.b.group) * nr;
+      call.b.scales = {t_.b.scales + p * stride, stride, t_.b.group};
+    }
     for (index_t r = 0; r < rows_; r += b_.height) {
       int const h = height_of<Kernel>(rows_ - r, b_.height);
-      typename Kernel::call call{};
       call.height = h;
-      call.panels = step;
       call.groups = count;
-      call.b = t_.b.data + p * t_.b.stride() + groups.begin * Kernel::kr_a * nr;
-      call.panel_stride = t_.b.stride();
-      call.b_part = t_.b.part_stride();
-      call.half = step == 1 && t_.b.n - p * nr <= nr / 2;
       place_a(call, r, packed_groups, groups, h);
-      if constexpr (!Kernel::is_amx)
-        call.half = call.half && (h == Kernel::max_rows || (call.a_rows && h > 3));
-      if constexpr (integer) call.pairs_fit = t_.b.pairs_fit(p, step);
-      if constexpr (form.scaled) {
-        call.group = t_.b.group;
-        call.scale_stride = ceil_div(t_.k, t_.b.group) * nr;
-        call.scales = t_.b.scales + p * call.scale_stride;
-      }
-      call.fetch_next = r == 0 && at.end < t_.panels.end;
+      call.b.half = narrow && (Kernel::is_amx || h == Kernel::max_rows || (call.a.in_place && h > 3));
+      call.b.fetch_next = r == 0 && at.end < t_.panels.end;
       if constexpr (Kernel::is_amx)
-        if (more && !call.half && form.terms == 1 && Kernel::comes_from_far(t_.b, b_.l2))
-          Kernel::fetch_ahead(call, call.b + count * Kernel::kr_a * nr * step, count * 32 * step, count,
+        if (more && !call.b.half && form.terms == 1 && Kernel::comes_from_far(t_.b, b_.l2))
+          Kernel::fetch_ahead(call, call.b.p + count * Kernel::kr_a * nr * step, count * 32 * step, count,
                               ceil_div(rows_, b_.height), r / b_.height);
-      call.reuses_b = rows_ > b_.height;
-      call.l1 = b_.l1;
-      call.parts = form.terms;
       tile(state, call, r, p, b_.chunk < b_.kc ? p : range.begin, has_start ? start : nullptr, first, last);
     }
   }
@@ -230,26 +224,22 @@ private:
     constexpr index_t kr = Kernel::kr_a;
     if constexpr (std::same_as<packed_a, a_type>)
       if (reads_rows(min_of(h, rows_ - r), h)) {
-        if constexpr (Kernel::is_amx)
-          if (groups.end * kr > t_.k) { // the last group is not whole
-            --call.groups;
-            call.tail = packed() + r * kr;
-          }
-        call.read_rows(t_.a.at(row_ + r, groups.begin * kr).data, t_.a.row_stride,
-                       Kernel::first_rows(h));
-        call.a_step = kr;
+        bool const has_tail = Kernel::is_amx && groups.end * kr > t_.k; // the last group is not whole
+        if (has_tail) --call.groups;
+        call.a.set_matrix(t_.a.at(row_ + r, groups.begin * kr).data, t_.a.row_stride,
+                          Kernel::first_rows(h), kr, call.groups);
+        if (has_tail) call.a.tail = packed() + r * kr;
         return;
       }
-    call.a = packed() + r * packed_groups.size() * kr + (groups.begin - packed_groups.begin) * h * kr;
-    call.a_ld = kr;
-    call.a_step = h * kr;
-    call.a_part = layout_.a_part;
+    call.a.set_packed(packed() + r * packed_groups.size() * kr +
+                          (groups.begin - packed_groups.begin) * h * kr,
+                      h, kr);
   }
 
   void tile(typename Kernel::context& state, typename Kernel::call& call, index_t r, index_t p,
             index_t first_panel, acc const* start, bool first, bool last) noexcept {
     alignas(64) acc cells[most_cells];
-    int const width = call.panels * nr;
+    int const width = call.b.count * nr;
     index_t const rows = min_of(call.height, rows_ - r);
     index_t const columns = min_of(width, t_.b.n - p * nr);
     c_type* const c = t_.c + (row_ + r) * t_.ldc + p * nr;
@@ -258,19 +248,16 @@ private:
         between() + (r * b_.nc + (p - first_panel) * call.height) * nr; // one panel where k is cut
 
     if (!first) {
-      call.init = block_cells;
-      call.init_ld = nr;
+      call.c.init = {block_cells, nr};
     } else {
-      call.init = start;
+      call.c.init = {start, 0};
       if constexpr (std::same_as<c_type, acc>)
         if (o_.accumulate) {
           if (whole && !start) {
-            call.init = c;
-            call.init_ld = t_.ldc;
+            call.c.init = {c, t_.ldc};
           } else {
             gather(cells, width, c, rows, columns, call.height, start);
-            call.init = cells;
-            call.init_ld = width;
+            call.c.init = {cells, width};
           }
         }
     }
@@ -279,11 +266,14 @@ private:
     if constexpr (Epilogue::empty && std::same_as<c_type, acc>)
       direct = last && whole && !(integer && o_.shifts_b());
     if (!last) {
-      call.out = block_cells;
-      call.out_ld = nr;
+      call.c.out = block_cells;
+      call.c.ld = nr;
     } else if (direct) {
-      call.out = reinterpret_cast<acc*>(c);
-      call.out_ld = t_.ldc;
+      call.c.out = reinterpret_cast<acc*>(c);
+      call.c.ld = t_.ldc;
+    } else {
+      call.c.out = Kernel::is_amx ? nullptr : cells; // AMX: a place of the pipeline
+      call.c.ld = width;
     }
     if constexpr (Kernel::is_amx) {
       amx_job job{};
@@ -291,10 +281,6 @@ private:
         job = {finish_rows, this, r, p, columns, static_cast<int>(rows)};
       Kernel::push(state, call, job);
     } else {
-      if (!call.out) {
-        call.out = cells;
-        call.out_ld = width;
-      }
       // C is fetched while the K-loop runs: otherwise its stores wait for memory one after the other
       // (u8 x s8 at 1024^3 on Zen 4: from 88 to 95 % of the peak).
       if (last)
@@ -331,13 +317,12 @@ private:
       Kernel::run(state, call);
     } else {
       typename Kernel::call one = call;
-      for (int s = 0; s < term_count(form.terms); ++s) {
+      for (int s = 0; s < term_pair_count(form.terms); ++s) {
         term_pair const pair = term_pairs(form.terms)[s];
-        one.a = call.a + pair.a * call.a_part;
-        one.b = call.b + pair.b * call.b_part;
+        one.a.p = call.a.p + pair.a * call.a.term;
+        one.b.p = call.b.p + pair.b * call.b.term;
         Kernel::run(state, one);
-        one.init = one.out;
-        one.init_ld = one.out_ld;
+        one.c.init = {one.c.out, one.c.ld};
       }
     }
   }

@@ -54,7 +54,7 @@ public:
       bool const finite = v >= -0x1.fffffep127F && v <= 0x1.fffffep127F;
       ++(finite ? seen_ : ignored_);
     }
-    range_.add(finite_range<isa::native>(x.data(), static_cast<index_t>(x.size())));
+    range_.add(finite_range<isa::native>(static_cast<index_t>(x.size()), x.data()));
   }
   /// Errors: errc::bad_parameter if no finite value was seen.
   value_range range() const {

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A convolution of 8-bit images, dense, grouped or depthwise: dst = finish(conv(src - zero_point)),
-// finish.hpp has the formula. Padding holds the zero point of the source, so it counts as 0.
+// A convolution of 8-bit images, dense, grouped or depthwise:
+//
+//   dst = epilogue(conv(src - zero_point))        the formula is in quantized_epilogue.hpp
+//
+// Padding holds the zero point of the source, so it counts as 0.
 #pragma once
 
-#include <ia_nn/int8/finish.hpp>
+#include <ia_nn/int8/quantized_epilogue.hpp>
 #include <ia_nn/ops/conv.hpp>
 
 #include <ia_nn/begin.hpp>
@@ -20,7 +23,7 @@ template <isa::tag I, byte_element A, element C> class quantized_conv {
 
 public:
   quantized_conv(conv_shape const& s, quantized_weights const& w, quantized_options const& o = {})
-      : finish_("quantized_conv", checked(s, w), o),
+      : epilogue_("quantized_conv", checked(s, w), o),
         conv_(s, std::span<s8 const>(w.values.data(), static_cast<std::size_t>(w.values.size())),
               {.max_batch = o.max_rows, .workers = o.workers, .zero_point = o.src.zero_point,
                .weight_zero_points = w.zeros()}) {}
@@ -28,13 +31,13 @@ public:
   conv_shape const& shape() const noexcept { return conv_.shape(); }
   spatial out() const noexcept { return conv_.out(); }
   index_t workspace_bytes() const noexcept { return conv_.workspace_bytes(); }
-  quantized_options const& options() const noexcept { return finish_.options(); }
+  quantized_options const& options() const noexcept { return epilogue_.options(); }
 
   /// ld: elements from pixel to pixel of dst, 0 for as many as filters.
   template <executor E = sequential>
   void run(index_t batch, A const* src, C* dst, index_t ld, workspace_view scratch,
            E&& e = {}) const noexcept {
-    conv_.run(batch, src, dst, ld, chain{finish_.stage()}, scratch, e);
+    conv_.run(batch, src, dst, ld, chain{epilogue_.stage()}, scratch, e);
   }
   template <executor E = sequential>
   void run(index_t batch, A const* src, C* dst, workspace_view scratch, E&& e = {}) const noexcept {
@@ -44,7 +47,7 @@ public:
   template <byte_element R, executor E = sequential>
   void run_add(index_t batch, A const* src, R const* residual, C* dst, workspace_view scratch,
                E&& e = {}) const noexcept {
-    conv_.run(batch, src, dst, 0, chain{finish_.stage(residual, shape().filters)}, scratch, e);
+    conv_.run(batch, src, dst, 0, chain{epilogue_.stage(residual, shape().filters)}, scratch, e);
   }
 
 private:
@@ -58,7 +61,7 @@ private:
     return w;
   }
 
-  detail::sum_finisher<A, C> finish_;
+  detail::quantized_epilogue<A, C> epilogue_;
   plan_type conv_;
 };
 

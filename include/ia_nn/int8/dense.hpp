@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A fully connected layer on 8-bit data: dst = finish(src * weights), finish.hpp has the formula.
+// A fully connected layer on 8-bit data:
+//
+//   dst = epilogue((src - zero_point) * weights)        the formula is in quantized_epilogue.hpp
 #pragma once
 
 #include <ia_nn/gemm/gemm.hpp>
-#include <ia_nn/int8/finish.hpp>
+#include <ia_nn/int8/quantized_epilogue.hpp>
 
 #include <ia_nn/begin.hpp>
 
@@ -19,7 +21,7 @@ template <isa::tag I, byte_element A, element C> class quantized_dense {
 
 public:
   explicit quantized_dense(quantized_weights const& w, quantized_options const& o = {})
-      : finish_("quantized_dense", w, o),
+      : epilogue_("quantized_dense", w, o),
         zeros_(detail::copy_of(w.zero_points)),
         plan_(o.max_rows, w.filters, w.each, o.workers,
               {.a_zero_point = o.src.zero_point, .b_zero_points = zeros_.data()}),
@@ -28,22 +30,22 @@ public:
   index_t k() const noexcept { return plan_.k(); }
   index_t n() const noexcept { return plan_.n(); }
   index_t workspace_bytes() const noexcept { return plan_.workspace_bytes(); }
-  quantized_options const& options() const noexcept { return finish_.options(); }
+  quantized_options const& options() const noexcept { return epilogue_.options(); }
 
   template <executor E = sequential>
   void run(index_t rows, A const* src, C* dst, workspace_view scratch, E&& e = {}) const noexcept {
-    plan_.with_rows(rows).run(src, k(), weights_, dst, n(), chain{finish_.stage()}, scratch, e);
+    plan_.with_rows(rows).run(src, k(), weights_, dst, n(), chain{epilogue_.stage()}, scratch, e);
   }
   /// The same plus residual [rows][n] u8 or s8, which may be dst.
   template <byte_element R, executor E = sequential>
   void run_add(index_t rows, A const* src, R const* residual, C* dst, workspace_view scratch,
                E&& e = {}) const noexcept {
-    plan_.with_rows(rows).run(src, k(), weights_, dst, n(), chain{finish_.stage(residual, n())},
+    plan_.with_rows(rows).run(src, k(), weights_, dst, n(), chain{epilogue_.stage(residual, n())},
                               scratch, e);
   }
 
 private:
-  detail::sum_finisher<A, C> finish_;
+  detail::quantized_epilogue<A, C> epilogue_;
   aligned_array<s32> zeros_; ///< of the weights, if they have some
   plan_type plan_;
   typename plan_type::weights weights_;

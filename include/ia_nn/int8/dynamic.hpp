@@ -23,10 +23,9 @@ IA_NN_NOINLINE ia_nn::value_range range_of_block(f32 const* x, index_t n) noexce
     low[u] = min(f, low[u]), high[u] = max(f, high[u]); // the second operand where f is NaN
   };
   index_t i = 0;
-  IA_NN_ROLLED for (; i + chains * V::size <= n; i += chains * V::size) IA_NN_UNROLL
-  for (int u = 0; u < chains; ++u) add(u, V::load(x + i + u * V::size));
-  for (; i + V::size <= n; i += V::size) add(0, V::load(x + i));
-  if (i < n) add(0, V::load(x + i, n - i));
+  IA_NN_ROLLED for (; i + chains * V::size <= n; i += chains * V::size)
+    IA_NN_UNROLL for (int u = 0; u < chains; ++u) add(u, V::load(x + i + u * V::size));
+  each_register<V>(i, n, [&](index_t j, auto at) IA_NN_LAMBDA { add(0, at.template load<V>(x + j)); });
   IA_NN_UNROLL
   for (int u = 1; u < chains; ++u) {
     low[0] = min(low[u], low[0]);
@@ -46,10 +45,9 @@ template <isa::tag I> IA_NN_NOINLINE f32 largest_of(f32 const* x, index_t n) noe
   for (int u = 0; u < chains; ++u) most[u] = W::zero();
   auto const add = [&](int u, V v) IA_NN_LAMBDA { most[u] = max(most[u], bits(abs(v))); };
   index_t i = 0;
-  IA_NN_ROLLED for (; i + chains * V::size <= n; i += chains * V::size) IA_NN_UNROLL
-  for (int u = 0; u < chains; ++u) add(u, V::load(x + i + u * V::size));
-  for (; i + V::size <= n; i += V::size) add(0, V::load(x + i));
-  if (i < n) add(0, V::load(x + i, n - i));
+  IA_NN_ROLLED for (; i + chains * V::size <= n; i += chains * V::size)
+    IA_NN_UNROLL for (int u = 0; u < chains; ++u) add(u, V::load(x + i + u * V::size));
+  each_register<V>(i, n, [&](index_t j, auto at) IA_NN_LAMBDA { add(0, at.template load<V>(x + j)); });
   f32 const all = highest(bits(max(max(most[0], most[1]), max(most[2], most[3]))));
   return all > 0x1.fffffep127F ? 0x1.fffffep127F : all;
 }
@@ -66,7 +64,7 @@ constexpr f32 row_scale(f32 most) noexcept {
 /// The range of n values and 0. NaN and infinities are passed over: a single one of them would
 /// leave no step for all others.
 template <isa::tag I, executor E = sequential>
-value_range finite_range(f32 const* x, index_t n, E&& e = {}) noexcept {
+value_range finite_range(index_t n, f32 const* x, E&& e = {}) noexcept {
   constexpr int most_parts = 64; // their results stand on the stack
   value_range part[most_parts];
   index_t const parts = min_of(min_of(e.concurrency(), most_parts), ceil_div(n, 4096));
@@ -83,13 +81,13 @@ value_range finite_range(f32 const* x, index_t n, E&& e = {}) noexcept {
 /// DynamicQuantizeLinear for finite values that are not all 0 (there the scale is 1 instead of 0).
 /// A symmetric u8 takes the zero point 128 with steps of the largest absolute value / 127.
 template <isa::tag I, byte_element Q, executor E = sequential>
-quantization quantize_dynamic(f32 const* src, Q* dst, index_t n, scheme s = scheme::asymmetric,
+quantization quantize_dynamic(index_t n, f32 const* src, Q* dst, scheme s = scheme::asymmetric,
                               E&& e = {}) noexcept {
-  value_range const r = finite_range<I>(src, n, e);
+  value_range const r = finite_range<I>(n, src, e);
   quantization q;
   if (s == scheme::asymmetric) q = quantization_of<Q>(r, s);
   else q = {quantization_of<s8>(r).scale, std::same_as<Q, u8> ? 128 : 0};
-  quantize<I>(src, dst, n, q, e);
+  quantize<I>(n, src, dst, q, e);
   return q;
 }
 

@@ -6,7 +6,7 @@
 //
 //   q[m]     quantize(src[m], scale[m]), scale[m] = max |src[m]| / 127 (2^-126 or more, 1 for zeros)
 //   y[m][c]  fma(f32(sum of q[m] * (w[c] - zero point)), scale[m] * scale(weights, c), bias[c])
-//   dst      stages(y)
+//   dst      epilogue(y)
 //
 // An infinity counts as the largest f32 of its sign; a NaN makes its row NaN.
 #pragma once
@@ -20,7 +20,8 @@
 
 namespace detail {
 
-struct finish_rows {
+/// Sums of integers to f32: a scale for each row and each column, and a bias.
+struct dequantize_rows {
   f32 const* row_scale;
   f32 const* scale;
   f32 const* bias;
@@ -73,9 +74,10 @@ public:
     return round_up(plan_.workspace_bytes(), 64) + scale_bytes() + round_up(plan_.m() * k(), 64);
   }
 
-  template <executor E = sequential, class... Stages>
-  void run(index_t rows, f32 const* src, index_t lda, C* dst, index_t ldc, workspace_view scratch,
-           E&& e = {}, Stages... stages) const noexcept {
+  /// dst [rows][ldc] = epilogue(src [rows][lda] * weights + bias): one stage, or a chain of them.
+  template <class Epilogue, executor E = sequential>
+  void run(index_t rows, f32 const* src, index_t lda, C* dst, index_t ldc, Epilogue const& epilogue,
+           workspace_view scratch, E&& e = {}) const noexcept {
     IA_NN_REQUIRE(rows >= 0 && rows <= plan_.m(), "dynamic_dense: ", rows,
                   " rows, planned for at most ", plan_.m());
     IA_NN_REQUIRE(scratch.holds(workspace_bytes()), "dynamic_dense: a workspace of ", scratch.size,
@@ -85,13 +87,19 @@ public:
     s8* const q = reinterpret_cast<s8*>(behind + scale_bytes());
     e.parallel_for(rows, [&](index_t r, int) {
       scales[r] = detail::row_scale(detail::largest_of<I>(src + r * lda, k()));
-      quantize<I>(src + r * lda, q + r * k(), k(), {scales[r], 0});
+      quantize<I>(k(), src + r * lda, q + r * k(), {scales[r], 0});
       if (scales[r] == detail::row_scale(0x1.fffffep127F)) // -infinity saturated to -128
         for (index_t i = r * k(); i < (r + 1) * k(); ++i) q[i] = q[i] < -127 ? s8{-127} : q[i];
     });
     plan_.with_rows(rows).run(
         q, k(), weights_, dst, ldc,
-        chain{detail::finish_rows{scales, scale_.data(), bias_.data()}, stages...}, scratch, e);
+        chain{detail::dequantize_rows{scales, scale_.data(), bias_.data()}, epilogue}, scratch, e);
+  }
+  /// Without stages behind the bias.
+  template <executor E = sequential>
+  void run(index_t rows, f32 const* src, index_t lda, C* dst, index_t ldc, workspace_view scratch,
+           E&& e = {}) const noexcept {
+    run(rows, src, lda, dst, ldc, chain<>{}, scratch, e);
   }
 
 private:

@@ -35,9 +35,9 @@ void map_pairs(A const* a, B const* b, C* y, index_t n, F const& f, E& e) noexce
   IA_NN_ASSERT(n == 0 || (a && b && y), "quantized arithmetic: an array is null");
   using V = vec<f32, I>;
   parallel_blocks(e, n, 64, [&](index_t begin, index_t end, int) {
-    index_t i = begin;
-    for (; i + V::size <= end; i += V::size) f(V::load(a + i), V::load(b + i)).store(y + i);
-    if (i < end) f(V::load(a + i, end - i), V::load(b + i, end - i)).store(y + i, end - i);
+    each_register<V>(begin, end, [&](index_t i, auto at) IA_NN_LAMBDA {
+      at.store(f(at.template load<V>(a + i), at.template load<V>(b + i)), y + i);
+    });
   });
 }
 
@@ -66,8 +66,8 @@ template <class V> struct multiply_pairs {
 
 /// y = a + b over n elements, each with its own type and quantization. y may be a or b.
 template <isa::tag I, byte_element A, byte_element B, byte_element C, executor E = sequential>
-void quantized_add(A const* a, quantization const& qa, B const* b, quantization const& qb, C* y,
-                   quantization const& qy, index_t n, E&& e = {}) noexcept {
+void quantized_add(index_t n, A const* a, quantization const& qa, B const* b,
+                   quantization const& qb, C* y, quantization const& qy, E&& e = {}) noexcept {
   using V = vec<f32, I>;
   auto const all = [](auto x) { return V::broadcast(static_cast<f32>(x)); };
   detail::map_pairs<I>(a, b, y, n,
@@ -79,8 +79,8 @@ void quantized_add(A const* a, quantization const& qa, B const* b, quantization 
 
 /// y = a * b over n elements.
 template <isa::tag I, byte_element A, byte_element B, byte_element C, executor E = sequential>
-void quantized_multiply(A const* a, quantization const& qa, B const* b, quantization const& qb,
-                        C* y, quantization const& qy, index_t n, E&& e = {}) noexcept {
+void quantized_multiply(index_t n, A const* a, quantization const& qa, B const* b,
+                        quantization const& qb, C* y, quantization const& qy, E&& e = {}) noexcept {
   using V = vec<f32, I>;
   auto const all = [](auto x) { return V::broadcast(static_cast<f32>(x)); };
   detail::map_pairs<I>(a, b, y, n,
@@ -92,7 +92,7 @@ void quantized_multiply(A const* a, quantization const& qa, B const* b, quantiza
 
 /// relu, and relu bounded by `highest`: the quantization stays. y may be x.
 template <isa::tag I, byte_element Q, executor E = sequential>
-void quantized_relu(Q const* x, Q* y, index_t n, quantization const& q,
+void quantized_relu(index_t n, Q const* x, Q* y, quantization const& q,
                     f32 highest = __builtin_inff(), E&& e = {}) noexcept {
   IA_NN_ASSERT(n == 0 || (x && y), "quantized_relu: an array is null");
   f32 const zero = static_cast<f32>(q.zero_point);
@@ -112,7 +112,7 @@ template <byte_element Q> struct concat_source {
 /// dst [rows][sum of columns] = the sources side by side. With one row (or images one behind the
 /// other) this is a concat along the first axis as well.
 template <isa::tag I, byte_element Q, executor E = sequential>
-void quantized_concat(std::span<concat_source<Q> const> sources, Q* dst, index_t rows,
+void quantized_concat(index_t rows, std::span<concat_source<Q> const> sources, Q* dst,
                       quantization const& q, E&& e = {}) noexcept {
   index_t width = 0;
   for (auto const& s : sources) width += s.columns;
@@ -123,7 +123,7 @@ void quantized_concat(std::span<concat_source<Q> const> sources, Q* dst, index_t
         Q const* const from = s.data + r * s.columns;
         Q* const to = dst + r * width + column;
         if (s.q == q) __builtin_memcpy(to, from, static_cast<std::size_t>(s.columns));
-        else rescale<I>(from, to, s.columns, s.q, q);
+        else rescale<I>(s.columns, from, to, s.q, q);
       }
       column += s.columns;
     }

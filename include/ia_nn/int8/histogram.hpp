@@ -30,7 +30,7 @@ public:
 
   /// Adds values. The width of the bins is that of the first call with a value other than 0.
   void observe(std::span<f32 const> x) {
-    value_range const r = finite_range<isa::native>(x.data(), static_cast<index_t>(x.size()));
+    value_range const r = finite_range<isa::native>(static_cast<index_t>(x.size()), x.data());
     widen(static_cast<double>(r.largest()));
     range_.add(r);
     double const per_bin = limit_ > 0 ? static_cast<double>(bins()) / (2 * limit_) : 0;

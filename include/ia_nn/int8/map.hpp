@@ -13,7 +13,7 @@
 // shares a line of an aligned destination.
 #pragma once
 
-#include <ia_nn/arch/vec.hpp>
+#include <ia_nn/arch/lanes.hpp>
 #include <ia_nn/core/executor.hpp>
 
 #include <ia_nn/begin.hpp>
@@ -27,10 +27,11 @@ struct channel_layout {
 namespace detail {
 
 /// Parameters of consecutive channels, one per lane.
-template <class V> struct lane_parameters {
-  index_t channel, lanes;
+template <class V, bool Whole> struct lane_parameters {
+  index_t channel;
+  lanes<Whole> at;
   template <class T> IA_NN_INLINE V operator()(T const* p) const noexcept {
-    return lanes == V::size ? V::load(p + channel) : V::load(p + channel, lanes);
+    return at.template load<V>(p + channel);
   }
 };
 /// Parameters of one channel.
@@ -47,26 +48,22 @@ IA_NN_NOINLINE void map_one_channel(Map const& map, From const* from, To* to, in
   using V = vec<f32, I>;
   auto const state = map.template state<V>(one_parameter<V>{channel});
   index_t i = 0;
-  IA_NN_ROLLED for (; i + 4 * V::size <= n; i += 4 * V::size) IA_NN_UNROLL
-  for (int u = 0; u < 4; ++u)
-    map.apply(state, V::load(from + i + u * V::size)).store(to + i + u * V::size);
-  for (; i + V::size <= n; i += V::size) map.apply(state, V::load(from + i)).store(to + i);
-  if (i < n) map.apply(state, V::load(from + i, n - i)).store(to + i, n - i);
+  IA_NN_ROLLED for (; i + 4 * V::size <= n; i += 4 * V::size)
+    IA_NN_UNROLL for (int u = 0; u < 4; ++u)
+      map.apply(state, V::load(from + i + u * V::size)).store(to + i + u * V::size);
+  each_register<V>(i, n, [&](index_t j, auto at) IA_NN_LAMBDA {
+    at.store(map.apply(state, at.template load<V>(from + j)), to + j);
+  });
 }
 
 template <isa::tag I, class Map, class From, class To>
 IA_NN_NOINLINE void map_lanes(Map const& map, From const* from, To* to, index_t n,
                               index_t channel) noexcept {
   using V = vec<f32, I>;
-  index_t i = 0;
-  for (; i + V::size <= n; i += V::size) {
-    auto const state = map.template state<V>(lane_parameters<V>{channel + i, V::size});
-    map.apply(state, V::load(from + i)).store(to + i);
-  }
-  if (i < n) {
-    auto const state = map.template state<V>(lane_parameters<V>{channel + i, n - i});
-    map.apply(state, V::load(from + i, n - i)).store(to + i, n - i);
-  }
+  each_register<V>(0, n, [&]<bool Whole>(index_t i, lanes<Whole> at) IA_NN_LAMBDA {
+    auto const state = map.template state<V>(lane_parameters<V, Whole>{channel + i, at});
+    at.store(map.apply(state, at.template load<V>(from + i)), to + i);
+  });
 }
 
 template <isa::tag I, class Map, class From, class To, executor E>

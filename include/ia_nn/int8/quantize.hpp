@@ -104,43 +104,43 @@ constexpr channel_quantization one_channel(f32 const& scale, s32 const& zero_poi
 
 /// f32 -> u8 or s8.
 template <isa::tag I, byte_element Q, executor E = sequential>
-void quantize(f32 const* src, Q* dst, channel_layout const& l, channel_quantization const& q,
+void quantize(channel_layout const& l, f32 const* src, Q* dst, channel_quantization const& q,
               E&& e = {}) noexcept {
   detail::map_quantized<I, detail::quantize_map>(src, dst, l, q, e);
 }
 template <isa::tag I, byte_element Q, executor E = sequential>
-void quantize(f32 const* src, Q* dst, index_t n, quantization const& q, E&& e = {}) noexcept {
-  quantize<I>(src, dst, channel_layout{1, 1, n}, detail::one_channel(q.scale, q.zero_point), e);
+void quantize(index_t n, f32 const* src, Q* dst, quantization const& q, E&& e = {}) noexcept {
+  quantize<I>(channel_layout{1, 1, n}, src, dst, detail::one_channel(q.scale, q.zero_point), e);
 }
 
 /// u8, s8 or s32 (sums, whose zero point is 0) -> f32.
 template <isa::tag I, element Q, executor E = sequential>
   requires(byte_element<Q> || std::same_as<Q, s32>)
-void dequantize(Q const* src, f32* dst, channel_layout const& l, channel_quantization const& q,
+void dequantize(channel_layout const& l, Q const* src, f32* dst, channel_quantization const& q,
                 E&& e = {}) noexcept {
   detail::map_quantized<I, detail::dequantize_map>(src, dst, l, q, e);
 }
 template <isa::tag I, element Q, executor E = sequential>
   requires(byte_element<Q> || std::same_as<Q, s32>)
-void dequantize(Q const* src, f32* dst, index_t n, quantization const& q, E&& e = {}) noexcept {
-  dequantize<I>(src, dst, channel_layout{1, 1, n}, detail::one_channel(q.scale, q.zero_point), e);
+void dequantize(index_t n, Q const* src, f32* dst, quantization const& q, E&& e = {}) noexcept {
+  dequantize<I>(channel_layout{1, 1, n}, src, dst, detail::one_channel(q.scale, q.zero_point), e);
 }
 
 /// s32 -> u8 or s8. `factors.scales` are scale(a) * scale(b, channel) / scale(dst).
 template <isa::tag I, byte_element Q, executor E = sequential>
-void requantize_sums(s32 const* src, Q* dst, channel_layout const& l,
+void requantize_sums(channel_layout const& l, s32 const* src, Q* dst,
                      channel_quantization const& factors, E&& e = {}) noexcept {
   detail::map_quantized<I, detail::requantize_map>(src, dst, l, factors, e);
 }
 template <isa::tag I, byte_element Q, executor E = sequential>
-void requantize_sums(s32 const* src, Q* dst, index_t n, f32 factor, s32 zero_point,
+void requantize_sums(index_t n, s32 const* src, Q* dst, f32 factor, s32 zero_point,
                      E&& e = {}) noexcept {
-  requantize_sums<I>(src, dst, channel_layout{1, 1, n}, detail::one_channel(factor, zero_point), e);
+  requantize_sums<I>(channel_layout{1, 1, n}, src, dst, detail::one_channel(factor, zero_point), e);
 }
 
 /// u8 or s8 -> u8 or s8 with another scale or zero point.
 template <isa::tag I, byte_element From, byte_element To, executor E = sequential>
-void rescale(From const* src, To* dst, index_t n, quantization const& from, quantization const& to,
+void rescale(index_t n, From const* src, To* dst, quantization const& from, quantization const& to,
              E&& e = {}) noexcept {
   IA_NN_ASSERT(n == 0 || (src && dst), "rescale: an array is null");
   detail::rescale_map const map{from.scale / to.scale, static_cast<f32>(from.zero_point),

@@ -162,15 +162,15 @@ struct s4_options {
 /// dst [rows][n] = stages(src [rows][k] * weights), src f32, dst any type that an epilogue stores.
 /// Errors at construction: errc::bad_parameter (options), errc::unsupported_isa. `run` is const and
 /// noexcept and allocates nothing; concurrent calls need a workspace each.
-template <isa::tag I, element C = f32> class dense_s4 {
+template <isa::tag I, element C = f32> class s4_dense {
 public:
   using weights = packed_s4<I>;
 
-  explicit dense_s4(weights w, s4_options const& o = {})
+  explicit s4_dense(weights w, s4_options const& o = {})
       : weights_(static_cast<weights&&>(w)), options_(o) {
     isa::require<typename detail::vec_tag<I>::type>();
     if (o.max_rows < 1 || o.workers < 1)
-      throw_error(errc::bad_parameter, "dense_s4: max_rows is " + std::to_string(o.max_rows) +
+      throw_error(errc::bad_parameter, "s4_dense: max_rows is " + std::to_string(o.max_rows) +
                                            " and workers " + std::to_string(o.workers) +
                                            ", both must be at least 1");
     static_cast<void>(shape<dyn, dyn>(o.max_rows, row_size())); // throws when it overflows
@@ -186,12 +186,12 @@ public:
   template <class Epilogue = chain<>, executor E = sequential>
   void run(index_t rows, f32 const* src, index_t lda, C* dst, index_t ldc, Epilogue const& epilogue,
            workspace_view scratch, E&& e = {}) const noexcept {
-    IA_NN_REQUIRE(rows >= 0 && rows <= options_.max_rows, "dense_s4: ", rows,
+    IA_NN_REQUIRE(rows >= 0 && rows <= options_.max_rows, "s4_dense: ", rows,
                   " rows, planned for at most ", options_.max_rows);
-    IA_NN_ASSERT(rows == 0 || (src && dst), "dense_s4: src or dst is null");
-    IA_NN_ASSERT(ldc >= n() || rows <= 1, "dense_s4: rows of dst ", ldc, " elements apart hold ",
+    IA_NN_ASSERT(rows == 0 || (src && dst), "s4_dense: src or dst is null");
+    IA_NN_ASSERT(ldc >= n() || rows <= 1, "s4_dense: rows of dst ", ldc, " elements apart hold ",
                  n());
-    IA_NN_REQUIRE(scratch.holds(workspace_bytes()), "dense_s4: a workspace of ", scratch.size,
+    IA_NN_REQUIRE(scratch.holds(workspace_bytes()), "s4_dense: a workspace of ", scratch.size,
                   " bytes, run needs ", workspace_bytes(), " aligned to 64 bytes");
     f32* const prepared = reinterpret_cast<f32*>(scratch.data);
     e.parallel_for(rows,
@@ -247,9 +247,8 @@ private:
     for (int i = 0; i < R * nr; i += V::size) V::zero().store(cells + i);
     for (index_t g = 0; g < groups; ++g) {
       V sum[R][vectors];
-      IA_NN_UNROLL
-      for (int r = 0; r < R; ++r) IA_NN_UNROLL
-      for (int v = 0; v < vectors; ++v) sum[r][v] = V::broadcast(starts[r * row + g]);
+      IA_NN_UNROLL for (int r = 0; r < R; ++r)
+        IA_NN_UNROLL for (int v = 0; v < vectors; ++v) sum[r][v] = V::broadcast(starts[r * row + g]);
       IA_NN_ROLLED for (index_t i = 0; i < words; ++i) {
         W word[vectors];
         IA_NN_UNROLL

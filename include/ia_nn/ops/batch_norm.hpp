@@ -9,6 +9,7 @@
 #pragma once
 
 #include <ia_nn/arch/cpu.hpp>
+#include <ia_nn/arch/lanes.hpp>
 #include <ia_nn/core/executor.hpp>
 #include <ia_nn/core/memory.hpp>
 #include <ia_nn/core/text.hpp>
@@ -79,24 +80,26 @@ public:
   f32 const* offsets() const noexcept { return b_.data(); }
 
   /// src and dst [pixels][channels]; dst may be src.
-  template <class Activation = activation::identity, executor E = sequential>
+  template <class Activation, executor E = sequential>
     requires activation_for<Activation, V>
-  void run(index_t pixels, f32 const* src, f32* dst, E&& e = E{},
-           Activation const& f = {}) const noexcept {
+  void run(index_t pixels, f32 const* src, f32* dst, Activation const& f, E&& e = {}) const noexcept {
     parallel_blocks(e, pixels, ceil_div(8192, channels_), [&](index_t begin, index_t end, int) {
       for (index_t p = begin; p < end; ++p) one(src + p * channels_, dst + p * channels_, f);
     });
+  }
+  /// Without an activation.
+  template <executor E = sequential>
+  void run(index_t pixels, f32 const* src, f32* dst, E&& e = {}) const noexcept {
+    run(pixels, src, dst, activation::identity{}, e);
   }
 
 private:
   template <class F> IA_NN_INLINE void one(f32 const* src, f32* dst, F const& f) const noexcept {
     f32 const *const a = a_.data(), *const b = b_.data();
-    constexpr index_t lanes = V::size;
-    index_t c = 0;
-    for (; c + lanes <= channels_; c += lanes)
-      f(fma(V::load(src + c), V::load(a + c), V::load(b + c))).store(dst + c);
-    if (index_t const n = channels_ - c; n > 0)
-      f(fma(V::load(src + c, n), V::load(a + c, n), V::load(b + c, n))).store(dst + c, n);
+    detail::each_register<V>(0, channels_, [&](index_t c, auto at) IA_NN_LAMBDA {
+      V const x = at.template load<V>(src + c);
+      at.store(f(fma(x, at.template load<V>(a + c), at.template load<V>(b + c))), dst + c);
+    });
   }
 
   index_t channels_;

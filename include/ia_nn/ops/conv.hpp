@@ -2,8 +2,8 @@
 //
 // Convolution of 1 to 3 axes: dst = stages(sum over window and channels of src * weights).
 //
-//   dst[n][o][f] = sum over t < kernel, c of src[n][o * stride - pad + t * dilation][c] *
-//   w[f][c][t]
+//   dst[n][o][f] = sum over taps t < kernel and channels c of
+//                      src[n][o * stride - pad + t * dilation][c] * w[f][c][t]
 //
 // It is the product of output pixels by filters on the register tile of gemm/ (conv_plan.hpp draws
 // it), with the same chain of stages behind it. Images have channels last.
@@ -149,7 +149,8 @@ public:
     if (ld == 0) ld = plan_.shape.filters;
     if (depthwise()) return run_depthwise(batch, src, dst, ld, epilogue, e);
     conv_shape const& s = plan_.shape;
-    // Where pixels do not care for lines, images follow each other as lines of one.
+    // Where every pixel is as far from the next as within a line, at the ends of lines and images
+    // too, the whole batch is one plane whose lines are those of all images.
     index_t const planes = plan_.uniform ? 1 : batch * plan_.out.depth;
     index_t const lines =
         plan_.uniform ? batch * plan_.out.depth * plan_.out.height : plan_.out.height;
@@ -242,7 +243,7 @@ private:
 
   bool streamed(index_t pixels, C const* dst, index_t ld) const noexcept {
     constexpr auto size = static_cast<index_t>(sizeof(C));
-    // Parts of lines would be written to memory one by one.
+    // A cache line that a tile does not fill would go to memory in pieces, each by itself.
     if (!detail::streamable<C> || kernel::nr * size % 64 != 0) return false;
     index_t const least =
         options_.stream_bytes > 0 ? options_.stream_bytes : cpu::cache_sizes().l3 / 4;

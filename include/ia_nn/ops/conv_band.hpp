@@ -82,8 +82,9 @@ public:
 
   void run() noexcept {
     typename Kernel::context state;
+    cpu::caches const cache = cpu::cache_sizes();
     bool const far = [&] {
-      if constexpr (Kernel::is_amx) return Kernel::comes_from_far(t_.b, cpu::cache_sizes().l2);
+      if constexpr (Kernel::is_amx) return Kernel::comes_from_far(t_.b, cache.l2);
       else return false;
     }();
     for (index_t panel = t_.panels.begin; panel < t_.panels.end; ++panel) {
@@ -93,22 +94,11 @@ public:
         block const runs{r, min_of(r + p_.block_runs, p_.runs)};
         // What all tiles of the panel have in common is written once: with 32 channels a tile takes
         // less than a thousand cycles.
-        typename Kernel::call call;
-        call.panels = 1;
-        call.a_part = call.b_part = 0;
-        call.panel_stride = t_.b.stride();
-        call.scales = nullptr;
-        call.scale_stride = call.group = 0;
-        call.fetch_next = panel + 1 < t_.panels.end;
-        call.reuses_b = pixels_ > p_.height;
-        call.l1 = Kernel::is_amx ? 49152 : 32768;
-        call.ahead = nullptr;
-        call.ahead_lines = 0;
-        call.tail = nullptr;
-        call.parts = 1;
-        call.pairs_fit = false;
-        if constexpr (integer) call.pairs_fit = t_.b.pairs_fit(panel);
-        call.out_ld = nr;
+        typename Kernel::call call(cache.l1, t_.b, panel, 1);
+        call.b.fetch_next = panel + 1 < t_.panels.end;
+        call.b.reused = pixels_ > p_.height;
+        if constexpr (integer) call.b.pairs_fit = t_.b.pairs_fit(panel);
+        call.c.ld = nr;
         tile_source const* source = tiles_;
         for (index_t q = 0; q < pixels_; q += p_.height) {
           if constexpr (Kernel::is_amx)
@@ -117,7 +107,7 @@ public:
                                   runs.size() * run_groups_ * 32, runs.size() * run_groups_,
                                   ceil_div(pixels_, p_.height), q / p_.height);
           tile(state, call, panel, runs, q, has_start ? start : nullptr, *source++);
-          call.fetch_next = false;
+          call.b.fetch_next = false;
         }
       }
     }
@@ -245,34 +235,28 @@ private:
     index_t const columns = min_of(nr, t_.b.n - panel * nr);
     call.height = static_cast<int>(rows);
     call.groups = count * run_groups_;
-    call.b = t_.b.data + panel * t_.b.stride() + begin * p_.run * nr;
-    call.a_step = Kernel::kr_a;
+    call.b.p = t_.b.data + panel * t_.b.stride() + begin * p_.run * nr;
+    int const first = static_cast<int>(min_of(p_.first, rows));
     if (source.kind == tile_kind::direct) {
       index_t const offset = p_.offsets[static_cast<std::size_t>(begin)];
-      call.read_rows(source.a + offset, source_.pixel, static_cast<int>(min_of(p_.first, rows)));
-      call.a2 = source.a2 + offset;
-      call.run = run_groups_;
-      call.jumps = p_.jumps.data() + begin;
+      call.a.set_image(source.a + offset, source.a2 + offset, source_.pixel, first, Kernel::kr_a,
+                       run_groups_, p_.jumps.data() + begin);
     } else if (source.kind == tile_kind::gathered) {
-      call.read_rows(source.a + begin * p_.run, p_.gather_ld, static_cast<int>(min_of(p_.first, rows)));
+      call.a.set_matrix(source.a + begin * p_.run, p_.gather_ld, first, Kernel::kr_a, call.groups);
     } else {
       call.height = height_of<Kernel>(rows, p_.height);
-      call.a_rows = false;
-      call.a = source.a + begin * p_.run * call.height;
-      call.a_ld = Kernel::kr_a;
-      call.a_step = call.height * Kernel::kr_a;
+      call.a.set_packed(source.a + begin * p_.run * call.height, call.height, Kernel::kr_a);
     }
-    call.half = columns <= nr / 2 &&
-                (Kernel::is_amx || ((call.a_rows || call.height == Kernel::max_rows) && call.height > 3));
+    call.b.half = columns <= nr / 2 &&
+                  (Kernel::is_amx ||
+                   ((call.a.in_place || call.height == Kernel::max_rows) && call.height > 3));
 
     alignas(64) acc cells[Kernel::max_rows * nr];
-    call.init = is_first ? start : between_ + q * nr;
-    call.init_ld = is_first ? 0 : nr;
+    call.c.init = {is_first ? start : between_ + q * nr, is_first ? 0 : nr};
     if constexpr (integer)
       if (is_first && t_.window_sums) {
         subtract_windows(cells, start, panel, q, rows, call.height);
-        call.init = cells;
-        call.init_ld = nr;
+        call.c.init = {cells, nr};
       }
     index_t const row = t_.lines.begin * p_.out.width + q;
     c_type* const c = t_.dst + row * t_.ld + panel * nr;
@@ -293,19 +277,19 @@ private:
       }
     }
     if constexpr (!Kernel::is_amx) {
-      if (is_last && columns == nr && call.a_rows && call.height == Kernel::max_rows)
+      if (is_last && columns == nr && call.a.in_place && call.height == Kernel::max_rows)
         return Kernel::run_into(call,
                                 tile_finish<Epilogue, c_type>{epilogue_, t_.first_row + row,
                                                               t_.first_column + panel * nr, c, t_.ld,
                                                               t_.streams});
     }
     if constexpr (Kernel::is_amx) {
-      call.out = is_last ? nullptr : between_ + q * nr;
+      call.c.out = is_last ? nullptr : between_ + q * nr;
       amx_job job{};
       if (is_last) job = {finish_rows, this, q, panel, columns, static_cast<int>(rows)};
       Kernel::push(state, call, job);
     } else {
-      call.out = is_last ? cells : between_ + q * nr;
+      call.c.out = is_last ? cells : between_ + q * nr;
       Kernel::run(state, call);
       if (is_last)
         finish_tile<I>(cells, nr, rows, columns, t_.first_row + row, t_.first_column + panel * nr,

@@ -5,7 +5,7 @@
 //
 //   a block of 4 registers of channels
 //     line of output
-//       Pixels neighbouring outputs at once: the weights of a tap serve them all
+//       2 or 4 neighbouring outputs at once (`together`): the weights of a tap serve them all
 //
 //   for each tap:  w = weights[tap][4 registers];  acc[p][v] += src[p * stride + tap][v] * w[v]
 //
@@ -85,7 +85,8 @@ private:
 
   template <int P, int R, bool Whole>
   IA_NN_NOINLINE void pixels(window_part const& part, index_t c, index_t y, index_t x) noexcept {
-    index_t const lanes = s_.channels - c, step = w_.stride.width * t_.src_ld;
+    lanes<Whole> const at{Whole ? width : s_.channels - c};
+    index_t const step = w_.stride.width * t_.src_ld;
     index_t const tap = w_.dilation.width * t_.src_ld;
     V sum[P][R];
     IA_NN_UNROLL for (int p = 0; p < P; ++p)
@@ -102,7 +103,7 @@ private:
           V weight[R];
           IA_NN_UNROLL for (int r = 0; r < R; ++r) weight[r] = V::load(w + r * width);
           IA_NN_UNROLL for (int p = 0; p < P; ++p) IA_NN_UNROLL for (int r = 0; r < R; ++r) {
-            V const a = depthwise_load<Whole, V>(src + p * step + r * width, lanes);
+            V const a = at.template load<V>(src + p * step + r * width);
             if constexpr (std::same_as<acc, s32>) sum[p][r] = sum[p][r] + a * weight[r];
             else sum[p][r] = fma(a, weight[r], sum[p][r]);
           }
@@ -122,8 +123,8 @@ private:
                      t_.ld);
     } else {
       IA_NN_UNROLL for (int p = 0; p < P; ++p) {
-        tile_position<false> const at{t_.first_row + pixel + p, c, lanes};
-        store_result<false>(epilogue_(sum[p][0], at), dst + p * t_.ld, lanes);
+        tile_position<false> const place{t_.first_row + pixel + p, c, at};
+        store_result(epilogue_(sum[p][0], place), dst + p * t_.ld, at);
       }
     }
   }

@@ -107,12 +107,6 @@ template <class A, class Acc, class C> struct depthwise_task {
   bool wide = false; ///< depthwise_weights::wide
 };
 
-template <bool Whole, class V, class T>
-IA_NN_INLINE V depthwise_load(T const* p, index_t lanes) noexcept {
-  if constexpr (Whole) return V::load(p);
-  else return V::load(p, lanes);
-}
-
 /// What both kernels know of a plane of output.
 struct depthwise_plane {
   conv_shape const& s_;
@@ -244,7 +238,7 @@ private:
   // Distances between elements, and the taps inside the image.
   struct strip_place {
     index_t begin, end; ///< columns inside
-    index_t lanes;
+    index_t channels; ///< from the first one on: lanes where they do not fill a register
     index_t column, row, depth;
     block rows, depths;
     acc const* weights;
@@ -307,8 +301,8 @@ private:
         else multiply_rows<Stride, Inside, Whole>(sum, at, src, c);
         IA_NN_UNROLL for (int p = 0; p < in_line; ++p) {
           if (!Inside && p >= count) break;
-          tile_position<Whole> const position{first_row + pixel + p, c, Whole ? width : at.lanes};
-          store_result<Whole>(epilogue(sum[p], position), dst + p * ldc, at.lanes);
+          tile_position<Whole> const position{first_row + pixel + p, c, Whole ? width : at.channels};
+          store_result(epilogue(sum[p], position), dst + p * ldc, position.lanes);
         }
         src += width;
         dst += width;
@@ -332,7 +326,7 @@ private:
         IA_NN_UNROLL for (int i = 0; i < seen<Stride>; ++i, p += at.column) {
           hold(p);
           bool const there = Inside || (i >= at.begin && i < at.end);
-          V a = there ? depthwise_load<Whole, V>(p, at.lanes) : padding;
+          V a = there ? lanes<Whole>(at.channels).template load<V>(p) : padding;
           a.pin();
           IA_NN_UNROLL for (int k = 0; k < 3; ++k)
             if (int const o = (i - k) / Stride; i >= k && (i - k) % Stride == 0 && o < in_line)
@@ -364,7 +358,7 @@ private:
       V part[3];
       IA_NN_UNROLL for (int h = 0; h < 3; ++h)
         part[h] = Inside || (i >= at.begin && i < at.end && h >= at.rows.begin && h < at.rows.end)
-                      ? depthwise_load<Whole, V>(p + h * at.row, at.lanes)
+                      ? lanes<Whole>(at.channels).template load<V>(p + h * at.row)
                       : padding;
       V word = part[0] | part[1] << 8 | part[2] << 16;
       if constexpr (is_signed) word = word ^ V::broadcast(0x808080);

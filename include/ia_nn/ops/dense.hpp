@@ -47,10 +47,10 @@ public:
   index_t workspace_bytes() const noexcept { return plan_.workspace_bytes(); }
   weights const& packed() const noexcept { return weights_; }
 
-  /// dst (m, n) = stages(src (m, k) * weights + bias). The stages follow the bias, in order.
-  template <class Src, class Dst, executor E = sequential, class... Stages>
-  void run(Src const& src_in, Dst&& dst_in, workspace_view scratch, E&& e,
-           Stages... stages) const noexcept {
+  /// dst (m, n) = epilogue(src (m, k) * weights + bias): one stage, or a chain of them.
+  template <class Src, class Dst, class Epilogue, executor E = sequential>
+  void run(Src const& src_in, Dst&& dst_in, Epilogue const& epilogue, workspace_view scratch,
+           E&& e = {}) const noexcept {
     auto const src = detail::view_of(src_in);
     auto const dst = detail::view_of(dst_in);
     using Sv = std::remove_cvref_t<decltype(src)>;
@@ -65,12 +65,12 @@ public:
     IA_NN_ASSERT(dst.stride(1) == 1 || n() == 1, "dense: columns of dst must be contiguous");
     plan_.with_rows(src.extent(0))
         .run({src.data(), src.stride(0), src.stride(1)}, weights_, dst.data(), dst.stride(0),
-             chain{add_bias{bias_.data()}, stages...}, scratch, e);
+             chain{add_bias{bias_.data()}, epilogue}, scratch, e);
   }
-  template <class Src, class Dst, class... Stages>
-    requires(!(executor<Stages> || ...))
-  void run(Src const& src, Dst&& dst, workspace_view scratch, Stages... stages) const noexcept {
-    run(src, dst, scratch, sequential{}, stages...);
+  /// Without stages behind the bias.
+  template <class Src, class Dst, executor E = sequential>
+  void run(Src const& src, Dst&& dst, workspace_view scratch, E&& e = {}) const noexcept {
+    run(src, dst, chain<>{}, scratch, e);
   }
 
 private:

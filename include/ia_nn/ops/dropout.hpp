@@ -9,11 +9,13 @@
 //
 //   key(seed, round)                    64 bits mixed once per call
 //   h = mix(low bits of i ^ key0), h = mix(h + key1 + high bits of i)
-//   keep if h >> 8 >= p 2^24            mix: the finalizer of MurmurHash3 (A. Appleby, public
-//   domain)
+//   keep if h >> 8 >= p 2^24
+//
+// mix is the finalizer of MurmurHash3 (A. Appleby, public domain).
 #pragma once
 
 #include <ia_nn/arch/cpu.hpp>
+#include <ia_nn/arch/lanes.hpp>
 #include <ia_nn/core/executor.hpp>
 #include <ia_nn/core/text.hpp>
 #include <ia_nn/math/reduce.hpp>
@@ -25,7 +27,6 @@
 template <isa::tag I> class dropout {
   using V = vec<f32, I>;
   using W = vec<s32, I>;
-  static constexpr index_t lanes = V::size;
 
 public:
   explicit dropout(f32 p, std::uint64_t seed) : seed_(seed) {
@@ -44,20 +45,18 @@ public:
   /// dst[i] = src[i] * scale() or 0 for n elements; dst may be src. `round`: another mask for each,
   /// say the number of the training step.
   template <executor E = sequential>
-  void run(index_t n, f32 const* src, f32* dst, std::uint64_t round, E&& e = E{}) const noexcept {
+  void run(index_t n, f32 const* src, f32* dst, std::uint64_t round, E&& e = {}) const noexcept {
     V const scale = V::broadcast(scale_);
-    for_each_register(n, round, e, [&](V kept, index_t i, index_t k) IA_NN_LAMBDA {
+    for_each_register(n, round, e, [&](V kept, index_t i, auto at) IA_NN_LAMBDA {
       // Not multiplied by 0, which would make NaN of infinities.
-      if (k == lanes) select(kept == V::zero(), V::zero(), V::load(src + i) * scale).store(dst + i);
-      else select(kept == V::zero(), V::zero(), V::load(src + i, k) * scale).store(dst + i, k);
+      at.store(select(kept == V::zero(), V::zero(), at.template load<V>(src + i) * scale), dst + i);
     });
   }
   /// mask[i] = 1 where element i is kept, else 0.
   template <executor E = sequential>
-  void mask(index_t n, u8* mask, std::uint64_t round, E&& e = E{}) const noexcept {
-    for_each_register(n, round, e, [&](V kept, index_t i, index_t k) IA_NN_LAMBDA {
-      if (k == lanes) kept.store(mask + i);
-      else kept.store(mask + i, k);
+  void mask(index_t n, u8* mask, std::uint64_t round, E&& e = {}) const noexcept {
+    for_each_register(n, round, e, [&](V kept, index_t i, auto at) IA_NN_LAMBDA {
+      at.store(kept, mask + i);
     });
   }
 
@@ -80,22 +79,22 @@ private:
     return h ^ shifted<16>(h);
   }
 
-  // f(1 or 0 for each lane, first element, number of lanes)
+  // f(1 or 0 for each lane, first element, lanes)
   template <class E, class F>
   void for_each_register(index_t n, std::uint64_t round, E& e, F&& f) const noexcept {
     std::uint64_t const key = spread(spread(seed_ + 0x9e3779b97f4a7c15U) + round);
-    s32 count[lanes];
-    for (index_t l = 0; l < lanes; ++l) count[l] = static_cast<s32>(l);
+    s32 count[V::size];
+    for (index_t l = 0; l < V::size; ++l) count[l] = static_cast<s32>(l);
     W const lane = W::load(count), key0 = number(key), threshold = W::broadcast(threshold_);
     parallel_blocks(e, n, 16384, [&](index_t begin, index_t end, int) {
-      for (index_t i = begin; i < end; i += lanes) {
+      detail::each_register<V>(begin, end, [&](index_t i, auto at_lanes) IA_NN_LAMBDA {
         // i is a multiple of the lanes, so adding them carries nothing out of the low half.
         std::uint64_t const at = static_cast<std::uint64_t>(i);
         W const low = mix((number(at) + lane) ^ key0);
         W const h = mix(low + number((key >> 32) + (at >> 32) * 0x9e3779b9U));
         V const dropped = select_one(shifted<8>(h) < threshold);
-        f(V::broadcast(1.0F) - dropped, i, min_of(lanes, end - i));
-      }
+        f(V::broadcast(1.0F) - dropped, i, at_lanes);
+      });
     });
   }
   // A mask of s32 as f32 numbers.

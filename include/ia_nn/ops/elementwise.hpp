@@ -61,7 +61,7 @@ template <class V, class T, class E> struct elementwise_kernel {
   }
   static IA_NN_NOINLINE void tail(E const& e, pointers const& p, T* y, index_t i,
                                   index_t n) noexcept {
-    e.template value<V, 0>(tail_lanes<leaves>{p, i, n}).store(y + i, n);
+    e.template value<V, 0>(step_lanes<leaves, false>{p, i, n}).store(y + i, n);
   }
 
   /// Elements [begin, end) of a flat loop: every operand advances by one element.

@@ -68,12 +68,12 @@ public:
     check(count, &indices);
   }
 
-  /// dst [count][dst_stride], of which width() elements per row are written. indices[t] (s32 or 64
+  /// dst [count][dst_ld], of which width() elements per row are written. indices[t] (s32 or 64
   /// bits) has `count` elements, which must be rows of table t: `check` says whether they are.
   template <std::integral Index, executor E = sequential>
-  void run(index_t count, Index const* const* indices, T* dst, index_t dst_stride,
-           E&& e = E{}) const noexcept {
-    IA_NN_ASSERT(dst_stride >= width(), "embedding: rows of dst ", dst_stride,
+  void run(index_t count, Index const* const* indices, T* dst, index_t dst_ld,
+           E&& e = {}) const noexcept {
+    IA_NN_ASSERT(dst_ld >= width(), "embedding: rows of dst ", dst_ld,
                  " elements apart hold ", width());
     index_t const granule = ceil_div(8192 * tables(), width());
     parallel_blocks(e, count * tables(), granule, [&](index_t begin, index_t end, int) {
@@ -87,16 +87,16 @@ public:
         IA_NN_ASSERT(row >= 0 && row < tables_[to.table].rows, "embedding: index ", to.i,
                      " of table ", to.table, " is ", row, ", the table has ",
                      tables_[to.table].rows, " rows");
-        copy(dst + to.i * dst_stride + column_[to.table],
+        copy(dst + to.i * dst_ld + column_[to.table],
              tables_[to.table].data + row * tables_[to.table].stride, tables_[to.table].width);
       }
     });
   }
   template <std::integral Index, executor E = sequential>
-  void run(index_t count, Index const* indices, T* dst, index_t dst_stride,
-           E&& e = E{}) const noexcept {
+  void run(index_t count, Index const* indices, T* dst, index_t dst_ld,
+           E&& e = {}) const noexcept {
     IA_NN_ASSERT(tables() == 1, "embedding: one list of indices for ", tables(), " tables");
-    run(count, &indices, dst, dst_stride, e);
+    run(count, &indices, dst, dst_ld, e);
   }
 
 private:

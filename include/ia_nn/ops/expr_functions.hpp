@@ -130,8 +130,7 @@ constexpr auto make_compare(A const& a, B const& b) noexcept {
 
 } // namespace detail
 
-// ---- arithmetic
-// ----------------------------------------------------------------------------------
+// ---- arithmetic --------------------------------------------------------------------------------
 
 /// The tensor itself as an expression: `y = +a` copies and converts.
 template <class A>
@@ -187,8 +186,7 @@ constexpr auto round(A const& a) noexcept {
   return map(detail::element_function::nearest_integer{}, a);
 }
 
-// ---- conditions
-// ----------------------------------------------------------------------------------
+// ---- conditions --------------------------------------------------------------------------------
 
 template <class A, class B>
   requires expression_operands<A, B>

@@ -5,13 +5,14 @@
 //
 //   unit_lanes   every leaf advances with the loop
 //   step_lanes   some leaves stand still: they point to one register's worth of copies of one
-//                element, so reading them is a load that always hits and the loop has no branch
-//   tail_lanes   the last lanes of a run
+//                element, so reading them is a load that always hits and the loop has no branch;
+//                also the last lanes of any run
 //
 // What does not advance by exactly one element is copied: a stretched element once per run, a
 // strided leaf (a transposed operand, every second column) in pieces of `gather_chunk` elements.
 #pragma once
 
+#include <ia_nn/arch/lanes.hpp>
 #include <ia_nn/ops/expr_node.hpp>
 #include <ia_nn/ops/expr_plan.hpp>
 
@@ -37,18 +38,13 @@ template <int Leaves> struct unit_lanes {
     return V::load(static_cast<typename Leaf::value_type const*>(p.data[K]) + i);
   }
 };
-template <int Leaves> struct step_lanes {
+template <int Leaves, bool Whole = true> struct step_lanes {
   run_pointers<Leaves> const& p;
   index_t i;
+  lanes<Whole> at{};
   template <class V, int K, class Leaf> IA_NN_INLINE V leaf(Leaf const&) const noexcept {
-    return V::load(static_cast<typename Leaf::value_type const*>(p.data[K]) + (i & p.mask[K]));
-  }
-};
-template <int Leaves> struct tail_lanes {
-  run_pointers<Leaves> const& p;
-  index_t i, n;
-  template <class V, int K, class Leaf> IA_NN_INLINE V leaf(Leaf const&) const noexcept {
-    return V::load(static_cast<typename Leaf::value_type const*>(p.data[K]) + (i & p.mask[K]), n);
+    return at.template load<V>(static_cast<typename Leaf::value_type const*>(p.data[K]) +
+                               (i & p.mask[K]));
   }
 };
 

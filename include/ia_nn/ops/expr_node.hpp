@@ -7,8 +7,9 @@
 //   leaves                          the number of leaves below it; they are numbered left to right
 //   computed                        how many of them are computed elsewhere (see below)
 //   weight                          rough cost of one value, in vector instructions
-//   each_leaf<First>(f)             calls f(constant<index>, leaf) for each leaf, numbered from
-//   First value<V, First>(context)        one register of its values
+//   each_leaf<First>(f)             calls f(constant<index>, leaf) for each leaf, the first of
+//                                   which has number First
+//   value<V, First>(context)        one register of its values
 //
 // and knows neither addresses nor loops: a leaf asks the context, `context.leaf<V, Index>(leaf)`.
 // So the same tree runs in a flat loop, in a nest with broadcasts, or on the accumulators of a
@@ -199,8 +200,7 @@ template <class L, class R> struct difference_node : detail::inner_node<L, R> {
   }
 };
 
-// ---- conditions
-// ----------------------------------------------------------------------------------
+// ---- conditions --------------------------------------------------------------------------------
 
 namespace detail {
 

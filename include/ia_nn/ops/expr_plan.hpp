@@ -80,8 +80,7 @@ constexpr int collapse(loop_nest<Count>& nest, int from, int to, int reference) 
   return to;
 }
 
-// ---- overlap
-// -------------------------------------------------------------------------------------
+// ---- overlap -----------------------------------------------------------------------------------
 
 /// Decides whether steps * counts can sum to a distance, each count within its range.
 class sum_search {

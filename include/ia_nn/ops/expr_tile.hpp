@@ -21,9 +21,10 @@ struct tile_leaf {
   index_t row = 0, column = 0;
 };
 
-template <class V> struct tile_lanes {
+template <class V, bool Whole> struct tile_lanes {
   tile_leaf const* leaves;
-  index_t row, column, n;
+  index_t row, column;
+  lanes<Whole> at;
   V given;
 
   template <class R, int K> IA_NN_INLINE R computed() const noexcept { return given; }
@@ -32,9 +33,9 @@ template <class V> struct tile_lanes {
     using T = typename Leaf::value_type;
     tile_leaf const& l = leaves[K];
     T const* const p = static_cast<T const*>(l.data) + row * l.row + column * l.column;
-    if (l.column == 1) return n >= R::size ? R::load(p) : R::load(p, n);
+    if (l.column == 1) return at.template load<R>(p);
     T copy[R::size] = {};
-    for (index_t i = 0; i < R::size && i < n; ++i) copy[i] = p[i * l.column];
+    for (index_t i = 0; i < R::size && i < at.count; ++i) copy[i] = p[i * l.column];
     return R::load(copy);
   }
 };
@@ -70,16 +71,12 @@ public:
     });
   }
 
-  /// The values at (row, column) ... (row, column + n - 1), given those of the computed leaf in the
-  /// same lanes. Lanes from n on are undefined and nothing is read for them.
-  template <vector_register V>
-  IA_NN_INLINE V value(index_t row, index_t column, index_t n, V computed) const noexcept {
+  /// The values at (row, column) and the columns behind it, given those of the computed leaf in the
+  /// same lanes. Lanes that do not exist are undefined and nothing is read for them.
+  template <vector_register V, bool Whole>
+  IA_NN_INLINE V value(index_t row, index_t column, detail::lanes<Whole> at, V computed) const noexcept {
     return expression_.template value<V, 0>(
-        detail::tile_lanes<V>{leaves_, row, column, n, computed});
-  }
-  template <vector_register V>
-  IA_NN_INLINE V value(index_t row, index_t column, V computed) const noexcept {
-    return value(row, column, index_t{V::size}, computed);
+        detail::tile_lanes<V, Whole>{leaves_, row, column, at, computed});
   }
 
   E const& expression() const noexcept { return expression_; }

@@ -24,7 +24,7 @@
 /// nor of `channels` elements), errc::bad_parameter (epsilon), errc::unsupported_isa.
 template <isa::tag I> class group_norm {
   using V = vec<f32, I>;
-  static constexpr index_t lanes = V::size;
+  template <bool Whole> using lanes = detail::lanes<Whole>;
   static constexpr index_t width = 64;         // channels of one span of small groups
   static constexpr index_t pixels_block = 256, some_pixels = 32; // see some_columns
 
@@ -48,7 +48,7 @@ public:
 
   /// src, dst [batch][pixels][channels]; dst may be src.
   template <executor E = sequential>
-  void run(index_t batch, index_t pixels, f32 const* src, f32* dst, E&& e = E{}) const noexcept {
+  void run(index_t batch, index_t pixels, f32 const* src, f32* dst, E&& e = {}) const noexcept {
     index_t const each = channels_ / groups_;
     // Spans of 16 channels where those of 64 would leave workers without one.
     index_t const room = batch * ceil_div(channels_, width) < e.concurrency() ? 16 : width;
@@ -77,25 +77,25 @@ private:
       index_t const count = min_of(pixels_block, pixels - p);
       f32 const* const from = x + p * channels_;
       index_t c = 0;
-      for (; c + 4 * lanes <= n; c += 4 * lanes)
-        some_columns<4, false, Squares>(count, from + c, mean + c, s + c, q + c, lanes);
-      for (; c + lanes <= n; c += lanes)
-        some_columns<1, false, Squares>(count, from + c, mean + c, s + c, q + c, lanes);
-      if (c < n) some_columns<1, true, Squares>(count, from + c, mean + c, s + c, q + c, n - c);
+      for (; c + 4 * V::size <= n; c += 4 * V::size)
+        some_columns<4, Squares>(count, from + c, mean + c, s + c, q + c, lanes<true>{V::size});
+      detail::each_register<V>(c, n, [&](index_t i, auto at) IA_NN_LAMBDA {
+        some_columns<1, Squares>(count, from + i, mean + i, s + i, q + i, at);
+      });
       for (c = 0; c < n; ++c) sums[c] += static_cast<double>(s[c]);
       if constexpr (Squares)
         for (c = 0; c < n; ++c) squares[c] += static_cast<double>(q[c]);
     }
   }
   // Sums of `some_pixels` in a row, and of at most 8 of these.
-  template <int U, bool Masked, bool Squares>
+  template <int U, bool Squares, bool Whole>
   IA_NN_INLINE void some_columns(index_t count, f32 const* x, f32 const* mean, f32* s_out,
-                                 f32* q_out, index_t n) const noexcept {
+                                 f32* q_out, lanes<Whole> at) const noexcept {
     V s[U], q[U], m[U];
     IA_NN_UNROLL
     for (int u = 0; u < U; ++u) {
       s[u] = q[u] = V::zero();
-      m[u] = get<Masked>(mean + u * lanes, n);
+      m[u] = at.template load<V>(mean + u * V::size);
     }
     for (index_t first = 0; first < count; first += some_pixels) {
       V t[U], r[U];
@@ -104,7 +104,7 @@ private:
       for (index_t p = min_of(some_pixels, count - first); p > 0; --p, x += channels_) {
         IA_NN_UNROLL
         for (int u = 0; u < U; ++u) {
-          V const d = get<Masked>(x + u * lanes, n) - m[u];
+          V const d = at.template load<V>(x + u * V::size) - m[u];
           t[u] = t[u] + d;
           if constexpr (Squares) r[u] = fma(d, d, r[u]);
         }
@@ -117,17 +117,9 @@ private:
     }
     IA_NN_UNROLL
     for (int u = 0; u < U; ++u) {
-      put<Masked>(s[u], s_out + u * lanes, n);
-      if constexpr (Squares) put<Masked>(q[u], q_out + u * lanes, n);
+      at.store(s[u], s_out + u * V::size);
+      if constexpr (Squares) at.store(q[u], q_out + u * V::size);
     }
-  }
-  template <bool Masked> static IA_NN_INLINE V get(f32 const* p, index_t n) noexcept {
-    if constexpr (Masked) return V::load(p, n);
-    else return V::load(p);
-  }
-  template <bool Masked> static IA_NN_INLINE void put(V v, f32* p, index_t n) noexcept {
-    if constexpr (Masked) v.store(p, n);
-    else v.store(p);
   }
 
   // `channels` from number `first` on: whole groups of `each`, in at most `width` channels, or one.
@@ -180,12 +172,10 @@ private:
       for (index_t p = 0; p < pixels; ++p) {
         f32 const* const x = src + p * channels_ + c;
         f32* const y = dst + p * channels_ + c;
-        index_t i = 0;
-        for (; i + lanes <= n; i += lanes)
-          fma(V::load(x + i) - V::load(mean + i), V::load(a + i), V::load(b + i)).store(y + i);
-        if (index_t const k = n - i; k > 0)
-          fma(V::load(x + i, k) - V::load(mean + i, k), V::load(a + i, k), V::load(b + i, k))
-              .store(y + i, k);
+        detail::each_register<V>(0, n, [&](index_t i, auto at) IA_NN_LAMBDA {
+          V const d = at.template load<V>(x + i) - at.template load<V>(mean + i);
+          at.store(fma(d, at.template load<V>(a + i), at.template load<V>(b + i)), y + i);
+        });
       }
     };
     if (IA_NN_LIKELY(exact)) return blocks(0, channels, write);

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <ia_nn/arch/cpu.hpp>
+#include <ia_nn/arch/lanes.hpp>
 #include <ia_nn/core/executor.hpp>
 #include <ia_nn/core/memory.hpp>
 #include <ia_nn/core/text.hpp>
@@ -22,9 +23,6 @@
 #include <ia_nn/begin.hpp>
 
 namespace detail {
-
-/// As many as a register has lanes.
-inline constexpr f32 sixteen_ones[16] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
 
 inline void check_epsilon(char const* who, f32 epsilon) {
   if (!(epsilon >= 0 && epsilon < infinity))
@@ -43,12 +41,21 @@ inline aligned_array<f32> copy_or(std::span<f32 const> from, index_t n, f32 othe
 
 } // namespace detail
 
+/// What one call of a layer_norm reads and writes.
+struct layer_norm_call {
+  index_t rows = 0;
+  f32 const* src = nullptr; ///< [rows][n]
+  f32* dst = nullptr;       ///< [rows][dst_ld]; may be src where rows are dense
+  index_t dst_ld = 0;       ///< a slice of a larger matrix: n or more; 0: n
+  f32* mean = nullptr;              ///< [rows], if it is wanted
+  f32* inverse_deviation = nullptr; ///< [rows], if it is wanted
+};
+
 /// Rows of n elements, f32. Errors at construction: errc::bad_shape (n < 1, scale or shift neither
 /// empty nor n elements), errc::bad_parameter (epsilon), errc::unsupported_isa.
 template <isa::tag I> class layer_norm {
   using V = vec<f32, I>;
-  static constexpr index_t lanes = V::size;
-  static constexpr index_t block_elements = 128 * lanes; // summed in f32, then added to a double
+  static constexpr index_t block_elements = 128 * V::size; // summed in f32, then added to a double
 
 public:
   /// An empty scale is all 1, an empty shift all 0.
@@ -64,44 +71,41 @@ public:
 
   index_t n() const noexcept { return n_; }
 
-  /// src, dst [rows][n]; dst may be src. Where they are not null, mean [rows] and
-  /// inverse_deviation [rows] get 1 number per row.
   template <executor E = sequential>
-  void run(index_t rows, f32 const* src, f32* dst, E&& e = E{}, f32* mean = nullptr,
-           f32* inverse_deviation = nullptr) const noexcept {
-    run(rows, src, dst, n_, e, mean, inverse_deviation);
-  }
-  /// dst [rows][dst_ld], a slice of a larger matrix: dst_ld is at least n, dst is not src.
-  template <executor E = sequential>
-  void run(index_t rows, f32 const* src, f32* dst, index_t dst_ld, E&& e = E{}, f32* mean = nullptr,
-           f32* inverse_deviation = nullptr) const noexcept {
+  void run(layer_norm_call const& c, E&& e = {}) const noexcept {
+    index_t const dst_ld = c.dst_ld == 0 ? n_ : c.dst_ld;
     IA_NN_ASSERT(dst_ld >= n_, "layer_norm: rows of dst ", dst_ld, " elements apart hold ", n_);
-    parallel_blocks(e, rows, ceil_div(4096, n_), [&](index_t begin, index_t end, int) {
+    parallel_blocks(e, c.rows, ceil_div(4096, n_), [&](index_t begin, index_t end, int) {
       for (index_t r = begin; r < end; ++r) {
-        f32 const* const x = src + r * n_;
+        f32 const* const x = c.src + r * n_;
         detail::moments m = moments_of_row(x);
-        if (IA_NN_LIKELY(m.exact)) write(x, dst + r * dst_ld, m);
-        else m = write_wide(x, dst + r * dst_ld);
-        if (mean) mean[r] = m.mean + m.rest;
-        if (inverse_deviation) inverse_deviation[r] = m.inverse;
+        if (IA_NN_LIKELY(m.exact)) write(x, c.dst + r * dst_ld, m);
+        else m = write_wide(x, c.dst + r * dst_ld);
+        if (c.mean) c.mean[r] = m.mean + m.rest;
+        if (c.inverse_deviation) c.inverse_deviation[r] = m.inverse;
       }
     });
   }
+  /// src, dst [rows][n]; dst may be src.
+  template <executor E = sequential>
+  void run(index_t rows, f32 const* src, f32* dst, E&& e = {}) const noexcept {
+    run({.rows = rows, .src = src, .dst = dst}, e);
+  }
+  /// dst [rows][dst_ld], a slice of a larger matrix: dst_ld is at least n, dst is not src.
+  template <executor E = sequential>
+  void run(index_t rows, f32 const* src, f32* dst, index_t dst_ld, E&& e = {}) const noexcept {
+    run({.rows = rows, .src = src, .dst = dst, .dst_ld = dst_ld}, e);
+  }
 
 private:
-  // f(x, lanes that count) over a row: four registers at a time, then a masked one.
+  // f(number of the sum, element, lanes) over a row: four registers at a time, then a masked one.
   template <class F> IA_NN_INLINE void over(index_t from, index_t to, F&& f) const noexcept {
     index_t i = from;
-    for (; i + 4 * lanes <= to; i += 4 * lanes) {
+    for (; i + 4 * V::size <= to; i += 4 * V::size) {
       IA_NN_UNROLL
-      for (int u = 0; u < 4; ++u) f(constant<false>{}, u, i + u * lanes, lanes);
+      for (int u = 0; u < 4; ++u) f(u, i + u * V::size, detail::lanes<true>{V::size});
     }
-    for (; i + lanes <= to; i += lanes) f(constant<false>{}, 0, i, lanes);
-    if (i < to) f(constant<true>{}, 0, i, to - i);
-  }
-  template <class M> static IA_NN_INLINE V get(M, f32 const* p, index_t n) noexcept {
-    if constexpr (M::value) return V::load(p, n);
-    else return V::load(p);
+    detail::each_register<V>(i, to, [&](index_t j, auto at) IA_NN_LAMBDA { f(0, j, at); });
   }
   static IA_NN_INLINE double total(V const (&s)[4]) noexcept {
     V const all = (s[0] + s[1]) + (s[2] + s[3]);
@@ -114,8 +118,7 @@ private:
     for (index_t b = 0; b < n_; b += block_elements) {
       V s[4] = {V::zero(), V::zero(), V::zero(), V::zero()};
       over(b, min_of(n_, b + block_elements),
-           [&](auto masked, int u, index_t i, index_t k)
-               IA_NN_LAMBDA { s[u] = s[u] + get(masked, x + i, k); });
+           [&](int u, index_t i, auto at) IA_NN_LAMBDA { s[u] = s[u] + at.template load<V>(x + i); });
       all += total(s);
     }
     f32 const mean = static_cast<f32>(all / n);
@@ -124,10 +127,9 @@ private:
       V s[4] = {V::zero(), V::zero(), V::zero(), V::zero()};
       V q[4] = {V::zero(), V::zero(), V::zero(), V::zero()};
       over(b, min_of(n_, b + block_elements),
-           [&](auto masked, int u, index_t i, index_t k) IA_NN_LAMBDA {
-             V d = get(masked, x + i, k) - m;
+           [&](int u, index_t i, auto at) IA_NN_LAMBDA {
              // Lanes beyond the row hold -mean, and are to count as 0.
-             if constexpr (decltype(masked)::value) d = d * V::load(detail::sixteen_ones, k);
+             V const d = at.keep(at.template load<V>(x + i) - m, V::zero());
              s[u] = s[u] + d;
              q[u] = fma(d, d, q[u]);
            });
@@ -138,11 +140,10 @@ private:
   IA_NN_INLINE void write(f32 const* x, f32* y, detail::moments const& m) const noexcept {
     V const mean = V::broadcast(m.mean), inverse = V::broadcast(m.inverse);
     V const rest = V::broadcast(-m.rest * m.inverse);
-    over(0, n_, [&](auto masked, int, index_t i, index_t k) IA_NN_LAMBDA {
-      V const d = fma(get(masked, x + i, k) - mean, inverse, rest);
-      V const v = fma(d, get(masked, scale_.data() + i, k), get(masked, shift_.data() + i, k));
-      if constexpr (decltype(masked)::value) v.store(y + i, k);
-      else v.store(y + i);
+    over(0, n_, [&](int, index_t i, auto at) IA_NN_LAMBDA {
+      V const d = fma(at.template load<V>(x + i) - mean, inverse, rest);
+      at.store(fma(d, at.template load<V>(scale_.data() + i), at.template load<V>(shift_.data() + i)),
+               y + i);
     });
   }
 

@@ -17,6 +17,7 @@
 #pragma once
 
 #include <ia_nn/arch/cpu.hpp>
+#include <ia_nn/arch/lanes.hpp>
 #include <ia_nn/core/executor.hpp>
 #include <ia_nn/core/text.hpp>
 #include <ia_nn/math/exp.hpp>
@@ -66,13 +67,13 @@ public:
 
   /// src and dst [pixels][channels]; dst may be src if there are at most 1024 channels.
   template <executor E = sequential>
-  void run(index_t pixels, f32 const* src, f32* dst, E&& e = E{}) const noexcept {
+  void run(index_t pixels, f32 const* src, f32* dst, E&& e = {}) const noexcept {
     run(pixels, src, dst, channels_, e);
   }
   /// dst [pixels][dst_ld], a slice of a larger image: dst_ld is at least `channels`, dst is not
   /// src.
   template <executor E = sequential>
-  void run(index_t pixels, f32 const* src, f32* dst, index_t dst_ld, E&& e = E{}) const noexcept {
+  void run(index_t pixels, f32 const* src, f32* dst, index_t dst_ld, E&& e = {}) const noexcept {
     IA_NN_ASSERT(dst_ld >= channels_, "lrn: pixels of dst ", dst_ld, " elements apart have ",
                  channels_, " channels");
     IA_NN_ASSERT(src != dst || channels_ <= piece, "lrn: in place there are at most ", piece,
@@ -110,10 +111,9 @@ private:
           wide(x, first, n, y);
           continue;
         }
-        index_t c = 0;
-        for (; c + lanes <= n; c += lanes)
-          scaled(V::load(x + first + c), squares + c, power).store(y + c);
-        if (c < n) scaled(V::load(x + first + c, n - c), squares + c, power).store(y + c, n - c);
+        detail::each_register<V>(0, n, [&](index_t c, auto at) IA_NN_LAMBDA {
+          at.store(scaled(at.template load<V>(x + first + c), squares + c, power), y + c);
+        });
       }
   }
   // squares[i] belongs to channel first - before_ + i. False where f32 has no room for their sums.
@@ -126,7 +126,7 @@ private:
     for (; i + lanes <= to; i += lanes) {
       V const v = V::load(x + base + i), square = v * v;
       square.store(squares + i);
-      most = max(square, most); // which a NaN is not
+      most = max(square, most); // a NaN leaves `most` as it is
     }
     f32 highest = highest_lane(most);
     for (; i < to; ++i) {

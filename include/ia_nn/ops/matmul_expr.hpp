@@ -34,8 +34,7 @@ template <class E> struct expression_stage {
   template <vector_register V, class At> IA_NN_INLINE auto operator()(V v, At at) const noexcept {
     auto const given = as_f32(v);
     using F = std::remove_cvref_t<decltype(given)>;
-    if constexpr (At::whole) return rest->value(at.row, at.column, F(given));
-    else return rest->value(at.row, at.column, at.lanes, F(given));
+    return rest->value(at.row, at.column, at.lanes, F(given));
   }
 };
 

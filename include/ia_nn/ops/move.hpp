@@ -120,7 +120,7 @@ public:
 
   /// The ranges must not overlap.
   template <executor E = sequential>
-  void run(void const* src, void* dst, E&& e = E{}) const noexcept {
+  void run(void const* src, void* dst, E&& e = {}) const noexcept {
     auto const* const from = static_cast<std::byte const*>(src) + src_offset_;
     auto* const to = static_cast<std::byte*>(dst) + dst_offset_;
     index_t const per_task = ceil_div(32768, max_of(bytes_per_step_, 1));
@@ -247,7 +247,7 @@ private:
 /// [batch][channels][pixels] to [batch][pixels][channels] (NCHW to NHWC).
 template <isa::tag I, element T, executor E = sequential>
 void to_channels_last(index_t batch, index_t channels, index_t pixels, T const* src, T* dst,
-                      E&& e = E{}) {
+                      E&& e = {}) {
   move_axis const axes[] = {
       {batch, channels * pixels, channels * pixels}, {pixels, channels, 1}, {channels, 1, pixels}};
   strided_move<I>(sizeof(T), axes).run(src, dst, e);
@@ -255,7 +255,7 @@ void to_channels_last(index_t batch, index_t channels, index_t pixels, T const* 
 /// [batch][pixels][channels] to [batch][channels][pixels] (NHWC to NCHW).
 template <isa::tag I, element T, executor E = sequential>
 void to_channels_first(index_t batch, index_t channels, index_t pixels, T const* src, T* dst,
-                       E&& e = E{}) {
+                       E&& e = {}) {
   to_channels_last<I>(batch, pixels, channels, src, dst, e);
 }
 
@@ -281,7 +281,7 @@ public:
   }
   /// src: one pointer for each extent. The ranges must not overlap.
   template <executor E = sequential>
-  void run(void const* const* src, void* dst, E&& e = E{}) const noexcept {
+  void run(void const* const* src, void* dst, E&& e = {}) const noexcept {
     for (index_t s = 0; s < moves_.size(); ++s) moves_[s].run(src[s], dst, e);
   }
 

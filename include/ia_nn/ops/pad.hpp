@@ -81,7 +81,7 @@ public:
   /// `value`: one element, for pad_mode::constant (null: zero). Of a quantized tensor it should be the
   /// zero point.
   template <executor E = sequential>
-  void run(void const* src, void* dst, void const* value = nullptr, E&& e = E{}) const noexcept {
+  void run(void const* src, void* dst, void const* value = nullptr, E&& e = {}) const noexcept {
     auto const* const from = static_cast<std::byte const*>(src);
     auto* const to = static_cast<std::byte*>(dst);
     if (rank_ == 0) {

@@ -100,13 +100,13 @@ public:
 
   /// src [batch][in][channels], dst [batch][out][channels]; they must not overlap.
   template <executor E = sequential>
-  void run(index_t batch, T const* src, T* dst, E&& e = E{}) const noexcept {
+  void run(index_t batch, T const* src, T* dst, E&& e = {}) const noexcept {
     run(batch, src, channels_, dst, channels_, e);
   }
   /// The same with src_ld and dst_ld elements from pixel to pixel: slices of channels.
   template <executor E = sequential>
   void run(index_t batch, T const* src, index_t src_ld, T* dst, index_t dst_ld,
-           E&& e = E{}) const noexcept {
+           E&& e = {}) const noexcept {
     IA_NN_ASSERT(src_ld >= channels_ && dst_ld >= channels_, "pool: pixels ", src_ld, " and ",
                  dst_ld, " elements apart have ", channels_, " channels");
     for_each_window(
@@ -122,7 +122,7 @@ public:
   /// (depth * height + row) * width + column; the first of equal ones. For pool_kind::max.
   template <executor E = sequential>
   void run_with_indices(index_t batch, T const* src, T* dst, s32* indices,
-                        E&& e = E{}) const noexcept {
+                        E&& e = {}) const noexcept {
     IA_NN_ASSERT(kind_ == pool_kind::max, "pool: averages have no indices");
     index_t const pixels[3] = {step_[0] * in_.height * in_.width, step_[1] * in_.width, step_[2]};
     for_each_window(

@@ -10,6 +10,7 @@
 // eight additions in a row, of pieces of rows, and a long_sum adds those up.
 #pragma once
 
+#include <ia_nn/arch/lanes.hpp>
 #include <ia_nn/math/long_sum.hpp>
 
 #include <ia_nn/begin.hpp>
@@ -29,32 +30,21 @@ template <> inline constexpr f32 lowest_element<s8> = -128.0F;
 template <isa::tag I, element T> struct pool_kernel {
   using V = vec<f32, I>;
   using W = vec<s32, I>;
-  static constexpr index_t lanes = V::size;
+  static constexpr index_t width = V::size;
 
-  // Calls body(unroll, masked, first channel, lanes of a masked register).
+  // Calls body(unroll, first channel, lanes).
   template <class F> static IA_NN_INLINE void over_channels(index_t channels, F&& body) noexcept {
     index_t c = 0;
-    for (; c + 4 * lanes <= channels; c += 4 * lanes)
-      body(constant<4>{}, constant<false>{}, c, lanes);
-    for (; c + lanes <= channels; c += lanes) body(constant<1>{}, constant<false>{}, c, lanes);
-    if (c < channels) body(constant<1>{}, constant<true>{}, c, channels - c);
-  }
-  template <class R, bool Masked> static IA_NN_INLINE R get(T const* p, index_t n) noexcept {
-    if constexpr (Masked) return R::load(p, n);
-    else return R::load(p);
-  }
-  template <bool Masked, class D> static IA_NN_INLINE void put(V v, D* p, index_t n) noexcept {
-    if constexpr (Masked) v.store(p, n);
-    else v.store(p);
+    for (; c + 4 * width <= channels; c += 4 * width) body(constant<4>{}, c, lanes<true>{width});
+    each_register<V>(c, channels, [&](index_t i, auto at) IA_NN_LAMBDA { body(constant<1>{}, i, at); });
   }
 
   static IA_NN_NOINLINE void maximum(T const* src, pool_cell const& cell, T* dst,
                                      index_t channels) noexcept {
     if constexpr (byte_element<T>) byte_maximum(src, cell, dst, channels);
     else
-      over_channels(channels, [&](auto unroll, auto masked, index_t c, index_t n) IA_NN_LAMBDA {
+      over_channels(channels, [&](auto unroll, index_t c, auto at) IA_NN_LAMBDA {
         constexpr int U = decltype(unroll)::value;
-        constexpr bool M = decltype(masked)::value;
         V most[U];
         IA_NN_UNROLL
         for (int u = 0; u < U; ++u) most[u] = V::broadcast(lowest_element<T>);
@@ -64,11 +54,11 @@ template <isa::tag I, element T> struct pool_kernel {
             for (index_t x = 0; x < cell.taps[2]; ++x, p += cell.step[2]) {
               IA_NN_UNROLL
               for (int u = 0; u < U; ++u)
-                most[u] = detail::maximum(most[u], get<V, M>(p + u * lanes, n));
+                most[u] = detail::maximum(most[u], at.template load<V>(p + u * width));
             }
           }
         IA_NN_UNROLL
-        for (int u = 0; u < U; ++u) put<M>(most[u], dst + c + u * lanes, n);
+        for (int u = 0; u < U; ++u) at.store(most[u], dst + c + u * width);
       });
   }
 
@@ -112,9 +102,8 @@ template <isa::tag I, element T> struct pool_kernel {
     if constexpr (HasZero)
       start = R::broadcast(-zero_point *
                            static_cast<s32>(cell.taps[0] * cell.taps[1] * cell.taps[2]));
-    over_channels(channels, [&](auto unroll, auto masked, index_t c, index_t n) IA_NN_LAMBDA {
+    over_channels(channels, [&](auto unroll, index_t c, auto at) IA_NN_LAMBDA {
       constexpr int U = decltype(unroll)::value;
-      constexpr bool M = decltype(masked)::value;
       R total[U];
       IA_NN_UNROLL
       for (int u = 0; u < U; ++u) total[u] = start;
@@ -126,7 +115,7 @@ template <isa::tag I, element T> struct pool_kernel {
           for (int u = 0; u < U; ++u) row[u] = R::zero();
           for (index_t x = 0; x < cell.taps[2]; ++x, p += cell.step[2]) {
             IA_NN_UNROLL
-            for (int u = 0; u < U; ++u) row[u] = row[u] + get<R, M>(p + u * lanes, n);
+            for (int u = 0; u < U; ++u) row[u] = row[u] + at.template load<R>(p + u * width);
           }
           IA_NN_UNROLL
           for (int u = 0; u < U; ++u) total[u] = total[u] + row[u];
@@ -139,7 +128,7 @@ template <isa::tag I, element T> struct pool_kernel {
                  V::broadcast(static_cast<f32>(zero_point));
         else if constexpr (byte_element<T>) mean = to_f32(total[u]) * V::broadcast(scale);
         else mean = total[u] * V::broadcast(scale);
-        put<M>(mean, dst + c + u * lanes, n);
+        at.store(mean, dst + c + u * width);
       }
     });
   }
@@ -148,9 +137,8 @@ template <isa::tag I, element T> struct pool_kernel {
   // seven additions in a row, and one of the long_sum.
   static IA_NN_NOINLINE void average_of_many(T const* src, pool_cell const& cell, T* dst,
                                              index_t channels, f32 scale) noexcept {
-    over_channels(channels, [&](auto unroll, auto masked, index_t c, index_t n) IA_NN_LAMBDA {
+    over_channels(channels, [&](auto unroll, index_t c, auto at) IA_NN_LAMBDA {
       constexpr int U = decltype(unroll)::value;
-      constexpr bool M = decltype(masked)::value;
       V even[U], odd[U];
       long_sum<V> total[U];
       IA_NN_UNROLL
@@ -171,31 +159,30 @@ template <isa::tag I, element T> struct pool_kernel {
             --room;
             IA_NN_UNROLL
             for (int u = 0; u < U; ++u) {
-              even[u] = even[u] + get<V, M>(p + u * lanes, n);
-              odd[u] = odd[u] + get<V, M>(p + step + u * lanes, n);
+              even[u] = even[u] + at.template load<V>(p + u * width);
+              odd[u] = odd[u] + at.template load<V>(p + step + u * width);
             }
           }
           if (left == 0) continue;
           if (room == 0) flush();
           --room;
           IA_NN_UNROLL
-          for (int u = 0; u < U; ++u) even[u] = even[u] + get<V, M>(p + u * lanes, n);
+          for (int u = 0; u < U; ++u) even[u] = even[u] + at.template load<V>(p + u * width);
         }
       flush();
       IA_NN_UNROLL
       for (int u = 0; u < U; ++u)
-        put<M>(total[u].value() * V::broadcast(scale), dst + c + u * lanes, n);
+        at.store(total[u].value() * V::broadcast(scale), dst + c + u * width);
     });
   }
 
   /// The maximum and the number of its pixel; the first of equal ones, the first NaN if there is
   /// one. `first` is the pixel of the first tap, step_pixels those between taps.
-  static IA_NN_NOINLINE void maximum_at(T const* src, pool_cell const& cell, T* dst, s32* at,
+  static IA_NN_NOINLINE void maximum_at(T const* src, pool_cell const& cell, T* dst, s32* indices,
                                         index_t channels, index_t first,
                                         index_t const* step_pixels) noexcept {
-    over_channels(channels, [&](auto unroll, auto masked, index_t c, index_t n) IA_NN_LAMBDA {
+    over_channels(channels, [&](auto unroll, index_t c, auto at) IA_NN_LAMBDA {
       constexpr int U = decltype(unroll)::value;
-      constexpr bool M = decltype(masked)::value;
       V most[U], place[U]; // of places the bits
       IA_NN_UNROLL
       for (int u = 0; u < U; ++u) {
@@ -210,7 +197,7 @@ template <isa::tag I, element T> struct pool_kernel {
             V const here = bits(W::broadcast(static_cast<s32>(pixel)));
             IA_NN_UNROLL
             for (int u = 0; u < U; ++u) {
-              V const v = get<V, M>(p + u * lanes, n);
+              V const v = at.template load<V>(p + u * width);
               V const if_nan = select(most[u] == most[u], here, place[u]);
               place[u] = select(v == v, select(most[u] < v, here, place[u]), if_nan);
               most[u] = detail::maximum(most[u], v);
@@ -219,9 +206,8 @@ template <isa::tag I, element T> struct pool_kernel {
         }
       IA_NN_UNROLL
       for (int u = 0; u < U; ++u) {
-        put<M>(most[u], dst + c + u * lanes, n);
-        if constexpr (M) bits(place[u]).store(at + c + u * lanes, n);
-        else bits(place[u]).store(at + c + u * lanes);
+        at.store(most[u], dst + c + u * width);
+        at.store(bits(place[u]), indices + c + u * width);
       }
     });
   }

@@ -116,19 +116,19 @@ template <class V, class Op, class E> struct reduce_kernel {
 
   // ---- along ----
 
-  // Elements [i, n) of a run but the last n % lanes.
+  // Elements [i, n) of a run but the last n % V::size.
   template <class Lanes>
   static IA_NN_INLINE void accumulate(E e, pointers p, V (&total)[width], index_t i,
                                       index_t n) noexcept {
-    constexpr int lanes = V::size;
+    constexpr int size = V::size;
     V acc[width];
     IA_NN_UNROLL
     for (int u = 0; u < width; ++u) acc[u] = total[u];
-    for (; i + width * lanes <= n; i += width * lanes) {
+    for (; i + width * size <= n; i += width * size) {
       IA_NN_UNROLL
-      for (int u = 0; u < width; ++u) acc[u] = step(e, Lanes{p, i + u * lanes}, acc[u]);
+      for (int u = 0; u < width; ++u) acc[u] = step(e, Lanes{p, i + u * size}, acc[u]);
     }
-    for (; i + lanes <= n; i += lanes) acc[0] = step(e, Lanes{p, i}, acc[0]);
+    for (; i + size <= n; i += size) acc[0] = step(e, Lanes{p, i}, acc[0]);
     IA_NN_UNROLL
     for (int u = 0; u < width; ++u) total[u] = acc[u];
   }
@@ -140,23 +140,20 @@ template <class V, class Op, class E> struct reduce_kernel {
   // The last lanes: those behind the end may hold any value of the expression and are left out.
   static IA_NN_INLINE void accumulate_tail(E const& e, pointers const& p, V (&acc)[width],
                                            index_t i, index_t n) noexcept {
-    f32 number[V::size];
-    for (int l = 0; l < V::size; ++l) number[l] = static_cast<f32>(l);
-    auto const inside = V::load(number) < V::broadcast(static_cast<f32>(n));
-    V const next = step(e, tail_lanes<leaves>{p, i, n}, acc[0]);
-    acc[0] = select(inside, next, acc[0]);
+    lanes<false> const at{n};
+    acc[0] = at.keep(step(e, step_lanes<leaves, false>{p, i, at}, acc[0]), acc[0]);
   }
 
   // One whole run of leaves that all advance, short enough to need no flush: the rows of a matrix.
   static IA_NN_INLINE double one_run(E e, unsigned char const* const* base, index_t n) noexcept {
-    constexpr int lanes = V::size;
+    constexpr int size = V::size;
     pointers p;
     for (int k = 0; k < leaves; ++k) p.data[k] = base[k + 1], p.mask[k] = -1;
     V acc[width];
     IA_NN_UNROLL
     for (int u = 0; u < width; ++u) acc[u] = V::broadcast(Op::identity);
     accumulate<unit_lanes<leaves>>(e, p, acc, 0, n);
-    if (index_t const rest = n % lanes; rest > 0) accumulate_tail(e, p, acc, n - rest, rest);
+    if (index_t const rest = n % size; rest > 0) accumulate_tail(e, p, acc, n - rest, rest);
     return total_of(folded(acc));
   }
   static IA_NN_INLINE V folded(V (&acc)[width]) noexcept {
@@ -242,7 +239,7 @@ private:
   }
   static void rest(E const& e, pointers const& p, V (&acc)[width], index_t n) noexcept {
     for (int u = 0; u < width && u * V::size < n; ++u)
-      acc[u] = step(e, tail_lanes<leaves>{p, u * V::size, n - u * V::size}, acc[u]);
+      acc[u] = step(e, step_lanes<leaves, false>{p, u * V::size, n - u * V::size}, acc[u]);
   }
 };
 

@@ -14,6 +14,7 @@
 #pragma once
 
 #include <ia_nn/arch/cpu.hpp>
+#include <ia_nn/arch/lanes.hpp>
 #include <ia_nn/core/executor.hpp>
 #include <ia_nn/math/exp.hpp>
 #include <ia_nn/math/log.hpp>
@@ -27,16 +28,8 @@ namespace detail {
 
 template <isa::tag I> struct softmax_kernel {
   using V = vec<f32, I>;
-  static constexpr index_t lanes = V::size;
+  static constexpr index_t width = V::size;
 
-  static IA_NN_INLINE V get(f32 const* p, index_t n, V otherwise) noexcept {
-    if constexpr (lanes == 1) return n > 0 ? V::load(p) : otherwise;
-    else {
-      if (n >= lanes) return V::load(p);
-      // Lanes beyond the row get another value by a load of ones.
-      return select(V::load(ones16, n) == V::zero(), otherwise, V::load(p, n));
-    }
-  }
   static IA_NN_INLINE V below(V x, V most) noexcept {
     return select(x == most, V::zero(), x - most);
   }
@@ -45,67 +38,64 @@ template <isa::tag I> struct softmax_kernel {
     V const lowest = V::broadcast(-infinity);
     V m[4] = {lowest, lowest, lowest, lowest};
     index_t i = 0;
-    for (; i + 4 * lanes <= n; i += 4 * lanes) {
+    for (; i + 4 * width <= n; i += 4 * width) {
       IA_NN_UNROLL
-      for (int u = 0; u < 4; ++u) m[u] = max(m[u], V::load(x + i + u * lanes));
+      for (int u = 0; u < 4; ++u) m[u] = max(m[u], V::load(x + i + u * width));
     }
-    for (; i < n; i += lanes) m[0] = max(m[0], get(x + i, n - i, lowest));
+    each_register<V>(i, n, [&](index_t j, auto at) IA_NN_LAMBDA {
+      m[0] = max(m[0], at.keep(at.template load<V>(x + j), lowest));
+    });
     V const most = V::broadcast(row_highest(max(max(m[0], m[1]), max(m[2], m[3]))));
 
     long_sum<V> all;
-    for (index_t first = 0; first < n; first += 16 * lanes) {
-      index_t const end = min_of(n, first + 16 * lanes);
+    for (index_t first = 0; first < n; first += 16 * width) {
+      index_t const end = min_of(n, first + 16 * width);
       V s[4] = {V::zero(), V::zero(), V::zero(), V::zero()};
-      for (i = first; i + 4 * lanes <= end; i += 4 * lanes) {
+      for (i = first; i + 4 * width <= end; i += 4 * width) {
         IA_NN_UNROLL
         for (int u = 0; u < 4; ++u) {
-          V const p = exp_nonpositive(below(V::load(x + i + u * lanes), most));
+          V const p = exp_nonpositive(below(V::load(x + i + u * width), most));
           s[u] = s[u] + p;
-          if (kind == softmax_kind::linear) p.store(y + i + u * lanes);
+          if (kind == softmax_kind::linear) p.store(y + i + u * width);
         }
       }
-      for (; i + lanes <= end; i += lanes) {
+      for (; i + width <= end; i += width) {
         V const p = exp_nonpositive(below(V::load(x + i), most));
         s[0] = s[0] + p;
         if (kind == softmax_kind::linear) p.store(y + i);
       }
       if (i < end) {
-        index_t const k = end - i;
-        V const p = exp_nonpositive(below(V::load(x + i, k), most));
-        s[1] = s[1] + select(V::load(ones16, k) == V::zero(), V::zero(), p);
-        if (kind == softmax_kind::linear) p.store(y + i, k);
+        lanes<false> const at{end - i};
+        V const p = exp_nonpositive(below(at.template load<V>(x + i), most));
+        s[1] = s[1] + at.keep(p, V::zero());
+        if (kind == softmax_kind::linear) at.store(p, y + i);
       }
       all.add((s[0] + s[1]) + (s[2] + s[3]));
     }
-    f32 part[2 * lanes];
-    all.total.store(part), all.left.store(part + lanes);
+    f32 part[2 * width];
+    all.total.store(part), all.left.store(part + width);
     double total = 0;
     for (f32 const p : part) total += static_cast<double>(p);
 
     if (kind == softmax_kind::linear) {
       V const scale = V::broadcast(static_cast<f32>(1.0 / total));
-      for (i = 0; i + lanes <= n; i += lanes) (V::load(y + i) * scale).store(y + i);
-      if (i < n) (V::load(y + i, n - i) * scale).store(y + i, n - i);
+      each_register<V>(0, n, [&](index_t j, auto at) IA_NN_LAMBDA {
+        at.store(at.template load<V>(y + j) * scale, y + j);
+      });
     } else {
       V const shift = V::broadcast(static_cast<f32>(__builtin_log(total)));
-      for (i = 0; i + lanes <= n; i += lanes) (below(V::load(x + i), most) - shift).store(y + i);
-      if (i < n) (below(V::load(x + i, n - i), most) - shift).store(y + i, n - i);
+      each_register<V>(0, n, [&](index_t j, auto at) IA_NN_LAMBDA {
+        at.store(below(at.template load<V>(x + j), most) - shift, y + j);
+      });
     }
   }
 
-  /// `count` <= lanes rows side by side, `stride` elements from one of their elements to the next,
+  /// Rows side by side, one in each lane, `stride` elements from one of their elements to the next,
   /// `stride_y` in y.
-  template <bool Masked>
+  template <bool Whole>
   static IA_NN_INLINE void columns(softmax_kind kind, f32 const* x, f32* y, index_t n,
-                                   index_t stride, index_t stride_y, index_t count) noexcept {
-    auto const load = [&](f32 const* p) IA_NN_LAMBDA {
-      if constexpr (Masked) return V::load(p, count);
-      else return V::load(p);
-    };
-    auto const store = [&](V v, f32* p) IA_NN_LAMBDA {
-      if constexpr (Masked) v.store(p, count);
-      else v.store(p);
-    };
+                                   index_t stride, index_t stride_y, lanes<Whole> at) noexcept {
+    auto const load = [&](f32 const* p) IA_NN_LAMBDA { return at.template load<V>(p); };
     V most = V::broadcast(-infinity);
     for (index_t i = 0; i < n; ++i) most = max(most, load(x + i * stride));
     long_sum<V> all;
@@ -114,24 +104,22 @@ template <isa::tag I> struct softmax_kernel {
       for (index_t i = first; i < min_of(n, first + 8); ++i) {
         V const p = exp_nonpositive(below(load(x + i * stride), most));
         part = part + p;
-        if (kind == softmax_kind::linear) store(p, y + i * stride_y);
+        if (kind == softmax_kind::linear) at.store(p, y + i * stride_y);
       }
       all.add(part);
     }
     V const total = all.value();
     if (kind == softmax_kind::linear) {
       V const scale = V::broadcast(1.0F) / total;
-      for (index_t i = 0; i < n; ++i) store(load(y + i * stride_y) * scale, y + i * stride_y);
+      for (index_t i = 0; i < n; ++i) at.store(load(y + i * stride_y) * scale, y + i * stride_y);
     } else {
       V const shift = math::log(total);
       for (index_t i = 0; i < n; ++i)
-        store(below(load(x + i * stride), most) - shift, y + i * stride_y);
+        at.store(below(load(x + i * stride), most) - shift, y + i * stride_y);
     }
   }
 
 private:
-  static constexpr f32 ones16[16] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
-
   static IA_NN_INLINE f32 row_highest(V v) noexcept { return highest(v); }
 };
 
@@ -154,13 +142,13 @@ public:
 
   /// src, dst [outer][n][inner]; dst may be src.
   template <executor E = sequential>
-  void run(index_t outer, f32 const* src, f32* dst, E&& e = E{}) const noexcept {
+  void run(index_t outer, f32 const* src, f32* dst, E&& e = {}) const noexcept {
     run(outer, src, dst, inner_ == 1 ? n_ : inner_, e);
   }
   /// dst as a slice of a larger tensor: dst_ld elements from one row of the last axis to the next,
   /// at least as many as it has. dst is not src.
   template <executor E = sequential>
-  void run(index_t outer, f32 const* src, f32* dst, index_t dst_ld, E&& e = E{}) const noexcept {
+  void run(index_t outer, f32 const* src, f32* dst, index_t dst_ld, E&& e = {}) const noexcept {
     IA_NN_ASSERT(dst_ld >= (inner_ == 1 ? n_ : inner_), "softmax: rows of dst ", dst_ld,
                  " elements apart overlap each other");
     if (inner_ == 1) {
@@ -170,17 +158,18 @@ public:
       });
       return;
     }
-    constexpr index_t lanes = kernel::lanes;
-    index_t const groups = ceil_div(inner_, lanes);
-    parallel_blocks(e, outer * groups, ceil_div(1024, n_ * lanes),
+    constexpr index_t width = kernel::width;
+    index_t const groups = ceil_div(inner_, width);
+    parallel_blocks(e, outer * groups, ceil_div(1024, n_ * width),
                     [&](index_t begin, index_t end, int) {
                       for (index_t g = begin; g < end; ++g) {
-                        index_t const c = g % groups * lanes, count = min_of(lanes, inner_ - c);
+                        index_t const c = g % groups * width, count = min_of(width, inner_ - c);
                         f32 const* const x = src + g / groups * n_ * inner_ + c;
                         f32* const y = dst + g / groups * n_ * dst_ld + c;
-                        if (count == lanes)
-                          kernel::template columns<false>(kind_, x, y, n_, inner_, dst_ld, count);
-                        else kernel::template columns<true>(kind_, x, y, n_, inner_, dst_ld, count);
+                        if (count == width)
+                          kernel::columns(kind_, x, y, n_, inner_, dst_ld, detail::lanes<true>{count});
+                        else
+                          kernel::columns(kind_, x, y, n_, inner_, dst_ld, detail::lanes<false>{count});
                       }
                     });
   }

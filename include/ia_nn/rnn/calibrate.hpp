@@ -40,8 +40,8 @@ public:
             for (index_t t = 0; t < (c.lengths ? c.lengths[n] : c.time); ++t) {
               bool const first = model.options().layout == rnn_layout::time_first;
               index_t const row = first ? t * c.batch + n : n * c.time + t;
-              r.input.add(finite_range<I>(src + row * in, in));
-              r.hidden.add(finite_range<I>(dst + row * out, out));
+              r.input.add(finite_range<I>(in, src + row * in));
+              r.hidden.add(finite_range<I>(out, dst + row * out));
               r.seen = true;
             }
         },

@@ -30,7 +30,7 @@ public:
   using view_type = typename weights::view_type;
   using b_type = typename main_kernel::b_type;
   using panel_type = typename main_kernel::panel_type;
-  static constexpr int parts = select::parts;
+  static constexpr int parts = select::terms;
   static constexpr index_t nr = panel_type::nr;
   static constexpr bool scaled = std::same_as<b_type, s8>;
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a cell sees (cell.hpp): some units of one sequence as registers. `lanes` reads the gates of
-// a block from memory, where the register tiles left them; `row_lanes` holds them in registers.
+// What a cell sees (cell.hpp): some units of one sequence as registers. `cell_lanes` reads the gates
+// of a block from memory, where the register tiles left them; `row_lanes` holds them in registers.
 #pragma once
 
 #include <ia_nn/rnn/weights.hpp>
@@ -11,7 +11,7 @@
 namespace detail {
 
 /// What both have: parameters, states and elementary functions. Pointers are those of these units.
-template <class W> struct lanes_base {
+template <class W> struct cell_lanes_base {
   using vector = vec<f32, typename W::isa_type>;
   using V = vector;
 
@@ -41,8 +41,8 @@ IA_NN_INLINE auto real_sum(Acc sum, f32 const* scale, f32 factor) noexcept {
   else return as_f32(sum);
 }
 
-template <class W> struct lanes : lanes_base<W> {
-  using V = typename lanes_base<W>::V;
+template <class W> struct cell_lanes : cell_lanes_base<W> {
+  using V = typename cell_lanes_base<W>::V;
   using acc = typename W::matrix::main_kernel::acc;
   using traits = typename W::traits;
   static constexpr index_t nr = W::nr;
@@ -69,14 +69,14 @@ template <class V> IA_NN_INLINE V without_tiny(V v, f32 tiny) noexcept {
 }
 
 /// One register of units of every gate.
-template <class W, int Gates> struct row_lanes : lanes_base<W> {
-  using V = typename lanes_base<W>::V;
+template <class W, int Gates> struct row_lanes : cell_lanes_base<W> {
+  using V = typename cell_lanes_base<W>::V;
   V xs[Gates], hs[Gates];
   f32 tiny; ///< states below it become zero
   IA_NN_INLINE V x(int g) const noexcept { return xs[g]; }
   IA_NN_INLINE V h(int g) const noexcept { return hs[g]; }
   IA_NN_INLINE void set_state(int k, V v) const noexcept {
-    lanes_base<W>::set_state(k, without_tiny(v, tiny));
+    cell_lanes_base<W>::set_state(k, without_tiny(v, tiny));
   }
 };
 

@@ -72,14 +72,11 @@ public:
   IA_NN_INLINE void place(Call& call, index_t row, int height) const noexcept {
     call.height = height;
     call.groups = groups_;
-    call.a_part = part_;
-    call.parts = Parts;
-    if constexpr (Kernel::is_amx) {
-      call.read_rows(data_ + row * ld_, ld_, Kernel::first_rows(height));
-      call.a_step = kr;
-    } else {
-      call.a = data_ + row * groups_ * kr;
-    }
+    call.terms = Parts;
+    call.a.term = part_;
+    if constexpr (Kernel::is_amx)
+      call.a.set_matrix(data_ + row * ld_, ld_, Kernel::first_rows(height), kr, groups_);
+    else call.a.set_packed(data_ + row * groups_ * kr, height, kr);
   }
 
   /// Units unit .. unit + n - 1 of a row. `values` holds whole registers, nr of them in all.

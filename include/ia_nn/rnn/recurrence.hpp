@@ -320,10 +320,10 @@ private:
     if constexpr (Kernel::is_amx) state.drain();
   }
 
-  IA_NN_INLINE lanes<W> lanes_at(index_t b, index_t row, f32 const* x, acc const* cells,
+  IA_NN_INLINE cell_lanes<W> lanes_at(index_t b, index_t row, f32 const* x, acc const* cells,
                                  matrix const& u, f32 factor, f32 attention_weight,
                                  int v) const noexcept {
-    lanes<W> at;
+    cell_lanes<W> at;
     index_t const offset = v * V::size;
     at.parameters = w_.parameters() + b * nr + offset;
     at.padded = w_.blocks() * nr;

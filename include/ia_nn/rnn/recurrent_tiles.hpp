@@ -33,38 +33,33 @@ template <class W, class Kernel> struct recurrent_tiles {
     auto const view = u.view();
     index_t const ld = gates * nr;
     // Panels of a tile. Tiles of vectors have 4 rows (operand.hpp), which leave registers for one.
-    int const tile_panels = Kernel::is_amx ? Kernel::panels_at_once(height) : 1;
+    int const tile_panels = Kernel::is_amx ? Kernel::panels_of_tile(height) : 1;
     for (int g = 0, step = 1; g < gates; g += step) {
       step = g + tile_panels <= gates ? tile_panels : 1;
       index_t const panel = p.block * gates + g;
       for (index_t r = 0; r < p.rows; r += height) {
-        typename Kernel::call call{};
+        // Where a panel is used by one tile only, it passes through L1 and the rows stay.
+        typename Kernel::call call(p.rows > height ? l1_kept : 0, view, panel, step);
         a.place(call, p.row + r, recurrent_height_at<Kernel>(a.rows() - p.row - r, height));
-        call.panels = step;
-        call.b = view.data + panel * view.stride();
-        call.panel_stride = view.stride();
-        call.b_part = view.part_stride();
-        call.reuses_b = p.rows > height;
+        call.b.reused = p.rows > height;
         if constexpr (W::quantized) {
-          call.init = start + panel * nr;
-          call.pairs_fit = view.pairs_fit(panel, step);
+          call.c.init = {start + panel * nr, 0};
+          call.b.pairs_fit = view.pairs_fit(panel, step);
         }
-        call.out = p.cells + r * ld + g * nr;
-        call.out_ld = ld;
+        call.c.out = p.cells + r * ld + g * nr;
+        call.c.ld = ld;
         bool const fetches = g + step <= fetch && r == 0;
         if constexpr (Kernel::is_amx) {
-          // Where a panel is used by one tile only, it passes through L1 and the rows stay.
-          call.l1 = call.reuses_b ? l1_kept : 0;
-          call.ahead = call.b + step * call.panel_stride;
           // A group of k is a line for each column.
-          call.ahead_lines = fetches ? Kernel::nr * step : 0;
+          call.b.ahead = call.b.p + step * call.b.stride;
+          call.b.ahead_lines = fetches ? Kernel::nr * step : 0;
           amx_job job{};
           if (g + step == gates)
             job = {finish_rows<Finish>, &finish, p.row + r, p.block, g * nr,
                    static_cast<int>(min_of(call.height, p.rows - r))};
           Kernel::push(state, call, job);
         } else {
-          call.fetch_next = fetches;
+          call.b.fetch_next = fetches;
           Kernel::run(state, call);
         }
       }

@@ -126,10 +126,10 @@ IA_NN_INLINE void row_gates(typename W::matrix const& matrix, index_t panel,
     row_product<dot_type, Count, Nv, nr, known>(s, groups, a, view.data + panel * stride, stride);
   } else {
     index_t const part = round_up(view.k, 64 / static_cast<index_t>(sizeof(*a)));
-    for (int i = 0; i < term_count(parts); ++i) {
+    for (int i = 0; i < term_pair_count(parts); ++i) {
       term_pair const pair = term_pairs(parts)[i];
       row_product<dot_type, Count, Nv, nr, 0>(
-          s, groups, a + pair.a * part, view.data + pair.b * view.part_stride() + panel * stride,
+          s, groups, a + pair.a * part, view.data + pair.b * view.term_stride() + panel * stride,
           stride);
     }
   }

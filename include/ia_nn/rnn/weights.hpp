@@ -16,7 +16,7 @@
 /// Weights of Cell on the instruction set Isa.
 ///
 ///   A, B                        arithmetic
-///   f32, f32                    f32; with Policy = bf16_parts<2 or 3> on AMX: bf16 terms
+///   f32, f32                    f32; with Policy = bf16_terms<2 or 3> on AMX: bf16 terms
 ///   f32, bf16 or s8             f32, narrow weights widened when loaded (weight-only)
 ///   bf16, bf16                  inputs and h rounded to bf16, sums and states in f32
 ///   u8 or s8, s8                inputs and h quantized, sums exact, states in f32

@@ -63,7 +63,8 @@ void activation_backward(index_t n, f32 const* value, f32 const* diff_dst, gradi
       }, "ia_nn: activation_backward: f must map two registers (value, diff_dst) to one, noexcept");
   if (!diff_src) return;
   detail::each_register_parallel<I>(e, n, [&](index_t i, auto at) IA_NN_LAMBDA {
-    at.deliver(f(at.template load<V>(value + i), at.template load<V>(diff_dst + i)), diff_src, i);
+    V const diff = f(at.template load<V>(value + i), at.template load<V>(diff_dst + i));
+    detail::deliver(at, diff, diff_src, i);
   });
 }
 

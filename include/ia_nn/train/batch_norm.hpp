@@ -141,7 +141,7 @@ public:
                            IA_NN_LAMBDA { sum[0] = sum[0] + dy(r, c, at); };
     auto const set_mean = [&](index_t c, auto at, V const(&sum)[1]) IA_NN_LAMBDA {
       constants<most_constants>(table, c).set(0, sum[0] / all);
-      if (diff_beta) at.deliver(sum[0], diff_beta, c);
+      if (diff_beta) detail::deliver(at, sum[0], diff_beta, c);
     };
     detail::sum_columns<I, 1>(rows, channels, plain, set_mean, partial, e);
     if (!diff_src && !diff_gamma) return;
@@ -153,7 +153,7 @@ public:
     };
     auto const set_rest = [&](index_t c, auto at, V const(&sum)[3]) IA_NN_LAMBDA {
       V const shift = -sum[1] / all, total = fma(shift, sum[0], sum[2]), along = -total / all;
-      if (diff_gamma) at.deliver(total, diff_gamma, c);
+      if (diff_gamma) detail::deliver(at, total, diff_gamma, c);
       V const inv_std = at.template load<V>(s.inv_std + c);
       constants<most_constants> const to(table, c);
       to.set(1, at.template load<V>(s.mean + c));
@@ -166,7 +166,7 @@ public:
     each_row(rows, e, [=](index_t r, index_t c, auto at) IA_NN_LAMBDA {
       constants<most_constants> const k(table, c);
       V const beside = fma(x(r, c, at) - k[1], k[2], k[3]);
-      at.deliver(k[4] * ((dy(r, c, at) - k[0]) + beside), diff_src, r * channels + c);
+      detail::deliver(at, k[4] * ((dy(r, c, at) - k[0]) + beside), diff_src, r * channels + c);
     });
   }
 

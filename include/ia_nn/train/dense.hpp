@@ -92,7 +92,7 @@ public:
         s[0] = s[0] + at.template load<V>(diff_dst + r * s_.outputs + c);
       };
       auto const finish = [&](index_t c, auto at, V const(&total)[1])
-                              IA_NN_LAMBDA { at.deliver(total[0], diff_bias, c); };
+                              IA_NN_LAMBDA { detail::deliver(at, total[0], diff_bias, c); };
       detail::sum_columns<I, 1>(rows, s_.outputs, add, finish, reinterpret_cast<f32*>(scratch.data),
                                 e);
     }

@@ -4,7 +4,7 @@
 #pragma once
 
 #include <ia_nn/arch/cpu.hpp>
-#include <ia_nn/arch/vec.hpp>
+#include <ia_nn/arch/lanes.hpp>
 #include <ia_nn/core/error.hpp>
 #include <ia_nn/core/executor.hpp>
 #include <ia_nn/core/meta.hpp>
@@ -25,32 +25,11 @@ constexpr gradient add_to(f32* data) noexcept { return {data, true}; }
 
 namespace detail {
 
-/// The lanes of one register that exist.
-template <bool Whole> struct lane_set {
-  index_t count;
-
-  template <vector_register V, class T> IA_NN_INLINE V load(T const* p) const noexcept {
-    if constexpr (Whole) return V::load(p);
-    else return V::load(p, count);
-  }
-  template <vector_register V, class T> IA_NN_INLINE void store(V v, T* p) const noexcept {
-    if constexpr (Whole) v.store(p);
-    else v.store(p, count);
-  }
-  /// Element `at` of what is asked for.
-  template <vector_register V>
-  IA_NN_INLINE void deliver(V v, gradient const& to, index_t at) const noexcept {
-    if (to.add) v = load<V>(to.data + at) + v;
-    store(v, to.data + at);
-  }
-};
-
-/// f(i, lanes) for registers of V over [begin, end).
-template <vector_register V, class F>
-IA_NN_INLINE void each_register(index_t begin, index_t end, F&& f) noexcept {
-  index_t i = begin;
-  for (; i + V::size <= end; i += V::size) f(i, lane_set<true>{V::size});
-  if (i < end) f(i, lane_set<false>{end - i});
+/// v as elements from number `first` on of what is asked for.
+template <vector_register V, bool Whole>
+IA_NN_INLINE void deliver(lanes<Whole> at, V v, gradient const& to, index_t first) noexcept {
+  if (to.add) v = at.template load<V>(to.data + first) + v;
+  at.store(v, to.data + first);
 }
 
 /// Elements that a task of an element-wise loop has at least: about a microsecond of work.

@@ -135,7 +135,7 @@ private:
     detail::each_register<V>(0, o_.classes, [&](index_t j, auto at) IA_NN_LAMBDA {
       V const q = o_.log_probabilities ? V::zero()
                                        : at.template load<V>(row + j) * V::broadcast(inverse_sum);
-      at.deliver(q * V::broadcast(share), {to, c.diff_src.add}, j);
+      detail::deliver(at, q * V::broadcast(share), {to, c.diff_src.add}, j);
     });
     to[label] = before + share * (ignored ? p : p - 1.0F);
   }

@@ -161,7 +161,7 @@ void global_average_pool_backward(index_t batch, index_t pixels, index_t channel
     for (index_t i = 0; i < pixels; ++i)
       detail::each_register<V>(0, channels, [&](index_t c, auto at) IA_NN_LAMBDA {
         V const part = at.template load<V>(diff_dst + n * channels + c) * V::broadcast(share);
-        at.deliver(part, diff_src, (n * pixels + i) * channels + c);
+        detail::deliver(at, part, diff_src, (n * pixels + i) * channels + c);
       });
   });
 }

@@ -50,8 +50,8 @@ enum class precision : unsigned char {
   of_net,      ///< as the policy of `compiled` says
   f32,         ///< f32
   bf16,        ///< operands rounded to bf16, sums in f32
-  bf16_parts2, ///< f32 as the sum of two bf16 terms, three products
-  bf16_parts3  ///< of three, six products
+  bf16_terms2, ///< f32 as the sum of two bf16 terms, three products
+  bf16_terms3  ///< of three, six products
 };
 
 enum class direction : unsigned char {

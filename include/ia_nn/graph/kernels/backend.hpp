@@ -41,8 +41,8 @@ template <isa::tag I>
 using isa_of_network = std::conditional_t<isa::has<I, isa::avx512_bf16>, I, isa_of_f32<I>>;
 template <isa::tag I, precision P>
 using isa_of_product =
-    std::conditional_t<P == precision::bf16 || ((P == precision::bf16_parts2 ||
-                                                 P == precision::bf16_parts3) &&
+    std::conditional_t<P == precision::bf16 || ((P == precision::bf16_terms2 ||
+                                                 P == precision::bf16_terms3) &&
                                                 isa::has<I, isa::amx>),
                        I, isa_of_f32<I>>;
 

@@ -13,8 +13,8 @@ namespace graph {
 namespace detail {
 
 template <precision P>
-using policy_of = std::conditional_t<P == precision::bf16_parts2, bf16_parts<2>,
-                                     std::conditional_t<P == precision::bf16_parts3, bf16_parts<3>,
+using policy_of = std::conditional_t<P == precision::bf16_terms2, bf16_terms<2>,
+                                     std::conditional_t<P == precision::bf16_terms3, bf16_terms<3>,
                                                         standard>>;
 
 template <isa::tag I, element A, element C, class Policy> struct dense_kernel : tail_kernel {

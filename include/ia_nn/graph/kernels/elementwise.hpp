@@ -54,21 +54,18 @@ template <isa::tag I, class S, class D, class Tail> struct elementwise_row {
   Tail const& tail;
   index_t row, item;
 
-  template <int N, bool Whole> IA_NN_INLINE void some(index_t column, index_t lanes) const noexcept {
+  template <int N, bool Whole>
+  IA_NN_INLINE void some(index_t column, ::ia_nn::detail::lanes<Whole> lanes) const noexcept {
     V x[N];
     S const* const from = t.src + row * t.columns + column;
     D* const to = t.dst + row * t.ld + column;
     IA_NN_UNROLL
-    for (int u = 0; u < N; ++u)
-      if constexpr (Whole) x[u] = V::load(from + u * V::size);
-      else x[u] = V::load(from, lanes);
+    for (int u = 0; u < N; ++u) x[u] = lanes.template load<V>(from + u * V::size);
     apply_tail(tail, x, [&](int u) {
       return element_place<Whole>{{row, column + u * V::size, lanes}, item};
     });
     IA_NN_UNROLL
-    for (int u = 0; u < N; ++u)
-      if constexpr (Whole) x[u].store(to + u * V::size);
-      else x[u].store(to, lanes);
+    for (int u = 0; u < N; ++u) lanes.store(x[u], to + u * V::size);
   }
   void run(index_t from, index_t end) const noexcept {
     index_t c = from;

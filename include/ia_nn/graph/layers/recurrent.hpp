@@ -107,7 +107,7 @@ constexpr value rnn_of(value x, rnn_layer const& o, op_kind kind) {
   char const* const stray =
       o.projection != 0 && kind != op::lstm            ? "an lstm alone has a projection"
       : o.reset_before && kind != op::gru              ? "a gru alone has reset_before"
-      : o.precision == precision::bf16_parts2 || o.precision == precision::bf16_parts3
+      : o.precision == precision::bf16_terms2 || o.precision == precision::bf16_terms3
           ? "recurrent layers multiply f32 or bf16; terms of bf16 are for dense layers"
       : kind == op::rnn && o.activation != function::tanh && o.activation != function::relu
           ? "the activation is tanh or relu"

@@ -36,7 +36,7 @@ constexpr id_list list_native_kernels() {
     l.add(row, precision::bf16, narrow, wide, variant);
   };
   products(op::conv, 0), products(op::conv, 1), products(op::deconv, 0), products(op::dense, 0);
-  l.add(op::dense, precision::bf16_parts2), l.add(op::dense, precision::bf16_parts3);
+  l.add(op::dense, precision::bf16_terms2), l.add(op::dense, precision::bf16_terms3);
   for (value_type const from : {wide, narrow})
     for (value_type const to : {wide, narrow}) l.add(op::activation, precision::f32, from, to);
   for (value_type const t : {wide, narrow})

@@ -42,7 +42,7 @@ struct quantized_options {
 namespace detail {
 
 /// The formula above as a stage.
-template <bool Rounds> struct finish_sums {
+template <bool Rounds> struct quantized_stage {
   s32 const* bias;
   f32 const* factor;
   f32 low, high;
@@ -69,7 +69,7 @@ protected:
 };
 
 /// With a residual, ld elements from row to row.
-template <bool Rounds, byte_element R> struct finish_sums_add : finish_sums<Rounds> {
+template <bool Rounds, byte_element R> struct quantized_add_stage : quantized_stage<Rounds> {
   R const* residual;
   index_t ld;
   f32 residual_factor, residual_zero;
@@ -83,11 +83,11 @@ template <bool Rounds, byte_element R> struct finish_sums_add : finish_sums<Roun
 };
 
 /// Biases and factors of a layer, checked.
-template <byte_element A, element C> class sum_finisher {
+template <byte_element A, element C> class quantized_epilogue {
   static constexpr bool rounds = byte_element<C>;
 
 public:
-  sum_finisher(char const* who, quantized_weights const& w, quantized_options const& o)
+  quantized_epilogue(char const* who, quantized_weights const& w, quantized_options const& o)
       : options_(o), bias_(w.filters), factor_(w.filters) {
     auto const fail = [&](std::string const& what) {
       throw_error(errc::bad_parameter, std::string(who) + ": " + what);
@@ -129,14 +129,14 @@ public:
   template <byte_element R> auto stage(R const* residual, index_t ld) const noexcept {
     static_assert(!std::same_as<C, s32>,
                   "ia_nn: a residual is added to results of type u8, s8, f32 or bf16, not to s32");
-    return finish_sums_add<rounds, R>{plain(), residual, ld, options_.residual.scale / out_scale(),
+    return quantized_add_stage<rounds, R>{plain(), residual, ld, options_.residual.scale / out_scale(),
                                       static_cast<f32>(options_.residual.zero_point)};
   }
   quantized_options const& options() const noexcept { return options_; }
 
 private:
   f32 out_scale() const noexcept { return rounds ? options_.dst.scale : 1.0F; }
-  finish_sums<rounds> plain() const noexcept {
+  quantized_stage<rounds> plain() const noexcept {
     f32 low = options_.lowest / out_scale(), high = options_.highest / out_scale();
     s32 const zero = options_.dst.zero_point;
     if constexpr (rounds) {
