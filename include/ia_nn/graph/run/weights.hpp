@@ -8,6 +8,7 @@
 //   deconv        NAME.weight (channels, filters / groups, kernel...)      NAME.bias (filters)
 //   layer_norm, group_norm    NAME.weight, NAME.bias (channels)
 //   embedding     NAME.weight (rows, width)
+//   parameter     NAME, of the shape that it has behind the batch, with extents of 1 or without
 //   lstm, gru, rnn   of layer K, behind each name _reverse for the other direction:
 //                 NAME.weight_ih_lK (gates hidden, features)   NAME.bias_ih_lK (gates hidden)
 //                 NAME.weight_hh_lK (gates hidden, width)      NAME.bias_hh_lK (gates hidden)
