@@ -34,6 +34,19 @@ inline aligned_array<f32> parameter_item(kernel_loader const& l) {
   return to;
 }
 
+/// A parameter that is the operand of a stage whose values have the shape `whole`: a row for
+/// spread::every_row, an item for spread::every_item.
+inline aligned_array<f32> parameter_operand(kernel_loader const& l, dims const& whole, spread how) {
+  aligned_array<f32> from = parameter_item(l);
+  dims const& part = l.layer.shape;
+  index_t const columns = whole.last();
+  if (part.last() == columns) return from;
+  index_t const rows = how == spread::every_row ? 1 : part.item();
+  aligned_array<f32> to(rows * columns);
+  for (index_t i = 0; i < rows * columns; ++i) to[i] = from[i / columns];
+  return to;
+}
+
 } // namespace detail
 
 template <kernel_id K, isa::tag I>

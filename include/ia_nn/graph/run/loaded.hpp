@@ -4,7 +4,7 @@
 // planned at run time.
 #pragma once
 
-#include <ia_nn/graph/kernels/weights.hpp>
+#include <ia_nn/graph/kernels/parameter.hpp>
 #include <ia_nn/graph/run/weight_check.hpp>
 
 #include <ia_nn/begin.hpp>
@@ -56,6 +56,7 @@ private:
       data = detail::data_of(t.stages[k]);
       if (t.stages[k].kind == stage_kind::batch_norm)
         load_batch_norm(s, t.stages[k].source, reader, o, data);
+      if (is_loaded(t.stages[k].how)) load_operand(s, t.stages[k], reader, o, data);
     }
     if (!plan.stores(s)) return; // belongs to the lookup before it
     kernel_loader l(plan, s, plan.anchor(s), reader, o, arrays_);
@@ -77,6 +78,14 @@ private:
     to.factors = l.keep(factors);
     to.offsets = l.keep(offsets);
   }
+  void load_operand(int s, stage const& g, weight_reader const& reader, compile_options const& o,
+                    detail::stage_data& to) {
+    kernel_loader const l(plan, s, plan.nodes[g.operand], reader, o, arrays_);
+    dims const& whole = plan.nodes[g.source].shape;
+    aligned_array<f32> numbers = detail::parameter_operand(l, whole, g.how);
+    to.ld = whole.last();
+    to.operand = l.keep(numbers);
+  }
   void place_scratch() {
     for (int i = 0, first = 0; i < plan.count; ++i) {
       std::size_t const at = static_cast<std::size_t>(i);
@@ -86,7 +95,7 @@ private:
     }
   }
 
-  std::vector<aligned_array<f32>> arrays_{}; ///< tables, factors and offsets
+  std::vector<aligned_array<f32>> arrays_{}; ///< tables, factors and offsets, parameters
 };
 
 } // namespace graph
