@@ -59,8 +59,12 @@ constexpr value parameter(value x, parameter_layer const& o) {
   node const& like = x.owner->net[x.id];
   n.shape.extent[n.shape.rank++] = like.shape[0];
   while (n.shape.rank + o.shape.rank < like.shape.rank) n.shape.extent[n.shape.rank++] = 1;
+  constexpr index_t most = index_t{1} << 40;
+  index_t size = 1;
   for (int d = 0; d < o.shape.rank; ++d) {
-    if (o.shape[d] < 1) return fail("shape ", o.shape, ": extents are at least 1");
+    if (o.shape[d] < 1 || o.shape[d] > most / size)
+      return fail("shape ", o.shape, ": extents are at least 1, and there are at most 2^40 elements");
+    size *= o.shape[d];
     n.shape.extent[n.shape.rank++] = o.shape[d];
   }
   n.meaning = like.shape.rank == n.shape.rank ? like.meaning : detail::meaning_of_input(n);
