@@ -34,8 +34,8 @@ struct tied {
 };
 
 using name_list = std::vector<std::string>;
-name_list const own{"norm1.running_mean", "norm1.running_var", "norm1.weight", "norm1.bias",
-                    "fc.weight", "fc.bias"};
+name_list const own{"norm1.running_mean", "norm1.running_var", "norm1.weight",
+                    "norm1.bias",         "fc.weight",         "fc.bias"};
 
 /// The numbers of `net`, in the order of `own`, under these names.
 graph::memory_weights with_names(name_list const& names, name_list const& more = {}) {
@@ -93,8 +93,8 @@ TEST_CASE("prefixes of names", "[graph]") {
     two.add(n, with_names(own).shape(n.substr(4)), with_names(own).values(n.substr(4)));
   runs(two, {.allow_unknown_weights = true, .prefixes = {"ema.", "model."}});
   CHECK(said(two, {.prefixes = {"ema.", "model."}}) ==
-        "network: no layer has a weight 'model.norm1.running_mean' (with the prefix 'ema.'); 5 others "
-        "are not expected either");
+        "network: no layer has a weight 'model.norm1.running_mean' (with the prefix 'ema.'); 5 "
+        "others are not expected either");
   CHECK(said(with_names(own, {"ema.fc.weight"}), {.prefixes = {"ema."}}) ==
         "network: no layer has a weight 'ema.fc.weight' (none of the prefixes fits); the nearest "
         "that layers expect is 'fc.weight'");
@@ -119,9 +119,10 @@ TEST_CASE("other names than the network's", "[graph]") {
         "the nearest is 'fc'");
   CHECK(said(with_names(own), {.names = {{"act", "relu"}}}) ==
         "network: .names has 'act', which is no layer with weights, and no weight, of the network");
-  CHECK(said(with_names(own), {.names = {{"fc.wieght", "fc.weight"}}}).ends_with(
-      "; the nearest is 'fc.weight'"));
-  CHECK(said(with_names(own), {.names = {{"", "fc"}}}).starts_with("network: .names has '', which"));
+  CHECK(said(with_names(own), {.names = {{"fc.wieght", "fc.weight"}}})
+            .ends_with("; the nearest is 'fc.weight'"));
+  CHECK(
+      said(with_names(own), {.names = {{"", "fc"}}}).starts_with("network: .names has '', which"));
   CHECK(said(with_names(own), {.names = {{"fc", "a"}, {"fc", "b"}}}) ==
         "network: .names has two names for 'fc'");
   CHECK(said(with_names(own), {.names = {{"fc", "head"}}}) ==
@@ -134,7 +135,8 @@ TEST_CASE("one weight for two layers", "[graph]") {
   REQUIRE(ready());
   graph::memory_weights w;
   w.add("both.weight", {2, 2}, std::vector<f32>{1, 2, 0, 1});
-  graph::compiled<tied> const n(w, {.names = {{"first", "both"}, {"second.weight", "both.weight"}}});
+  graph::compiled<tied> const n(w,
+                                {.names = {{"first", "both"}, {"second.weight", "both.weight"}}});
   workspace scratch(n.workspace_bytes());
   std::vector<f32> const x{1, 1};
   std::vector<f32> y(2);
@@ -149,7 +151,8 @@ TEST_CASE("weights that are missing", "[graph]") {
         "front, as 'module.norm1.running_mean': give .prefixes = {\"module.\"}");
   CHECK(said(with_names(behind("module.")), {.prefixes = {"model."}}) ==
         "network: the source has none of its 6 weights under their names (none of the prefixes "
-        "fits), and 6 with 'module.' in front, as 'module.norm1.running_mean': give .prefixes = {\"module.\"}");
+        "fits), and 6 with 'module.' in front, as 'module.norm1.running_mean': give .prefixes = "
+        "{\"module.\"}");
   CHECK(said(with_names(replaced("norm1", "module.norm1"), {"module.fc.bias"})) ==
         "batch_norm 'norm1': there is no weight 'norm1.running_mean'; the source has "
         "'module.norm1.running_mean': give .prefixes = {\"module.\"}; 3 others are missing");
@@ -157,14 +160,16 @@ TEST_CASE("weights that are missing", "[graph]") {
         "dense 'fc': there is no weight 'fc.weight'; the nearest that no layer reads is "
         "'head.fc.weight': give .names = {{\"fc\", \"head.fc\"}}; another is missing");
   CHECK(said(with_names(behind("m.", replaced("fc", "head.fc"))), {.prefixes = {"m."}}) ==
-        "dense 'fc': there is no weight 'm.fc.weight' (with the prefix 'm.'); the nearest that no layer "
-        "reads is 'm.head.fc.weight': give .names = {{\"fc\", \"head.fc\"}}; another is missing");
-  CHECK(said(with_names(replaced("norm1.running_var", "norm1.runing_vra"))) ==
-        "batch_norm 'norm1': there is no weight 'norm1.running_var'; the nearest that no layer reads "
-        "is 'norm1.runing_vra'");
+        "dense 'fc': there is no weight 'm.fc.weight' (with the prefix 'm.'); the nearest that no "
+        "layer reads is 'm.head.fc.weight': give .names = {{\"fc\", \"head.fc\"}}; another is missing");
+  CHECK(
+      said(with_names(replaced("norm1.running_var", "norm1.runing_vra"))) ==
+      "batch_norm 'norm1': there is no weight 'norm1.running_var'; the nearest that no layer reads "
+      "is 'norm1.runing_vra'");
   CHECK(said(with_names(replaced("fc", "linear"))) ==
         "dense 'fc': there is no weight 'fc.weight'; another is missing");
-  CHECK(said({}) == "batch_norm 'norm1': there is no weight 'norm1.running_mean'; 5 others are missing");
+  CHECK(said({}) ==
+        "batch_norm 'norm1': there is no weight 'norm1.running_mean'; 5 others are missing");
   // Before shapes are looked at, and of those that are left over.
   graph::memory_weights w = with_names({own.begin(), own.begin() + 4});
   w.add("fc.bias", {7}, std::vector<f32>(7));
@@ -179,13 +184,14 @@ TEST_CASE("weights that no layer has", "[graph]") {
         "network: no layer has a weight 'norm2.weight'; the nearest that layers expect is "
         "'norm1.weight'");
   CHECK(said(with_names(own, {"norm1.scale_of_all"})) ==
-        "network: no layer has a weight 'norm1.scale_of_all'; batch_norm 'norm1' has no .scale_of_all");
+        "network: no layer has a weight 'norm1.scale_of_all'; batch_norm 'norm1' has no "
+        ".scale_of_all");
   CHECK(said(with_names(own, {"other", "another.one"})) ==
         "network: no layer has a weight 'other'; another is not expected either");
   runs(with_names(own, {"other", "another.one"}), {.allow_unknown_weights = true});
   runs(with_names(own, {"aux.weight", "aux.bias"}));
-  CHECK(said(with_names(own, {"aux.running_mean"})).starts_with(
-      "network: no layer has a weight 'aux.running_mean'"));
+  CHECK(said(with_names(own, {"aux.running_mean"}))
+            .starts_with("network: no layer has a weight 'aux.running_mean'"));
 }
 
 TEST_CASE("hostile names", "[graph]") {
@@ -194,10 +200,12 @@ TEST_CASE("hostile names", "[graph]") {
   CHECK(said(with_names(own, {"a\0\n\"b"s + "\x7f"})) ==
         "network: no layer has a weight 'a\\x00\\x0a\"b\\x7f'");
   CHECK(said(with_names(own, {"fc\0.weight"s})) == // not "fc.weight", and not its end
-        "network: no layer has a weight 'fc\\x00.weight'; the nearest that layers expect is 'fc.weight'");
+        "network: no layer has a weight 'fc\\x00.weight'; the nearest that layers expect is "
+        "'fc.weight'");
   CHECK(said(with_names(own, {std::string(1 << 20, 'x')})) ==
         "network: no layer has a weight '" + std::string(120, 'x') + "... (1048576 characters)'");
-  CHECK(said(with_names(replaced("fc.weight", std::string(1 << 20, '.') + ".fc.weight"))).size() < 500);
+  CHECK(said(with_names(replaced("fc.weight", std::string(1 << 20, '.') + ".fc.weight"))).size() <
+        500);
   CHECK(said(with_names(own, {"."})) == "network: no layer has a weight '.'");
 }
 
@@ -229,7 +237,8 @@ TEST_CASE("distances of names", "[graph]") {
           d[i][j] = static_cast<index_t>(i + j);
           continue;
         }
-        d[i][j] = std::min({d[i - 1][j] + 1, d[i][j - 1] + 1, d[i - 1][j - 1] + (a[i - 1] != b[j - 1])});
+        d[i][j] =
+            std::min({d[i - 1][j] + 1, d[i][j - 1] + 1, d[i - 1][j - 1] + (a[i - 1] != b[j - 1])});
         if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
           d[i][j] = std::min(d[i][j], d[i - 2][j - 2] + 1);
       }
@@ -247,15 +256,17 @@ TEST_CASE("thousands of names", "[graph]") {
   output(x);
   REQUIRE(!b.net.wrong());
   graph::draft const& d = b.net;
-  graph::plan_view const view{d.nodes.data(), nullptr, nullptr, nullptr, nullptr, d.count(), 0,
-                              d.nodes.data(), d.count(), graph::precision::f32};
+  graph::plan_view const view{
+      d.nodes.data(), nullptr, nullptr,        nullptr,   nullptr,
+      d.count(),      0,       d.nodes.data(), d.count(), graph::precision::f32};
   auto const source = [&](std::string const& prefix, std::string const& more) {
     graph::memory_weights w;
     for (int i = 0; i < 1000; ++i)
       for (char const* what : {"weight", "bias", "running_mean", "running_var", "unread"})
         if (what != "unread"s || !more.empty())
-          w.add(prefix + "stage." + std::to_string(i) + ".norm." + (what == "unread"s ? more : what), {4},
-                std::vector<f32>(4));
+          w.add(prefix + "stage." + std::to_string(i) + ".norm." +
+                    (what == "unread"s ? more : what),
+                {4}, std::vector<f32>(4));
     return w;
   };
   auto const checked = [&](graph::memory_weights const& w, graph::compile_options o) {
@@ -269,9 +280,10 @@ TEST_CASE("thousands of names", "[graph]") {
   auto const begin = std::chrono::steady_clock::now();
   checked(source("module.", ""), {.prefixes = {"model.", "module.", "x."}});
   checked(source("", "unread"), {.allow_unknown_weights = true});
-  REQUIRE_ERROR([&] { checked(source("", "waight"), {}); }, errc::bad_parameter,
-                "'stage.0.norm.waight'; the nearest that layers expect is 'stage.0.norm.weight'; 999 "
-                "others are not expected either");
+  REQUIRE_ERROR(
+      [&] { checked(source("", "waight"), {}); }, errc::bad_parameter,
+      "'stage.0.norm.waight'; the nearest that layers expect is 'stage.0.norm.weight'; 999 "
+      "others are not expected either");
   REQUIRE_ERROR([&] { checked(source("module.", "x"), {}); }, errc::bad_parameter,
                 "none of its 4000 weights");
   // Every name ends like the first that is missing.

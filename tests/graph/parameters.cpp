@@ -23,7 +23,9 @@ template <class Net> constexpr step step_of(char const* name) {
     if (simplified<Net>[p.steps[i].anchor].name.view() == name) return p.steps[i];
   return {};
 }
-template <class Net> constexpr bool has_step(char const* name) { return step_of<Net>(name).anchor >= 0; }
+template <class Net> constexpr bool has_step(char const* name) {
+  return step_of<Net>(name).anchor >= 0;
+}
 
 // ---- shapes and meaning
 constexpr dims shape_of(auto body) {
@@ -31,7 +33,8 @@ constexpr dims shape_of(auto body) {
   output(body(input(b, "x", {any_batch, 5, 3, 6})));
   return b.net.wrong() ? dims{} : b.net[b.net.count() - 1].shape;
 }
-static_assert(shape_of([](value x) { return learned_in(x, {6}, "p"); }) == dims{any_batch, 1, 1, 6});
+static_assert(shape_of([](value x) { return learned_in(x, {6}, "p"); }) ==
+              dims{any_batch, 1, 1, 6});
 static_assert(shape_of([](value x) { return learned_in(x, {3, 6}, "p"); }) ==
               dims{any_batch, 1, 3, 6});
 static_assert(shape_of([](value x) { return learned_in(flatten(x), {7, 6}, "p"); }) ==
@@ -45,9 +48,8 @@ constexpr dims source_shape(auto body) {
   return weights_of(b.net, b.net.count() - 1)[0].shape;
 }
 template <order O> constexpr auto whole = [](value x) { return learned_in(x, {5, 3, 6}, "p", O); };
-template <order O> constexpr auto line = [](value x) {
-  return learned_in(reshape(x, {15, 6}), {15, 6}, "p", O);
-};
+template <order O>
+constexpr auto line = [](value x) { return learned_in(reshape(x, {15, 6}), {15, 6}, "p", O); };
 static_assert(source_shape(whole<order::of_value>) == dims{6, 5, 3}); // an image
 static_assert(source_shape(whole<order::channels_first>) == dims{6, 5, 3});
 static_assert(source_shape(whole<order::channels_last>) == dims{5, 3, 6});
@@ -65,8 +67,9 @@ static_assert(step_of<learned>("c").stages.count == 3); // scale, shift, relu
 static_assert(step_of<learned>("c").stages[1].how == spread::every_row);
 static_assert(step_of<learned>("c2").stages[0].kind == stage_kind::subtract_from);
 static_assert(step_of<learned>("c3").stages.count == 0); // an epilogue knows no items
-static_assert(has_step<learned>("twice") && has_step<learned>("of_output") && has_step<learned>("two") &&
-              !has_step<learned>("one") && !has_step<learned>("dividend") && has_step<learned>("flat"));
+static_assert(has_step<learned>("twice") && has_step<learned>("of_output") &&
+              has_step<learned>("two") && !has_step<learned>("one") &&
+              !has_step<learned>("dividend") && has_step<learned>("flat"));
 static_assert(step_of<learned>("slice").slice_of >= 0);
 static_assert(cost_of(simplified<vision_head>, fc2).weights == 4 * (20 * 40 + 20 + 20));
 
@@ -81,7 +84,8 @@ struct ordered {
     output(dense(layer_norm(learned_in(d, {30}, "alone"), {.name = "norm"}) - d,
                  {.units = 3, .name = "fc2"}));
     output(dense(concat({d, learned_in(d, {7}, "part")}), {.units = 3, .name = "fc3"}));
-    output(dense(concat({relu(c), relu(d)}) * learned_in(d, {90}, "over"), {.units = 5, .name = "fc4"}));
+    output(dense(concat({relu(c), relu(d)}) * learned_in(d, {90}, "over"),
+                 {.units = 5, .name = "fc4"}));
   }
 };
 constexpr index_t order_of(char const* name) {
@@ -90,7 +94,8 @@ constexpr index_t order_of(char const* name) {
   return -1;
 }
 static_assert(order_of("scale") == 4 && order_of("alone") == 2);
-static_assert(!has_step<ordered>("scale") && !has_step<ordered>("shift") && has_step<ordered>("alone"));
+static_assert(!has_step<ordered>("scale") && !has_step<ordered>("shift") &&
+              has_step<ordered>("alone"));
 
 // ---- sentences
 template <auto Body> constexpr std::string_view said = mistake<net<Body>>();
@@ -103,8 +108,9 @@ static_assert(said<[](value x) { return x + learned_in(x, {1, 1, 5, 3, 6}, "p");
 static_assert(said<[](value x) { return x + learned_in(x, {0}, "p"); }> ==
               "ia_nn: parameter 'p': shape (0): extents are at least 1, and there are at most 2^40 "
               "elements");
-static_assert(said<[](value x) { return x + learned_in(x, {1 << 30, 1 << 30, 1 << 30}, "p"); }>.starts_with(
-    "ia_nn: parameter 'p': shape (1073741824, 1073741824, 1073741824): extents are"));
+static_assert(
+    said<[](value x) { return x + learned_in(x, {1 << 30, 1 << 30, 1 << 30}, "p"); }>.starts_with(
+        "ia_nn: parameter 'p': shape (1073741824, 1073741824, 1073741824): extents are"));
 static_assert(said<[](value x) { return add(x, learned_in(x, {3}, "p"), {.name = "sum"}); }> ==
               "ia_nn: add 'sum': input 'x' has shape (any, 5, 3, 6), parameter 'p' (any, 1, 1, 3)");
 static_assert(said<[](value x) { return learned_in(x, {6}, "p") * learned_in(x, {6}, "p"); }> ==
@@ -152,15 +158,18 @@ TEST_CASE("shapes of parameters in a source", "[graph]") {
   std::vector<f32> const y = run_with<of_image>("pos.embed", {6, 5, 3});
   CHECK((y[0] == 1 && y[1] == 16 && y[6] == 2 && y[89] == 90));
   CHECK(run_with<of_image>("pos.embed", {1, 6, 5, 3}) == y);
-  for (std::vector<index_t> const& s : {std::vector<index_t>{6}, {6, 1, 1}, {1, 1, 6}, {1, 1, 1, 6}}) {
+  for (std::vector<index_t> const& s :
+       {std::vector<index_t>{6}, {6, 1, 1}, {1, 1, 6}, {1, 1, 1, 6}}) {
     std::vector<f32> const scaled = run_with<of_channels>("gamma", s);
     CHECK((scaled[0] == 0 && scaled[5] == 5 && scaled[89] == 5));
   }
   for (std::vector<index_t> const& s : {std::vector<index_t>{}, {1}, {1, 1}})
     CHECK(run_with<of_number>("logit_scale", s) == std::vector<f32>(90, 0.0F));
-  REQUIRE_ERROR([] { run_with<of_image>("pos.embed", {5, 3, 6}); }, errc::bad_shape,
-                "parameter 'pos.embed': weight 'pos.embed' has the shape (5, 3, 6), expected (6, 5, 3)");
-  REQUIRE_ERROR([] { run_with<of_image>("pos.embed", {90}); }, errc::bad_shape, "has the shape (90)");
+  REQUIRE_ERROR(
+      [] { run_with<of_image>("pos.embed", {5, 3, 6}); }, errc::bad_shape,
+      "parameter 'pos.embed': weight 'pos.embed' has the shape (5, 3, 6), expected (6, 5, 3)");
+  REQUIRE_ERROR([] { run_with<of_image>("pos.embed", {90}); }, errc::bad_shape,
+                "has the shape (90)");
   REQUIRE_ERROR([] { run_with<of_image>("pos.embed.weight", {6, 5, 3}); }, errc::bad_parameter,
                 "parameter 'pos.embed': there is no weight 'pos.embed'");
   REQUIRE_ERROR([] { run_with<of_channels>("gama", {6}); }, errc::bad_parameter,

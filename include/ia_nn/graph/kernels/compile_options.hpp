@@ -13,8 +13,8 @@
 namespace graph {
 
 struct compile_options {
-  index_t max_batch = 1; ///< of a network with an open batch
-  int workers = 1;       ///< concurrency of the executor
+  index_t max_batch = 1;              ///< of a network with an open batch
+  int workers = 1;                    ///< concurrency of the executor
   bool allow_unknown_weights = false; ///< passes over what no layer has
 
   /// What may stand in front of all names of the source, as "module." of a wrapped model does. One

@@ -63,13 +63,14 @@ constexpr value parameter(value x, parameter_layer const& o) {
   index_t size = 1;
   for (int d = 0; d < o.shape.rank; ++d) {
     if (o.shape[d] < 1 || o.shape[d] > most / size)
-      return fail("shape ", o.shape, ": extents are at least 1, and there are at most 2^40 elements");
+      return fail("shape ", o.shape,
+                  ": extents are at least 1, and there are at most 2^40 elements");
     size *= o.shape[d];
     n.shape.extent[n.shape.rank++] = o.shape[d];
   }
   n.meaning = like.shape.rank == n.shape.rank ? like.meaning : detail::meaning_of_input(n);
-  bool const first = o.order == order::of_value ? n.meaning == meaning::image
-                                                : o.order == order::channels_first;
+  bool const first =
+      o.order == order::of_value ? n.meaning == meaning::image : o.order == order::channels_first;
   n.attributes.reads = first ? order::channels_first : order::channels_last;
   return x.owner->add(n, {}, "parameter");
 }

@@ -191,9 +191,8 @@ private:
     std::string_view const near = nearest(name, in_order);
     if (!near.empty()) text += "; the nearest that layers expect is " + in_quotes(near);
     else if (layer) text += "; " + who(*layer->layer) + " has no " + shown_name(name.substr(dot));
-    throw_error(errc::bad_parameter,
-                text + others(count, "another is not expected either",
-                              " others are not expected either"));
+    throw_error(errc::bad_parameter, text + others(count, "another is not expected either",
+                                                   " others are not expected either"));
   }
 
   plan_view const& plan_;
