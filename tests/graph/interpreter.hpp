@@ -105,6 +105,16 @@ inline std::vector<std::vector<double>> interpret(graph::node const* nodes, int 
         y.assign(at(size), static_cast<double>(n.attributes.number));
         return;
       }
+      if (is(op::parameter)) {
+        auto const& w = weights(n, "");
+        index_t const item = shape.item(), pixels = item / c_out;
+        bool const first = n.attributes.reads == graph::order::channels_first;
+        for (index_t i = 0; i < size; ++i) {
+          index_t const k = i % item;
+          y[at(i)] = static_cast<double>(w[at(first ? k % c_out * pixels + k / c_out : k)]);
+        }
+        return;
+      }
       if (is(op::activation)) {
         for (index_t i = 0; i < size; ++i)
           y[at(i)] = act(n.attributes.act, x_of(0)[at(i)], static_cast<double>(n.attributes.a),

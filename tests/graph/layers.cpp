@@ -28,6 +28,9 @@ template <class F> void each_net(F const& f) {
   with("towers", both_ways::of<towers>());
   with("tables", both_ways::of<tables>());
   with("pairs", both_ways::of<paired<separable>>());
+  with("learned", both_ways::of<learned>());
+  with("vision head", both_ways::of<vision_head>());
+  with("of three", both_ways::of<of_three>());
 }
 
 TEST_CASE("every operator", "[graph]") {

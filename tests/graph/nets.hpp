@@ -218,6 +218,63 @@ struct means {
     output(reduce_mean(reshape(x, {19000}), {.first = 1, .last = 1, .keep = true}));
   }
 };
+// A parameter as each of what it can be: named after it.
+constexpr value learned_in(value like, dims const& shape, char const* name,
+                           order o = order::of_value) {
+  return parameter(like, {.shape = shape, .order = o, .name = name});
+}
+struct learned {
+  static constexpr void build(builder& b) {
+    auto const x = input(b, "x", {any_batch, 5, 3, 6});
+    constexpr dims image{5, 3, 6};
+    auto const c = conv2d(x, {.filters = 6, .kernel = 3, .pad = 1, .name = "c"});
+    output(relu(c * learned_in(c, {6}, "scale") + learned_in(c, {1}, "shift")));
+    output(relu(learned_in(c, {6}, "first") - conv2d(x, {.filters = 6, .name = "c2"})));
+    output(learned_in(c, image, "dividend") / (square(x) + 1.0F)); // channels first in PyTorch
+    output(conv2d(x, {.filters = 6, .name = "c3"}) +
+           learned_in(c, image, "positions", order::channels_last));
+    output(x * learned_in(x, {5, 3, 1}, "of_rows") + learned_in(x, {1, 1, 1}, "of_all"));
+    output(softmax(learned_in(x, image, "of_softmax")));
+    output(learned_in(x, {7}, "of_output"));
+    output(learned_in(x, {2, 6}, "two") + learned_in(x, {6}, "one"));
+    output(concat({x, learned_in(x, {5, 3, 2}, "slice")}));
+    auto const twice = learned_in(x, image, "twice"); // an operand, and in memory
+    output(concat({x + twice, twice}, {.axis = 1}));
+    auto const gate = reduce_mean(x, {.first = 1, .last = 2, .keep = true});
+    output(gate * learned_in(x, image, "larger"));
+    // Columns in the order of an image.
+    auto const f = flatten(relu(x));
+    auto y = f * learned_in(f, {90}, "columns") - learned_in(f, {1}, "number");
+    output(dense(y, {.units = 4, .name = "fc"}));
+    output(f + learned_in(f, {90}, "sum"));
+    y = concat({flatten(x * 2.0F), f}) + learned_in(f, {180}, "of_parts");
+    output(dense(y, {.units = 3, .name = "fc2"}));
+    output(dense(learned_in(f, {90}, "source"), {.units = 3, .name = "fc3"}) * 2.0F);
+    output(flatten(learned_in(x, image, "flat")) + learned_in(f, {90}, "to_flat"));
+  }
+};
+// Class token, positions, a block with layer scale, and a head that reads the token.
+struct vision_head {
+  static constexpr auto build(builder& b) {
+    auto const image = input(b, "image", {any_batch, 8, 8, 3});
+    auto x = conv2d(image, {.filters = 20, .kernel = 4, .stride = 4, .name = "patch_embed.proj"});
+    x = reshape(x, {4, 20});
+    x = concat({learned_in(x, {20}, "cls_token"), x}, {.axis = 1});
+    x = x + learned_in(x, {5, 20}, "pos_embed");
+    auto y = layer_norm(x, {.name = "blocks.0.norm2"});
+    y = gelu(dense(y, {.units = 40, .name = "blocks.0.mlp.fc1"}));
+    y = dense(y, {.units = 20, .name = "blocks.0.mlp.fc2"});
+    x = x + y * learned_in(y, {20}, "blocks.0.ls2.gamma");
+    auto const token = flatten(slice(layer_norm(x, {.name = "norm"}), {.axis = 1, .end = 1}));
+    return dense(token, {.units = 3, .name = "head"});
+  }
+};
+struct of_three { // a batch that is not open
+  static constexpr auto build(builder& b) {
+    auto const x = input(b, "x", {3, 4, 6});
+    return concat({learned_in(x, {6}, "token"), x * learned_in(x, {4, 6}, "scales")}, {.axis = 1});
+  }
+};
 struct tables { // one lookup in two tables, and one alone
   static constexpr auto build(builder& b) {
     auto const i = input(b, "i", {any_batch, 3}, value_type::s32),

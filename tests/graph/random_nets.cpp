@@ -41,7 +41,10 @@ constexpr std::array<value, 2> random_network(builder& b, std::uint64_t seed) {
   while (count < 14) {
     value const x = any();
     value y;
-    switch (g.below(26)) {
+    auto const learned = [&](value like, dims const& shape) {
+      return parameter(like, {.shape = shape, .name = ia_nn::graph::label("p") + b.net.count()});
+    };
+    switch (g.below(28)) {
     case 0:
       y = conv2d(x, {.filters = 4, .kernel = 3, .pad = 1});
       break;
@@ -112,13 +115,14 @@ constexpr std::array<value, 2> random_network(builder& b, std::uint64_t seed) {
       };
       value v = flat(x);
       for (int i = g.below(4); i > 0; --i) {
-        int const what = g.below(6);
+        int const what = g.below(7);
         bool const like_x = v.shape().last() == x.shape().item();
         v = what == 0             ? relu(v)
             : what == 1           ? batch_norm(v)
             : what == 2 && like_x ? v * sigmoid(flat(alike(x)))
             : what == 3           ? concat({v, tanh(flat(any()))})
             : what == 4           ? softmax(v) * 9.0F
+            : what == 5           ? v - learned(v, {v.shape().last()})
                                   : dense(v, {.units = v.shape().last()});
       }
       if (g.below(4) == 0) v = slice(v, {.end = 90});
@@ -126,6 +130,20 @@ constexpr std::array<value, 2> random_network(builder& b, std::uint64_t seed) {
       v = dense(v, {.units = 30 * channels});
       if (g.below(2)) v = tanh(batch_norm(v));
       y = reshape(v, {6, 5, channels});
+      break;
+    }
+    case 24:
+    case 25: { // a learned row, item, column or number, or a part of a concat
+      index_t const height = x.shape()[1], width = x.shape()[2], c = x.shape().last();
+      int const what = g.below(6);
+      value const p = learned(x, what < 2    ? dims{c}
+                                 : what == 2 ? dims{height, width, 1}
+                                 : what == 3 ? dims{1}
+                                             : dims{height, width, c});
+      y = what == 5        ? concat({x, p}, {.axis = 1 + g.below(3)})
+          : g.below(2) > 0 ? x * p + x
+                           : p - x;
+      if (what == 5) y = slice(slice(y, {.axis = 1, .begin = -height}), {.axis = 2, .begin = -width});
       break;
     }
     default: { // a factor for each channel, or for each pixel

@@ -14,6 +14,7 @@
 #include <ia_nn/graph/layers/hidden.hpp>
 #include <ia_nn/graph/layers/move.hpp>
 #include <ia_nn/graph/layers/norm.hpp>
+#include <ia_nn/graph/layers/parameter.hpp>
 #include <ia_nn/graph/layers/pool.hpp>
 #include <ia_nn/graph/layers/recurrent.hpp>
 #include <ia_nn/graph/layers/reshape.hpp>

@@ -124,6 +124,7 @@ constexpr sentence op::takes_source(node& n, node_inputs in, detail::subject con
 struct weight {
   fixed_text<32> suffix{};
   dims shape{};
+  bool ones_count = true; ///< a source's shape may not differ by extents of 1
 };
 
 /// A network while it is worked on. Passes change it in place; ids are places in `nodes`.

@@ -35,7 +35,13 @@ inline bool asks_for_places(stage_data const* stages, int count, index_t columns
 }
 
 template <bool Whole> struct element_place : tile_position<Whole> {
-  index_t item;
+  index_t item, item_row; ///< the latter of the item's rows
+
+  /// p[item_row][column] of a matrix with ld elements per row: what all items have.
+  template <f32_register V, class T>
+  IA_NN_INLINE V item_matrix(T const* p, index_t ld) const noexcept {
+    return this->template columns<V>(p + item_row * ld);
+  }
 };
 
 template <int N, class V, class Tail, class At>
@@ -52,7 +58,7 @@ template <isa::tag I, class S, class D, class Tail> struct elementwise_row {
   using V = vec<f32, I>;
   elementwise_task<S, D> const& t;
   Tail const& tail;
-  index_t row, item;
+  index_t row, item, item_row;
 
   template <int N, bool Whole>
   IA_NN_INLINE void some(index_t column, ::ia_nn::detail::lanes<Whole> lanes) const noexcept {
@@ -62,7 +68,7 @@ template <isa::tag I, class S, class D, class Tail> struct elementwise_row {
     IA_NN_UNROLL
     for (int u = 0; u < N; ++u) x[u] = lanes.template load<V>(from + u * V::size);
     apply_tail(tail, x, [&](int u) {
-      return element_place<Whole>{{row, column + u * V::size, lanes}, item};
+      return element_place<Whole>{{row, column + u * V::size, lanes}, item, item_row};
     });
     IA_NN_UNROLL
     for (int u = 0; u < N; ++u) lanes.store(x[u], to + u * V::size);
@@ -88,13 +94,14 @@ template <isa::tag I, class S, class D> struct elementwise_kernel : tail_kernel 
     if (t.ld == columns && !asks_for_places(stages.list, stages.count, columns)) {
       t.columns = t.ld = columns * rows, t.rows = 1;
       parallel_blocks(e, t.columns, granule, [&](index_t begin, index_t end, int) {
-        elementwise_row<I, S, D, Tail>{t, tail, 0, 0}.run(begin, end);
+        elementwise_row<I, S, D, Tail>{t, tail, 0, 0, 0}.run(begin, end);
       });
       return;
     }
     parallel_blocks(e, rows, ceil_div(granule, columns), [&](index_t begin, index_t end, int) {
       for (index_t r = begin; r < end; ++r)
-        elementwise_row<I, S, D, Tail>{t, tail, r, r / t.rows_per_item}.run(0, columns);
+        elementwise_row<I, S, D, Tail>{t, tail, r, r / t.rows_per_item, r % t.rows_per_item}
+            .run(0, columns);
     });
   }
 };

@@ -27,12 +27,6 @@
 #include <ia_nn/begin.hpp>
 namespace graph {
 
-struct compile_options {
-  index_t max_batch = 1; ///< of a network with an open batch
-  int workers = 1;       ///< concurrency of the executor
-  bool allow_unknown_weights = false;
-};
-
 template <kernel_id K, class Kernels> struct kernel;
 
 /// The base of kernels without stages, and of those with.
@@ -78,16 +72,20 @@ public:
   index_t scratch = 0; ///< to be set by the kernel: bytes that `run` needs
   std::vector<aligned_array<f32>>& arrays; ///< what stays as long as the network
 
-  kernel_loader(plan_view const& p, int step, node const& n, weight_reader& r,
+  kernel_loader(plan_view const& p, int step, node const& n, weight_reader const& r,
                 compile_options const& o, std::vector<aligned_array<f32>>& kept)
-      : plan(p), number(step), layer(n), max_batch(p.open_batch() ? o.max_batch : p.batch_of_inputs()),
-        workers(o.workers), arrays(kept), reader_(r) {
+      : kernel_loader(p, step, n, r, p.open_batch() ? o.max_batch : p.batch_of_inputs(), o.workers,
+                      kept) {}
+  kernel_loader(plan_view const& p, int step, node const& n, weight_reader const& r, index_t batch,
+                int concurrency, std::vector<aligned_array<f32>>& kept)
+      : plan(p), number(step), layer(n), max_batch(batch), workers(concurrency), arrays(kept),
+        reader_(r) {
     if (what().inputs.count > 0) source = p.nodes[what().inputs[0]].shape;
     listed_ = weights_of(p.nodes, static_cast<int>(&n - p.nodes));
   }
   /// For another node of the same step.
   kernel_loader of(int node_id) const {
-    return {plan, number, plan.nodes[node_id], reader_, {max_batch, workers}, arrays};
+    return {plan, number, plan.nodes[node_id], reader_, max_batch, workers, arrays};
   }
 
   step const& what() const { return plan.steps[number]; }
@@ -99,8 +97,8 @@ public:
   std::vector<f32> read(std::string_view suffix) const {
     for (weight const& w : listed_)
       if (w.suffix.view() == suffix)
-        return reader_.read(who(), detail::text_of(layer) + std::string(suffix),
-                            {w.shape.extent, w.shape.extent + w.shape.rank});
+        return reader_.read(who(), layer.name.view(), suffix,
+                            {w.shape.extent, w.shape.extent + w.shape.rank}, w.ones_count);
     return {};
   }
   bool has(std::string_view suffix) const {
@@ -114,7 +112,7 @@ public:
   }
 
 private:
-  weight_reader& reader_;
+  weight_reader const& reader_;
   std::vector<weight> listed_;
 };
 

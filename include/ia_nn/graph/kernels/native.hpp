@@ -10,5 +10,6 @@
 #include <ia_nn/graph/kernels/embedding.hpp>
 #include <ia_nn/graph/kernels/move.hpp>
 #include <ia_nn/graph/kernels/norm.hpp>
+#include <ia_nn/graph/kernels/parameter.hpp>
 #include <ia_nn/graph/kernels/pool.hpp>
 #include <ia_nn/graph/kernels/recurrent.hpp>

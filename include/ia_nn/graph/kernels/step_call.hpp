@@ -84,7 +84,7 @@ struct placed_stages {
     for (int k = 0; k < count; ++k) {
       list[k] = c.stages[k];
       int const operand = c.what().stages[k].operand;
-      if (operand < 0) continue;
+      if (operand < 0 || is_loaded(list[k].how)) continue;
       list[k].operand = c.memory.from(c.plan, operand);
       list[k].ld = c.plan.places[operand].ld;
       list[k].type = c.plan.type(operand);

@@ -154,7 +154,9 @@ constexpr value_type type_of(stage_code c) { return static_cast<value_type>(c >>
 /// where operands are repeated, its item.
 template <f32_register V, spread How, class T, class At>
 IA_NN_INLINE V operand_at(T const* p, index_t ld, At const& at) noexcept {
-  if constexpr (How == spread::channels) return at.template columns<V>(p + at.item * ld);
+  if constexpr (How == spread::every_row) return at.template columns<V>(p);
+  else if constexpr (How == spread::every_item) return at.template item_matrix<V>(p, ld);
+  else if constexpr (How == spread::channels) return at.template columns<V>(p + at.item * ld);
   else if constexpr (How == spread::rows) return V::broadcast(static_cast<f32>(p[at.row * ld]));
   else if constexpr (How == spread::items) return V::broadcast(static_cast<f32>(p[at.item * ld]));
   else return at.template matrix<V>(p, ld);
@@ -220,9 +222,15 @@ IA_NN_INLINE void apply_stage_to(stage_data const& s, V (&x)[N], At const& at) n
           return operand_at<V, spread::rows>(p, s.ld, at(u));
         case spread::items:
           return operand_at<V, spread::items>(p, s.ld, at(u));
+        case spread::every_row:
+          return operand_at<V, spread::every_row>(p, s.ld, at(u));
+        case spread::every_item:
+          return operand_at<V, spread::every_item>(p, s.ld, at(u));
         default:
           break;
         }
+      else if (s.how == spread::every_row)
+        return operand_at<V, spread::every_row>(p, s.ld, at(u));
       return operand_at<V, spread::none>(p, s.ld, at(u));
     };
     if (s.type == value_type::bf16) return load(static_cast<bf16 const*>(s.operand));

@@ -11,12 +11,16 @@ namespace graph {
 
 /// How the smaller of two operands is repeated over the larger one, of shape (n, ..., c).
 enum class spread : unsigned char {
-  none,     ///< (n, ..., c): an element each
-  channels, ///< (n, 1, ..., c): an item has one row
-  rows,     ///< (n, ..., 1): a row has one element
-  items,    ///< (n, 1, ..., 1): an item has one element
-  wrong     ///< it does not fit
+  none,       ///< (n, ..., c): an element each
+  channels,   ///< (n, 1, ..., c): an item has one row
+  rows,       ///< (n, ..., 1): a row has one element
+  items,      ///< (n, 1, ..., 1): an item has one element
+  every_row,  ///< (c), of a parameter: all rows of all items have the same elements
+  every_item, ///< (..., c), of a parameter: all items have the same elements
+  wrong       ///< it does not fit
 };
+/// Of an operand that is read where it was loaded: the batch is not in it.
+constexpr bool is_loaded(spread s) { return s == spread::every_row || s == spread::every_item; }
 
 constexpr spread spread_of(dims const& whole, dims const& part) {
   if (whole.rank != part.rank || whole[0] != part[0]) return spread::wrong;
@@ -30,6 +34,12 @@ constexpr spread spread_of(dims const& whole, dims const& part) {
   if (same) return columns ? spread::none : spread::rows;
   if (single) return columns ? spread::channels : spread::items;
   return spread::wrong;
+}
+
+/// As spread_of, of a parameter.
+constexpr spread spread_of_parameter(dims const& whole, dims const& part) {
+  if (spread_of(whole, part) == spread::wrong) return spread::wrong;
+  return part.item() == part.last() ? spread::every_row : spread::every_item;
 }
 
 namespace detail {

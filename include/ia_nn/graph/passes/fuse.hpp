@@ -5,19 +5,21 @@
 //
 //   batch norm directly behind it      into the weights, when they are loaded
 //   functions, batch norms             stages
-//   + - * / min max with a value       a stage that reads the other value, of the same shape
+//   + - * / min max with a value       a stage that reads the other value, of the same shape, or a
+//                                      parameter with one row
 //
 // in any order. A value that is read twice, or is an output, ends the chain: it must be in memory.
 // Of two kernels whose results are added the later one takes the addition: then the other value is
 // there. A fused step runs where its last node stood, so what it reads has been computed.
 //
 // Element-wise operations that are left form chains of their own; there the other value may be one
-// that is repeated.
+// that is repeated. A parameter that only stages read has no step.
 #pragma once
 
 #include <ia_nn/graph/layers/concat.hpp>
 #include <ia_nn/graph/layers/elementwise.hpp>
 #include <ia_nn/graph/layers/norm.hpp>
+#include <ia_nn/graph/layers/parameter.hpp>
 #include <ia_nn/graph/layers/reshape.hpp>
 #include <ia_nn/graph/passes/steps.hpp>
 
@@ -46,7 +48,9 @@ template <class Nodes> constexpr stage stage_of(Nodes const& d, int id, int from
   }
   bool const right = n.inputs[1] == from && n.inputs[0] != from;
   s.operand = n.inputs[right ? 0 : 1];
-  s.how = spread_of(n.shape, d[s.operand].shape);
+  node const& other = d[s.operand];
+  s.how = other.kind == op::parameter ? spread_of_parameter(n.shape, other.shape)
+                                      : spread_of(n.shape, other.shape);
   s.kind = n.kind == op::add        ? stage_kind::add
            : n.kind == op::multiply ? stage_kind::multiply
            : n.kind == op::minimum  ? stage_kind::minimum
@@ -78,8 +82,7 @@ public:
       step s{.kind = kind, .anchor = i, .out = i};
       if (is_stage(kind)) {
         s.kind = op::activation;
-        node const& n = d_[i]; // begins with an operand of its shape
-        int const first = n.inputs[d_[n.inputs[0]].shape == n.shape ? 0 : 1];
+        int const first = first_of(d_[i]);
         s.inputs.add(first);
         s.stages.add(stage_of(d_, i, first));
         grow(s, o_.fuse_elementwise);
@@ -88,11 +91,43 @@ public:
       }
       take(s);
     }
+    drop_loaded();
     return sorted();
   }
 
 private:
   constexpr bool taken(int id) const { return taken_[static_cast<std::size_t>(id)] >= 0; }
+  /// What a chain that starts with node n begins with: an operand of its shape, not a parameter if
+  /// there is another one.
+  constexpr int first_of(node const& n) const {
+    auto const fits = [&](int k) { return d_[n.inputs[k]].shape == n.shape; };
+    bool const second = n.inputs.count > 1 && fits(1) &&
+                        (!fits(0) || d_[n.inputs[0]].kind == op::parameter);
+    return n.inputs[second ? 1 : 0];
+  }
+  /// Parameters that only stages read need not be in memory once more.
+  constexpr void drop_loaded() {
+    bool any = false;
+    for (step const& s : steps_) any = any || s.kind == op::parameter;
+    if (!any) return;
+    std::vector<char> read(taken_.size(), 0);
+    auto const mark = [&](int id) { read[static_cast<std::size_t>(root(d_, id))] = 1; };
+    for (step const& s : steps_) {
+      for (int const in : s.inputs) mark(in);
+      for (stage const& g : s.stages)
+        if (g.operand >= 0 && !is_loaded(g.how)) mark(g.operand);
+    }
+    for (int i = 0; i < d_.count(); ++i)
+      if (d_[i].kind == op::output) mark(d_[i].inputs[0]);
+    std::size_t kept = 0;
+    for (std::size_t i = 0; i < steps_.size(); ++i) {
+      if (steps_[i].kind == op::parameter && !read[static_cast<std::size_t>(at_[i])]) continue;
+      steps_[kept] = steps_[i];
+      at_[kept++] = at_[i];
+    }
+    steps_.erase(steps_.begin() + static_cast<std::ptrdiff_t>(kept), steps_.end());
+    at_.erase(at_.begin() + static_cast<std::ptrdiff_t>(kept), at_.end());
+  }
 
   constexpr void grow(step& s, bool stages) {
     while (uses_[static_cast<std::size_t>(s.out)] == 1) {
@@ -105,7 +140,8 @@ private:
       } else {
         if (!stages || s.stages.full()) return;
         stage const g = stage_of(d_, next, s.out);
-        if (kernel && g.how != spread::none) return; // epilogues know no items
+        if (kernel && g.how != spread::none && g.how != spread::every_row)
+          return; // epilogues know no items
         s.stages.add(g);
       }
       taken_[static_cast<std::size_t>(next)] = 0;

@@ -26,7 +26,8 @@ struct no_trace {};
 /// Net: ir/builder.hpp. Policy: `native`.
 ///
 /// Errors at construction name the layer: errc::bad_parameter (a weight that is missing, or that no
-/// layer has; max_batch or workers below 1, or another batch than a static one), errc::bad_shape (a
+/// layer has, with the nearest name that there is; names in compile_options that the network has
+/// not; max_batch or workers below 1, or another batch than a static one), errc::bad_shape (a
 /// weight of another shape), and those of the kernels. `run` is const, noexcept, allocates nothing
 /// and locks nothing; any number of threads may run one object, each with its own workspace. The
 /// result has the same bits for any number of threads.

@@ -51,6 +51,7 @@ constexpr id_list list_native_kernels() {
   l.add(op::layer_norm), l.add(op::group_norm);
   l.add(op::concat), l.add(op::pad), l.add(op::transpose), l.add(op::slice);
   l.add(op::output), l.add(op::identity), l.add(op::dropout), l.add(op::constant);
+  l.add(op::parameter);
   l.add(op::custom);
   return l;
 }

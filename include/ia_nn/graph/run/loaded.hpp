@@ -4,7 +4,8 @@
 // planned at run time.
 #pragma once
 
-#include <ia_nn/graph/kernels/weights.hpp>
+#include <ia_nn/graph/kernels/parameter.hpp>
+#include <ia_nn/graph/run/weight_check.hpp>
 
 #include <ia_nn/begin.hpp>
 namespace graph {
@@ -18,16 +19,17 @@ public:
 
   /// load(step) is the load_function of its kernel.
   ///
-  /// Errors name the layer: errc::bad_parameter (a weight that is missing, or that no layer has;
-  /// max_batch or workers below 1), errc::bad_shape (a weight of another shape), and those of the
-  /// kernels.
+  /// Errors name the layer: errc::bad_parameter (a weight that is missing, or that no layer has; names
+  /// of `o` that the network has not; max_batch or workers below 1), errc::bad_shape (a weight of
+  /// another shape), and those of the kernels.
   template <weights_source W, class Load>
   loaded_plan(plan_view const& p, W const& weights, compile_options const& o, Load const& load)
       : plan(p) {
-    detail::reader_of<W> reader(weights);
     begin(o);
+    detail::reader_of<W> reader(weights, o);
+    detail::weight_check(p, reader, o).run();
     for (int s = 0; s < p.count; ++s) load_step(s, reader, o, load(s));
-    end(reader, o);
+    place_scratch();
   }
 
   /// Scratch memory of a member of a group that begins with step `first`.
@@ -45,7 +47,7 @@ private:
     max_batch = plan.open_batch() ? o.max_batch : plan.batch_of_inputs();
     steps.resize(static_cast<std::size_t>(plan.count));
   }
-  void load_step(int s, weight_reader& reader, compile_options const& o,
+  void load_step(int s, weight_reader const& reader, compile_options const& o,
                  detail::load_function load) {
     kernel_store& to = steps[static_cast<std::size_t>(s)];
     step const& t = plan.steps[s];
@@ -54,12 +56,13 @@ private:
       data = detail::data_of(t.stages[k]);
       if (t.stages[k].kind == stage_kind::batch_norm)
         load_batch_norm(s, t.stages[k].source, reader, o, data);
+      if (is_loaded(t.stages[k].how)) load_operand(s, t.stages[k], reader, o, data);
     }
     if (!plan.stores(s)) return; // belongs to the lookup before it
     kernel_loader l(plan, s, plan.anchor(s), reader, o, arrays_);
     load(l, to);
   }
-  void load_batch_norm(int s, int id, weight_reader& reader, compile_options const& o,
+  void load_batch_norm(int s, int id, weight_reader const& reader, compile_options const& o,
                        detail::stage_data& to) {
     kernel_loader const l(plan, s, plan.nodes[id], reader, o, arrays_);
     std::vector<f32> store[4];
@@ -75,9 +78,15 @@ private:
     to.factors = l.keep(factors);
     to.offsets = l.keep(offsets);
   }
-  void end(weight_reader const& reader, compile_options const& o) {
-    if (!o.allow_unknown_weights)
-      reader.finish([&](std::string const& name) { return was_removed(name); });
+  void load_operand(int s, stage const& g, weight_reader const& reader, compile_options const& o,
+                    detail::stage_data& to) {
+    kernel_loader const l(plan, s, plan.nodes[g.operand], reader, o, arrays_);
+    dims const& whole = plan.nodes[g.source].shape;
+    aligned_array<f32> numbers = detail::parameter_operand(l, whole, g.how);
+    to.ld = whole.last();
+    to.operand = l.keep(numbers);
+  }
+  void place_scratch() {
     for (int i = 0, first = 0; i < plan.count; ++i) {
       std::size_t const at = static_cast<std::size_t>(i);
       if (plan.times[i] == i) first = i;
@@ -85,20 +94,8 @@ private:
       scratch_bytes = max_of(scratch_bytes, steps[at].offset + steps[at].scratch);
     }
   }
-  /// True for weights of layers that no output needs: they were written, and are gone.
-  bool was_removed(std::string_view weight) const {
-    std::size_t const dot = weight.rfind('.');
-    std::string_view const layer = weight.substr(0, dot);
-    bool was_there = false;
-    for (int i = 0; i < plan.written_count; ++i)
-      was_there = was_there ||
-                  (plan.written[i].name.view() == layer && has_weights(plan.written, i));
-    for (int k = 0; k < plan.node_count; ++k)
-      if (plan.nodes[k].name.view() == layer) return false;
-    return was_there && dot != weight.npos;
-  }
 
-  std::vector<aligned_array<f32>> arrays_{}; ///< tables, factors and offsets
+  std::vector<aligned_array<f32>> arrays_{}; ///< tables, factors and offsets, parameters
 };
 
 } // namespace graph

@@ -8,6 +8,7 @@
 //   deconv        NAME.weight (channels, filters / groups, kernel...)      NAME.bias (filters)
 //   layer_norm, group_norm    NAME.weight, NAME.bias (channels)
 //   embedding     NAME.weight (rows, width)
+//   parameter     NAME, of the shape that it has behind the batch, with extents of 1 or without
 //   lstm, gru, rnn   of layer K, behind each name _reverse for the other direction:
 //                 NAME.weight_ih_lK (gates hidden, features)   NAME.bias_ih_lK (gates hidden)
 //                 NAME.weight_hh_lK (gates hidden, width)      NAME.bias_hh_lK (gates hidden)
@@ -44,7 +45,7 @@ public:
     for (entry const& e : all_) n.push_back(e.name);
     return n;
   }
-  bool has(std::string const& name) const { return find(name) != nullptr; }
+  bool has(std::string const& name) const { return places_.find(name) != places_.end(); }
   /// Of these two: errc::bad_parameter for a name that was not added.
   std::vector<index_t> shape(std::string const& name) const { return get(name).shape; }
   std::vector<f32> values(std::string const& name) const {
@@ -64,26 +65,25 @@ private:
     index_t size = 1;
     for (index_t const n : shape)
       if (n < 0 || __builtin_mul_overflow(size, n, &size))
-        throw_error(errc::bad_shape, "weights: '" + name + "' has an extent of " +
+        throw_error(errc::bad_shape, "weights: " + detail::in_quotes(name) + " has an extent of " +
                                          std::to_string(n) + ", negative or too large");
-    if (find(name)) throw_error(errc::bad_parameter, "weights: '" + name + "' is there twice");
+    if (has(name))
+      throw_error(errc::bad_parameter, "weights: " + detail::in_quotes(name) + " is there twice");
     if (size != static_cast<index_t>(elements.size()))
-      throw_error(errc::bad_shape, "weights: '" + name + "' has " +
+      throw_error(errc::bad_shape, "weights: " + detail::in_quotes(name) + " has " +
                                        std::to_string(elements.size()) + " elements, its shape " +
                                        std::to_string(size));
+    places_.emplace(name, all_.size());
     all_.push_back({std::move(name), std::move(shape), elements, std::move(own)});
   }
-  entry const* find(std::string const& name) const {
-    for (entry const& e : all_)
-      if (e.name == name) return &e;
-    return nullptr;
-  }
   entry const& get(std::string const& name) const {
-    entry const* const e = find(name);
-    if (!e) throw_error(errc::bad_parameter, "weights: there is no '" + name + "'");
-    return *e;
+    auto const at = places_.find(name);
+    if (at == places_.end())
+      throw_error(errc::bad_parameter, "weights: there is no " + detail::in_quotes(name));
+    return all_[at->second];
   }
   std::vector<entry> all_;
+  std::map<std::string, std::size_t> places_; ///< in `all_`
 };
 
 /// The tensors of an ia_nn::safetensors (io/safetensors.hpp), F32, F16 or BF16. A temporary is kept;

@@ -30,7 +30,8 @@ template <class Nodes> constexpr step_cost cost_of(Nodes const& d, step const& s
   if (!s.anchor_is_stage()) add(s.anchor);
   for (stage const& g : s.stages) {
     add(g.source);
-    if (g.operand >= 0) c.read += bytes_of(g.operand);
+    if (is_loaded(g.how)) c.weights += 4 * weight_count(d, g.operand);
+    else if (g.operand >= 0) c.read += bytes_of(g.operand);
   }
   if (s.depthwise.node >= 0) { // its result is not written
     add(s.depthwise.node);

@@ -147,7 +147,7 @@ template <class Net> std::string dot_steps() {
   auto const name = [](int id) { return "n" + std::to_string(id); };
   for (int i = 0; i < d.count(); ++i) {
     node const& n = d[i];
-    if (n.kind == op::input)
+    if (n.kind == op::input || n.kind == op::parameter)
       t += "  " + name(i) + " [shape=oval, label=\"" + detail::escaped(detail::text_of(n)) + "\\n" +
            detail::text_of(n.shape) + "\"];\n";
     else if (n.kind == op::reshape)
