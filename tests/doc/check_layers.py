@@ -5,7 +5,7 @@
 usage: check_layers.py --root DIR
 
 The table's rows are compiled (extract.py), which holds what they say against the headers. This holds
-against the table what the headers have: each function of graph/layers*.hpp that makes a layer must stand
+against the table what the headers have: each function of graph/layers/ that makes a layer must stand
 in a row, every option of a layer in the last column of a row of a layer that has it, and every number that
 may be left out in the row of the layer without it.
 """
@@ -21,7 +21,7 @@ MEMBER = re.compile(r"^  [\w:]+ ((?:\w+(?: = [^,;]+|\{\})?(?:, )?)+);", re.M)
 # What makes no other layer: what it is called, and how exactly it multiplies.
 NOT_ASKED = {"name", "precision", "channels", "columns"}
 # These have no name that another library would know.
-NOT_LAYERS = {"apply", "input", "constant", "activation"}
+NOT_LAYERS = {"apply", "input", "constant", "activation", "custom"}
 
 
 def read(path):
@@ -36,9 +36,8 @@ def main():
     if len(sys.argv) != 3 or sys.argv[1] != "--root":
         sys.exit(__doc__)
     root = sys.argv[2]
-    folder = os.path.join(root, "include", "ia_nn", "graph")
-    headers = [read(os.path.join(folder, name)) for name in
-               ("layer_options.hpp", "layers.hpp", "layers_elementwise.hpp", "layers_move.hpp")]
+    folder = os.path.join(root, "include", "ia_nn", "graph", "layers")
+    headers = [read(os.path.join(folder, name)) for name in sorted(os.listdir(folder))]
     options = {name: {m.split(" = ")[0].strip("{} ") for line in MEMBER.findall(body)
                       for m in line.split(", ")} - NOT_ASKED
                for text in headers for name, body in STRUCT.findall(text)}

@@ -29,7 +29,7 @@ constexpr bool are_same(draft const& a, draft const& b) {
   if (a.wrong() || b.wrong() || a.count() != b.count()) return false;
   for (int i = 0; i < a.count(); ++i)
     if (a[i].kind != b[i].kind || a[i].type != b[i].type || !(a[i].shape == b[i].shape) ||
-        !(a[i].with == b[i].with) || !(a[i].inputs == b[i].inputs))
+        !(a[i].attributes == b[i].attributes) || !(a[i].inputs == b[i].inputs))
       return false;
   return a.count() > made_by([](inputs const&) {}).count();
 }

@@ -36,8 +36,8 @@ namespace op {
 inline constexpr operator_row parameter{.name = "parameter",
                                         .writes_slices = true,
                                         .orders_columns = true,
-                                        .shape = said_by_function,
-                                        .meaning = said_by_function,
+                                        .shape = rules::nothing_to_say,
+                                        .meaning = rules::nothing_to_say,
                                         .weights = detail::parameter_weights};
 } // namespace op
 
