@@ -34,7 +34,7 @@ private:
   workspace scratch_;
 };
 
-// Net, with what each of its convolutions and dense layers gives, behind its relu, as an output.
+/// Net, with what each of its convolutions and dense layers gives, behind its relu, as an output.
 template <class Net> struct observed {
   static constexpr void build(graph::builder& b) {
     Net::build(b);
@@ -50,7 +50,7 @@ template <class Net> struct observed {
 // zeros has a range too.
 inline void keep_telling(std::span<f32 const> x, index_t channels, std::vector<f32>& to) {
   to.assign(1, 0.0F);
-  auto const step = static_cast<std::size_t>(channels);
+  auto const step = at(channels);
   for (std::size_t i = 0; i < x.size(); ++i)
     if (x[i] > 0 && (i < step || x[i] != x[i - step])) to.push_back(x[i]);
 }
@@ -61,8 +61,8 @@ template <class Net, calibrator C>
 std::vector<value_range> calibrate(network const& n, graph::weights_source auto const& w,
                                    image_set const& images, index_t count, thread_pool& threads) {
   constexpr index_t batch = 50;
-  graph::compiled<observed<Net>> const net(
-      w, {.max_batch = batch, .workers = threads.concurrency()});
+  int const workers = threads.concurrency();
+  graph::compiled<observed<Net>> const net(w, {.max_batch = batch, .workers = workers});
   workspace scratch(net.workspace_bytes());
   aligned_array<f32> input(batch * n.size(0));
   struct observation {
@@ -86,8 +86,8 @@ std::vector<value_range> calibrate(network const& n, graph::weights_source auto 
     net.run(now, {&in, 1}, out, scratch, threads);
     // Tensors do not depend on each other: one task for each.
     threads.parallel_for(static_cast<index_t>(tensors.size()), [&](index_t i, int) {
-      observation& o = tensors[static_cast<std::size_t>(i)];
-      std::span<f32 const> x(o.values.data(), static_cast<std::size_t>(now * n.size(o.node)));
+      observation& o = tensors[at(i)];
+      std::span<f32 const> x(o.values.data(), at(now * n.size(o.node)));
       if constexpr (std::same_as<C, entropy_calibrator>) {
         keep_telling(x, n.nodes[o.node].shape.last(), o.kept);
         x = o.kept;

@@ -43,8 +43,8 @@ named_arrays train(network const& n, image_set const& images, train_options cons
                                          std::to_string(o.batch));
   named_arrays weights = initial_weights(n, o.seed);
   training_layers layers(n, weights, o.batch, threads.concurrency());
-  auto* const losses = layers.store().keep(cross_entropy<I>(
-      {.classes = 10, .max_rows = o.batch, .workers = threads.concurrency()}));
+  auto* const losses = layers.store().keep(
+      cross_entropy<I>({.classes = 10, .max_rows = o.batch, .workers = threads.concurrency()}));
   adam<I> optimizer(layers.parameters().elements(), {.learning_rate = o.learning_rate});
   optimizer.check(layers.parameters());
   std::vector<u8> labels(at(o.batch));
@@ -53,17 +53,17 @@ named_arrays train(network const& n, image_set const& images, train_options cons
   auto const step = [&](index_t const* chosen) {
     threads.parallel_for(o.batch, [&](index_t i, int) {
       labels[at(i)] = images.labels[at(chosen[i])];
-      dequantize<I>(images.image(chosen[i]).data(), layers.image().value + i * pixels,
-                    pixels, {1.0F / 255, 0});
+      dequantize<I>(images.image(chosen[i]).data(), layers.image().value + i * pixels, pixels,
+                    {1.0F / 255, 0});
     });
     layers.forward(threads);
     f32 loss = 0;
     losses->run(cross_entropy_call<u8>{.rows = o.batch,
-                                      .src = layers.logits().value,
-                                      .labels = labels.data(),
-                                      .loss = &loss,
-                                      .diff_src = layers.logits().request()},
-               layers.store().scratch(), threads);
+                                       .src = layers.logits().value,
+                                       .labels = labels.data(),
+                                       .loss = &loss,
+                                       .diff_src = layers.logits().request()},
+                layers.store().scratch(), threads);
     layers.backward(threads);
     optimizer.step(layers.parameters(), threads);
     return static_cast<double>(loss);

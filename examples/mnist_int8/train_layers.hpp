@@ -42,12 +42,14 @@ public:
       else if (node.kind->in_place && uses[at(node.inputs[0])] > 1)
         throw error(errc::bad_parameter, "training changes what '" + n.name(id) +
                                              "' reads, and others read it too");
-      if (node.kind == op::conv) add_conv(id);
-      else if (node.kind == op::batch_norm) add_norm(id);
-      else if (node.kind == op::dense) add_dense(id);
-      else if (node.kind == op::max_pool) add_pool(id);
-      else if (node.kind == op::activation) add_relu(id);
-      else if (node.kind == op::add) add_sum(id);
+      tensor_pair* const y = tensor(id);
+      auto const x = [&](int input) { return tensor(node.inputs[input]); };
+      if (node.kind == op::conv) add_conv(id, x(0), y);
+      else if (node.kind == op::batch_norm) add_norm(id, x(0), y);
+      else if (node.kind == op::dense) add_dense(id, x(0), y);
+      else if (node.kind == op::max_pool) add_pool(id, x(0), y);
+      else if (node.kind == op::activation) add_relu(y);
+      else if (node.kind == op::add) add_sum(x(1), y);
     }
   }
   training_layers(training_layers const&) = delete; // the layers refer to it
@@ -93,23 +95,20 @@ private:
     while (in_place(net_.nodes[id])) id = net_.nodes[id].inputs[0];
     return &tensors_[at(id)];
   }
-  tensor_pair* source(int id, int k = 0) { return tensor(net_.nodes[id].inputs[k]); }
   void add(function forward, function backward) {
     layers_.push_back({std::move(forward), std::move(backward)});
   }
 
-  void add_conv(int id) {
+  void add_conv(int id, tensor_pair* x, tensor_pair* y) {
     conv_shape const s = net_.conv_of(id);
     std::vector<f32> const& weights = array(id, ".weight");
     conv_backward_options const limits{batch_, workers_};
     auto* const plan = store_.keep(conv<I, f32, f32, f32>(s, weights, {batch_, workers_}));
     auto* const by_weights = store_.keep(conv_backward_weights<I>(s, limits));
     auto* const by_src = store_.keep(conv_backward_src<I>(s, limits));
-    tensor_pair *const x = source(id), *const y = tensor(id);
     tensor_pair const w = parameter(id, ".weight");
     tensor_pair const b = net_.nodes[id].attributes.bias ? parameter(id, ".bias") : tensor_pair{};
-    add(
-        [=, this, &weights](thread_pool& threads) {
+    add([=, this, &weights](thread_pool& threads) {
           plan->set_weights(weights); // of this step
           workspace_view const scratch = store_.scratch();
           chain const bias{add_bias{b.value}};
@@ -127,13 +126,12 @@ private:
         });
   }
 
-  void add_norm(int id) {
+  void add_norm(int id, tensor_pair* x, tensor_pair* y) {
     graph::node const& n = net_.nodes[id];
     index_t const channels = n.shape.last(), rows = batch_ * n.shape.item() / channels;
     auto* const plan = store_.keep(
         batch_norm_training<I>({.channels = channels, .epsilon = n.attributes.epsilon}));
     f32* const statistics = store_.array<f32>(2 * channels); // of this batch
-    tensor_pair *const x = source(id), *const y = tensor(id);
     tensor_pair const scale = parameter(id, ".weight"), shift = parameter(id, ".bias");
     batch_norm_state const state{.gamma = scale.value,
                                  .beta = shift.value,
@@ -141,8 +139,7 @@ private:
                                  .running_variance = array(id, ".running_var").data(),
                                  .mean = statistics,
                                  .inv_std = statistics + channels};
-    add(
-        [=, this](thread_pool& threads) {
+    add([=, this](thread_pool& threads) {
           plan->forward(rows, x->value, y->value, state, store_.scratch(), threads);
         },
         [=, this](thread_pool& threads) {
@@ -156,17 +153,13 @@ private:
         });
   }
 
-  void add_dense(int id) {
+  void add_dense(int id, tensor_pair* x, tensor_pair* y) {
     index_t const inputs = net_.size(net_.nodes[id].inputs[0]);
-    auto* const plan =
-        store_.keep(dense_training<I>({inputs, net_.size(id), batch_}, workers_));
-    tensor_pair *const x = source(id), *const y = tensor(id);
+    auto* const plan = store_.keep(dense_training<I>({inputs, net_.size(id), batch_}, workers_));
     array(id, ".weight") = with_columns(columns::in_memory, net_, id, array(id, ".weight"));
     tensor_pair const w = parameter(id, ".weight"), b = parameter(id, ".bias");
-    add(
-        [=, this](thread_pool& threads) {
-          plan->forward(batch_, x->value, w.value, b.value, y->value, store_.scratch(),
-                        threads);
+    add([=, this](thread_pool& threads) {
+          plan->forward(batch_, x->value, w.value, b.value, y->value, store_.scratch(), threads);
         },
         [=, this](thread_pool& threads) {
           plan->backward({.rows = batch_,
@@ -180,14 +173,12 @@ private:
         });
   }
 
-  void add_pool(int id) {
+  void add_pool(int id, tensor_pair* x, tensor_pair* y) {
     pool_shape const s = net_.pool_of(id);
     auto* const plan = store_.keep(pool<I, f32>(pool_kind::max, s));
     auto* const back = store_.keep(max_pool_backward({s.channels, s.in, s.win}));
-    tensor_pair *const x = source(id), *const y = tensor(id);
     s32* const index = store_.array<s32>(y->size);
-    add(
-        [=, this](thread_pool& threads) {
+    add([=, this](thread_pool& threads) {
           plan->run_with_indices(batch_, x->value, y->value, index, threads);
         },
         [=, this](thread_pool& threads) {
@@ -195,18 +186,16 @@ private:
         });
   }
 
-  void add_relu(int id) {
-    tensor_pair* const y = tensor(id);
+  void add_relu(tensor_pair* y) {
     add([=](thread_pool& threads) { eval(y->view(), relu(y->view()), threads); },
         [=](thread_pool& threads) {
-          activation_backward<I>(y->size, y->value, y->diff, write_to(y->diff),
-                                 slope::relu{}, threads);
+          gradient const to = write_to(y->diff);
+          activation_backward<I>(y->size, y->value, y->diff, to, slope::relu{}, threads);
         });
   }
 
   /// A sum hands its gradient to both operands; that of the first lies where it should.
-  void add_sum(int id) {
-    tensor_pair *const x = source(id, 1), *const y = tensor(id);
+  void add_sum(tensor_pair* x, tensor_pair* y) {
     add([=](thread_pool& threads) { eval(y->view(), y->view() + x->view(), threads); },
         [=](thread_pool& threads) {
           auto const same = [](auto, auto diff) noexcept { return diff; };
