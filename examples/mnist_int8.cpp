@@ -3,11 +3,16 @@
 // Trains two small networks on pictures, then runs them in 8 bits and compares accuracy and speed
 // with f32. The pictures are those of Debian's package dataset-fashion-mnist, or of any folder of
 // the same form (--data); --quick draws its own and checks that everything works.
-#include "mnist_int8/classifier.hpp"
+#include "mnist_int8/dynamic_net.hpp"
+#include "mnist_int8/f32_net.hpp"
+#include "mnist_int8/nets.hpp"
 #include "mnist_int8/report.hpp"
+#include "mnist_int8/static_net.hpp"
 #include "mnist_int8/train.hpp"
 
 #include <ia_nn/arch/isa.hpp>
+#include <ia_nn/io/safetensors.hpp>
+#include <ia_nn/io/safetensors_write.hpp>
 
 #include <CLI/CLI.hpp>
 
@@ -40,37 +45,48 @@ std::filesystem::path file_of(options const& o, char const* suffix) {
   return p.replace_filename(name);
 }
 
-parameters trained(network const& n, image_sets const& data, options const& o, char const* suffix,
-                   thread_pool& threads) {
+graph::file_weights<safetensors> trained(network const& n, image_sets const& data,
+                                         options const& o, char const* suffix,
+                                         thread_pool& threads) {
   stopwatch const time;
   training_reporter report;
-  parameters const p =
+  named_arrays const all =
       train(n, data.train, o.train, threads, [&](progress const& now) { report(now); });
+  std::vector<safetensors_entry> entries;
+  n.each_weight([&](auto const&, auto, std::string const& name, std::vector<index_t> const& shape) {
+    entries.push_back(make_safetensors_entry<f32>(name, all.at(name), shape));
+  });
   std::string const path = file_of(o, suffix).string();
-  save_parameters(n, p, path);
-  parameters const again = load_parameters(n, path);
+  save_safetensors(path, entries, {{"network", n.title}});
+  safetensors again = load_safetensors(path);
   std::printf("trained in %.0f s; weights (%.0f KiB) written to %s and read from there\n",
               time.seconds(), static_cast<double>(std::filesystem::file_size(path)) / 1024,
               o.save.empty() ? "a temporary file" : path.c_str());
   if (o.save.empty()) std::filesystem::remove(path);
-  return again;
+  return graph::file_weights(std::move(again));
 }
 
-bool compare(network const& n, parameters const& p, image_sets const& data, options const& o,
-             thread_pool& threads) {
+template <class Net>
+bool show(char const* suffix, image_sets const& data, options const& o, thread_pool& threads) {
+  network const n = network_of<Net>();
+  std::printf("\n== %s\n%s\n", n.title.c_str(), describe(n).c_str());
+  auto const w = trained(n, data, o, suffix, threads);
   stopwatch const time;
   index_t const count = min_of(o.calibrate, data.train.count);
-  auto const by_range = calibrate(n, p, data.train, count, calibration::min_max, threads);
-  auto const by_entropy = calibrate(n, p, data.train, count, calibration::entropy, threads);
+  auto const by_range = calibrate<Net, min_max_calibrator>(n, w, data.train, count, threads);
+  auto const by_entropy = calibrate<Net, entropy_calibrator>(n, w, data.train, count, threads);
   std::printf("ranges of the activations from %td images, both ways, in %.1f s\n", count,
               time.seconds());
 
+  using I = isa::native;
   run_options const limits{.max_batch = 64, .workers = threads.concurrency()};
-  std::vector<contestant> all;
-  all.push_back({"f32", make_f32(n, p, limits)});
-  all.push_back({"int8, ranges found in each call", make_dynamic(n, p, limits)});
-  all.push_back({"int8, calibrated: min-max", make_static(n, p, by_range, limits)});
-  all.push_back({"int8, calibrated: KL", make_static(n, p, by_entropy, limits)});
+  f32_net<Net> f32_form(n, w, limits);
+  dynamic_net<I> ranging(n, w, limits);
+  static_net<I> min_max(n, w, by_range, limits), entropy(n, w, by_entropy, limits);
+  contestant all[] = {{"f32", f32_form},
+                      {"int8, ranges found in each call", ranging},
+                      {"int8, calibrated: min-max", min_max},
+                      {"int8, calibrated: KL", entropy}};
   measure(all, data.test, limits.max_batch, o.quick ? 0.02 : 0.8, threads);
   print_table(all, n, limits.max_batch, threads.concurrency());
   if (!o.quick) return true;
@@ -90,16 +106,8 @@ int run(options const& o) {
               data.name.c_str(), data.train.count, data.test.count, image.to_string().c_str(),
               o.threads, isa::name<isa::native>(), o.train.epochs, o.train.epochs == 1 ? "" : "s",
               o.train.batch);
-  bool good = true;
-  struct {
-    network n;
-    char const* suffix;
-  } const nets[] = {{plain_network(), ""}, {residual_network(), "-residual"}};
-  for (auto const& [n, suffix] : nets) {
-    std::printf("\n== %s\n%s\n", n.title.c_str(), describe(n).c_str());
-    parameters const p = folded(n, trained(n, data, o, suffix, threads));
-    good = compare(n, p, data, o, threads) && good;
-  }
+  bool good = show<demo_nets::plain>("", data, o, threads);
+  good = show<demo_nets::residual>("-residual", data, o, threads) && good;
   std::printf("\nall of it took %.0f s\n", time.seconds());
   return good ? 0 : 1;
 }

@@ -9,99 +9,88 @@
 #include <ia_nn/int8/dynamic_dense.hpp>
 #include <ia_nn/math/activation.hpp>
 #include <ia_nn/ops/conv.hpp>
-#include <ia_nn/ops/pool.hpp>
 
 #include <algorithm>
 #include <cmath>
-#include <optional>
 
 namespace demo {
 
-template <isa::tag I> class dynamic_net final : public classifier {
-  struct stage {
-    layer what;
-    std::vector<f32> bias;
-    aligned_array<f32> weight_scale{}, factor{}; // factor = weight_scale * scale of the source
-    aligned_array<s32> steps{};                  // the bias in units of factor
-    std::optional<conv<I, u8, s8, f32>> conv_plan{};
-    std::optional<pool<I, f32>> pool_plan{};
-    std::optional<dynamic_dense<I>> dense_plan{};
-  };
-
+template <isa::tag I> class dynamic_net final : public step_net {
 public:
-  dynamic_net(network const& n, parameters const& p, run_options const& o) {
-    index_t bytes = 0, most = 0;
-    for (std::size_t i = 0; i < n.layers.size(); ++i) {
-      layer const& l = n.layers[i];
-      conv_shape const& s = l.shape;
-      stage& to = stages_.emplace_back(stage{l, p[i].bias});
-      tensors_.emplace_back(o.max_batch * l.outputs());
-      if (l.what == kind::max_pool) {
-        to.pool_plan.emplace(pool_kind::max, pool_shape{s.channels, s.in, s.win});
-      } else if (l.what == kind::dense) {
-        quantized_weights const w = quantize_weights(channels_last(l, p[i].weight), s.filters);
-        to.dense_plan.emplace(w, p[i].bias, dynamic_options{o.max_batch, o.workers});
-        bytes = max_of(bytes, to.dense_plan->workspace_bytes());
-      } else {
-        quantized_weights w = quantize_weights(p[i].weight, s.filters);
-        std::span<s8 const> const values(w.values.begin(), w.values.end());
-        to.conv_plan.emplace(s, values, conv_options{o.max_batch, o.workers});
-        to.weight_scale = std::move(w.scales);
-        to.factor = aligned_array<f32>(s.filters);
-        to.steps = aligned_array<s32>(s.filters);
-        bytes = max_of(bytes, to.conv_plan->workspace_bytes());
-        most = max_of(most, o.max_batch * l.inputs());
+  dynamic_net(network const& n, graph::weights_source auto const& w, run_options const& o)
+      : step_net(n, o.max_batch) {
+    std::vector<f32*> const tensors = tensors_of<f32>(n, o.max_batch);
+    for (graph::step const& s : n.steps) {
+      f32 const* const x = tensors[at(s.inputs[0])]; // none for the images
+      f32* const y = tensors[at(s.out)];
+      if (s.kind == op::max_pool) {
+        add_pool<I>(n.pool_of(s.anchor), x, y);
+        continue;
       }
-    }
-    quantized_ = aligned_array<u8>(most);
-    scratch_ = workspace(bytes);
-  }
-
-  void run(index_t batch, u8 const* images, f32* logits, thread_pool& threads) override {
-    for (std::size_t i = 0; i < stages_.size(); ++i) {
-      stage& s = stages_[i];
-      layer const& l = s.what;
-      f32 const* const src = i == 0 ? nullptr : tensors_[i - 1].data();
-      f32* const dst = i + 1 == stages_.size() ? logits : tensors_[i].data();
-      if (s.pool_plan) s.pool_plan->run(batch, src, dst, threads);
-      else if (s.conv_plan) run_conv(s, batch, i == 0 ? images : nullptr, src, dst, threads);
-      else if (l.relu)
-        s.dense_plan->run(batch, src, l.inputs(), dst, l.outputs(), activation::relu{}, scratch_,
-                          threads);
-      else s.dense_plan->run(batch, src, l.inputs(), dst, l.outputs(), scratch_, threads);
+      filters const f = filters_of(n, s, w);
+      quantized_weights q = quantize_weights(f.weight, n.nodes[s.anchor].shape.last());
+      if (s.kind == op::dense) {
+        add_dense(dynamic_dense<I>(q, f.bias, {o.max_batch, o.workers}), has_relu(s), x, y);
+        continue;
+      }
+      std::span<s8 const> const values(q.values.begin(), q.values.end());
+      conv_plan p{{n.conv_of(s.anchor), values, {o.max_batch, o.workers}},
+                  f.bias,
+                  std::move(q.scales),
+                  aligned_array<f32>(q.filters),
+                  aligned_array<s32>(q.filters),
+                  aligned_array<u8>(x ? o.max_batch * n.size(s.inputs[0]) : 0)};
+      add_conv(std::move(p), x, shortcut_of(s) < 0 ? nullptr : tensors[at(shortcut_of(s))], y);
     }
   }
 
 private:
-  // The source is `images`, or src if that is null.
-  void run_conv(stage& s, index_t batch, u8 const* images, f32 const* src, f32* dst,
-                thread_pool& threads) {
-    quantization q{1.0F / 255, 0};
-    if (!images) // nothing is negative behind a relu: the zero point is 0
-      q = quantize_dynamic<I>(batch * s.what.inputs(), src, quantized_.data(), scheme::asymmetric,
-                              threads);
-    for (index_t f = 0; f < s.factor.size(); ++f) {
-      s.factor[f] = q.scale * s.weight_scale[f];
-      f32 const steps = s.bias[static_cast<std::size_t>(f)] / s.factor[f];
-      s.steps[f] = static_cast<s32>(std::nearbyint(std::clamp(steps, -0x1p30F, 0x1p30F)));
+  struct conv_plan {
+    conv<I, u8, s8, f32> product;
+    std::vector<f32> bias;
+    aligned_array<f32> weight_scale, factor; // factor = weight_scale * scale of the source
+    aligned_array<s32> steps;                // the bias in units of factor
+    aligned_array<u8> quantized;             // the source
+    index_t workspace_bytes() const { return product.workspace_bytes(); }
+    void set_scale(f32 scale) {
+      for (index_t f = 0; f < factor.size(); ++f) {
+        factor[f] = scale * weight_scale[f];
+        f32 const b = bias[at(f)] / factor[f];
+        steps[f] = static_cast<s32>(std::nearbyint(std::clamp(b, -0x1p30F, 0x1p30F)));
+      }
     }
-    u8 const* const a = images ? images : quantized_.data();
-    add_bias const bias{s.steps.data()}; // exact, on the s32 sums
-    scale_columns const real{s.factor.data()};
-    activation::relu const relu;
-    if (s.what.add < 0) {
-      s.conv_plan->run(batch, a, dst, chain{bias, real, relu}, scratch_, threads);
-    } else {
-      f32 const* const other = tensors_[static_cast<std::size_t>(s.what.add - 1)].data();
-      add_residual const sum{other, s.what.shape.filters};
-      s.conv_plan->run(batch, a, dst, chain{bias, real, sum, relu}, scratch_, threads);
-    }
-  }
+  };
 
-  std::vector<stage> stages_;
-  std::vector<aligned_array<f32>> tensors_; // behind each layer
-  aligned_array<u8> quantized_;
-  workspace scratch_;
+  void add_dense(dynamic_dense<I> p, bool relu, f32 const* x, f32* y) {
+    auto* const plan = store_.keep(std::move(p));
+    add([=, this, k = plan->k(), m = plan->n()](index_t batch, thread_pool& threads) {
+      workspace_view const scratch = store_.scratch();
+      if (relu) plan->run(batch, x, k, y, m, activation::relu{}, scratch, threads);
+      else plan->run(batch, x, k, y, m, scratch, threads);
+    });
+  }
+  void add_conv(conv_plan p, f32 const* x, f32 const* other, f32* y) {
+    auto* const plan = store_.keep(std::move(p));
+    add([=, this](index_t batch, thread_pool& threads) {
+      conv_shape const& s = plan->product.shape();
+      quantization q{1.0F / 255, 0}; // of the images
+      u8* const bytes = x ? plan->quantized.data() : images_;
+      if (x) // nothing is negative behind a relu: the zero point is 0
+        q = quantize_dynamic<I>(batch * s.in.size() * s.channels, x, bytes, scheme::asymmetric,
+                                threads);
+      plan->set_scale(q.scale);
+      add_bias const bias{plan->steps.data()}; // exact, on the s32 sums
+      scale_columns const real{plan->factor.data()};
+      activation::relu const relu;
+      workspace_view const scratch = store_.scratch();
+      if (!other) {
+        plan->product.run(batch, bytes, y, chain{bias, real, relu}, scratch, threads);
+      } else {
+        add_residual const sum{other, s.filters};
+        plan->product.run(batch, bytes, y, chain{bias, real, sum, relu}, scratch, threads);
+      }
+    });
+  }
 };
 
 } // namespace demo

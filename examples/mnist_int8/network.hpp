@@ -1,76 +1,133 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a network is made of, and its parameters: what training, the f32 network and the 8-bit ones
-// have in common.
+// A network for those who walk over it at run time: training and the 8-bit forms.
 //
-//   tensor 0 --layer 0--> tensor 1 --layer 1--> tensor 2 ... --> logits
-//    image        |                     ^
-//                 +---- `add`: tensor --+   (a residual connection: added before the relu)
+//   nodes   conv1, bn1, relu, max_pool, conv2, ...    what was written, in nets.hpp
+//   steps   conv1 + bn1 + relu, max_pool, ...         what runs, as the compiler of networks has it
+//
+// Weights come from any source of the graph's: arrays by name, in the orders of PyTorch.
 #pragma once
 
-#include "data.hpp"
+#include <ia_nn/core/workspace.hpp>
+#include <ia_nn/graph/ir/weights.hpp>
+#include <ia_nn/graph/kernels/weight_reader.hpp>
+#include <ia_nn/graph/network.hpp>
+#include <ia_nn/ops/batch_norm.hpp>
+#include <ia_nn/ops/pool.hpp>
 
-#include <ia_nn/ops/window.hpp>
+#include <memory>
 
 namespace demo {
 
-enum class kind { conv, max_pool, dense };
+using namespace ia_nn;
+namespace op = ia_nn::graph::op;
 
-/// A dense layer is described as a convolution whose window is the whole image: so its weights
-/// [outputs][channels][height][width] are those of PyTorch behind a flatten.
-struct layer {
-  kind what;
-  std::string name; ///< of its parameters: "conv1" has conv1.weight and conv1.bias
-  std::string norm; ///< of its batch normalization, or "" for none; it then has no bias
-  conv_shape shape;
-  bool relu = true;
-  int add = -1; ///< the tensor that is added, or -1
+constexpr std::size_t at(index_t i) { return static_cast<std::size_t>(i); }
 
-  index_t inputs() const { return shape.in.size() * shape.channels; }
-  index_t outputs() const { return shape.out().size() * shape.filters; }
-  bool has_weights() const { return what != kind::max_pool; }
-};
+/// The node that a step adds before its relu, or -1.
+inline int shortcut_of(graph::step const& s) {
+  bool const adds = s.stages.count > 0 && s.stages[0].kind == graph::stage_kind::add;
+  return adds ? s.stages[0].operand : -1;
+}
+inline bool has_relu(graph::step const& s) {
+  return s.stages.count > 0 && s.stages[s.stages.count - 1].act == graph::function::relu;
+}
 
 struct network {
   std::string title;
-  spatial image; ///< one channel
-  bool is_residual = false;
-  std::vector<layer> layers;
+  graph::draft nodes;
+  std::vector<graph::step> steps = graph::fuse(nodes);
 
-  /// These append a layer behind the last.
-  network& conv(std::string name, index_t filters, index_t kernel, std::string norm = "",
-                int add = -1);
-  network& max_pool();
-  network& dense(std::string name, index_t outputs, bool relu);
-  /// Elements of the largest tensor of one image.
-  index_t largest_tensor() const;
+  /// Elements that node `id` gives for one image.
+  index_t size(int id) const { return nodes[id].shape.item(); }
+  std::string name(int id) const { return std::string(nodes[id].name.view()); }
+  /// Errors: ia_nn::error for steps other than a max pool, a convolution with a relu and perhaps a
+  /// sum before it, and a dense layer with or without a relu, which is what the last one must be.
+  void check() const {
+    for (graph::step const& s : steps) {
+      int const relu = has_relu(s) ? 1 : 0, sum = shortcut_of(s) >= 0 ? 1 : 0;
+      bool const last = &s == &steps.back();
+      bool const conv = s.kind == op::conv && relu && s.stages.count == sum + relu;
+      bool const dense = s.kind == op::dense && s.stages.count == relu;
+      if (dense || (!last && (conv || s.kind == op::max_pool))) continue;
+      throw error(errc::bad_parameter, "the demo has no layer for '" + name(s.anchor) +
+                                           "' with what follows it");
+    }
+  }
+  /// f(node, suffix, name, shape) for each array of weights.
+  template <class F> void each_weight(F const& f) const {
+    graph::for_each_weight(nodes, nodes.count(), f);
+  }
+  spatial image(int id = 0) const { return {1, nodes[id].shape[1], nodes[id].shape[2]}; }
+  conv_shape conv_of(int id) const {
+    int const from = nodes[id].inputs[0];
+    graph::attribute_set const& a = nodes[id].attributes;
+    return {nodes[from].shape.last(), a.filters, a.groups, image(from), a.win};
+  }
+  pool_shape pool_of(int id) const {
+    int const from = nodes[id].inputs[0];
+    return {nodes[from].shape.last(), image(from), nodes[id].attributes.win};
+  }
 };
+template <class Net> network network_of() {
+  network n{Net::title, graph::simplified<Net>.edit()};
+  n.check();
+  return n;
+}
 
-/// Two convolutions of 5 x 5 and two dense layers, for images of 28 x 28.
-network plain_network();
-/// Batch normalization, and a residual block of two convolutions of 3 x 3.
-network residual_network();
+/// PyTorch's dense layer counts the columns of an image channel by channel, in memory the channels
+/// come last. The matrix of dense node `id` with columns in the one order, of that in the other.
+enum class columns { counted, in_memory };
+inline std::vector<f32> with_columns(columns order, network const& n, int id,
+                                     std::vector<f32> const& matrix) {
+  std::vector<index_t> counted; // of each place in memory
+  graph::append_column_order(n.nodes.nodes.data(), n.nodes[id].inputs[0], counted);
+  std::vector<f32> to(matrix.size());
+  for (std::size_t row = 0; row < matrix.size(); row += counted.size())
+    for (std::size_t place = 0; place < counted.size(); ++place) {
+      std::size_t const column = at(counted[place]);
+      if (order == columns::in_memory) to[row + place] = matrix[row + column];
+      else to[row + column] = matrix[row + place];
+    }
+  return to;
+}
 
-struct layer_parameters {
-  std::vector<f32> weight;                                 ///< [filters][channels][height][width]
-  std::vector<f32> bias;                                   ///< [filters]
-  std::vector<f32> norm_weight, norm_bias, mean, variance; ///< [filters], with batch normalization
+/// What a step multiplies and adds: batch normalization is in it, columns lie as in memory.
+struct filters {
+  std::vector<f32> weight, bias;
 };
-/// One per layer; pooling has empty ones.
-using parameters = std::vector<layer_parameters>;
+filters filters_of(network const& n, graph::step const& s, graph::weights_source auto const& w) {
+  graph::node const& layer = n.nodes[s.anchor];
+  std::string const name = n.name(s.anchor);
+  filters f{w.values(name + ".weight"), std::vector<f32>(at(layer.shape.last()))};
+  if (layer.attributes.bias) f.bias = w.values(name + ".bias");
+  if (s.batch_norm >= 0) {
+    std::string const norm = n.name(s.batch_norm);
+    auto const mean = w.values(norm + ".running_mean"), variance = w.values(norm + ".running_var");
+    auto const scale = w.values(norm + ".weight"), shift = w.values(norm + ".bias");
+    f32 const epsilon = n.nodes[s.batch_norm].attributes.epsilon;
+    fold_batch_norm(f.weight, f.bias, {mean, variance, scale, shift, epsilon});
+  }
+  if (s.kind == op::dense) f.weight = with_columns(columns::in_memory, n, s.anchor, f.weight);
+  return f;
+}
 
-/// Uniform within +- sqrt(6 / inputs of a filter). Source: He et al., arXiv 1502.01852.
-parameters initial_parameters(network const& n, std::uint64_t seed);
+/// Plans and arrays of layers, and the workspace that the largest plan needs.
+class layer_store {
+public:
+  template <class T> T* keep(T x) {
+    if constexpr (requires { x.workspace_bytes(); })
+      if (x.workspace_bytes() > scratch_.size()) scratch_ = workspace(x.workspace_bytes());
+    auto const kept = std::make_shared<T>(std::move(x));
+    all_.push_back(kept);
+    return kept.get();
+  }
+  template <class T> T* array(index_t size) { return keep(aligned_array<T>(size))->data(); }
+  workspace_view scratch() { return scratch_; }
 
-/// safetensors, with the names and shapes of PyTorch. Errors: ia_nn::error (bad_file, bad_shape).
-void save_parameters(network const& n, parameters const& p, std::string const& path);
-parameters load_parameters(network const& n, std::string const& path);
-
-/// Batch normalization moved into weights and biases.
-parameters folded(network const& n, parameters p);
-
-/// Dense weights with the inputs in the order of our images, channels last: [outputs][pixels]
-/// [channels] of [outputs][channels][pixels].
-std::vector<f32> channels_last(layer const& l, std::vector<f32> const& weight);
+private:
+  std::vector<std::shared_ptr<void>> all_;
+  workspace scratch_;
+};
 
 } // namespace demo

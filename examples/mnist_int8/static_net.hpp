@@ -9,74 +9,50 @@
 
 #include <ia_nn/int8/conv.hpp>
 #include <ia_nn/int8/dense.hpp>
-#include <ia_nn/ops/pool.hpp>
-
-#include <optional>
 
 namespace demo {
 
-template <isa::tag I> class static_net final : public classifier {
-  struct stage {
-    layer what;
-    std::optional<quantized_conv<I, u8, u8>> conv_plan;
-    std::optional<pool<I, u8>> pool_plan;
-    std::optional<quantized_dense<I, u8, u8>> dense_plan;
-    std::optional<quantized_dense<I, u8, f32>> last_plan;
-  };
-
+template <isa::tag I> class static_net final : public step_net {
 public:
-  static_net(network const& n, parameters const& p, std::vector<value_range> const& ranges,
-             run_options const& o) {
-    index_t bytes = 0;
-    auto const count = [&bytes](auto const& plan) {
-      bytes = max_of(bytes, plan.workspace_bytes());
-    };
-    for (std::size_t i = 0; i < n.layers.size(); ++i) {
-      layer const& l = n.layers[i];
-      conv_shape const& s = l.shape;
-      stage& to = stages_.emplace_back(stage{l, {}, {}, {}, {}});
-      tensors_.emplace_back(o.max_batch * l.outputs());
-      if (l.what == kind::max_pool) {
-        to.pool_plan.emplace(pool_kind::max, pool_shape{s.channels, s.in, s.win});
+  /// One range for each node.
+  static_net(network const& n, graph::weights_source auto const& w,
+             std::vector<value_range> const& ranges, run_options const& o)
+      : step_net(n, o.max_batch) {
+    std::vector<u8*> const tensors = tensors_of<u8>(n, o.max_batch);
+    auto const scale = [&](int id) { return quantization_of<u8>(ranges[at(id)]); };
+    for (graph::step const& s : n.steps) {
+      u8 const* const x = tensors[at(s.inputs[0])];
+      u8* const y = tensors[at(s.out)];
+      if (s.kind == op::max_pool) {
+        add_pool<I>(n.pool_of(s.anchor), x, y);
         continue;
       }
-      bool const last = i + 1 == n.layers.size();
+      bool const last = &s == &n.steps.back();
+      int const other = shortcut_of(s);
       quantized_options q{
-          .src = quantization_of<u8>(ranges[i]), .max_rows = o.max_batch, .workers = o.workers};
-      if (!last) q.dst = quantization_of<u8>(ranges[i + 1]);
-      if (l.add >= 0) q.residual = quantization_of<u8>(ranges[static_cast<std::size_t>(l.add)]);
-      if (l.relu) q = q.with_relu();
-      bool const dense = l.what == kind::dense;
-      quantized_weights const w = quantize_weights(
-          dense ? channels_last(l, p[i].weight) : p[i].weight, s.filters, p[i].bias, q.src.scale);
-      if (!dense) count(to.conv_plan.emplace(s, w, q));
-      else if (!last) count(to.dense_plan.emplace(w, q));
-      else count(to.last_plan.emplace(w, q));
-    }
-    scratch_ = workspace(bytes);
-  }
-
-  void run(index_t batch, u8 const* images, f32* logits, thread_pool& threads) override {
-    u8 const* src = images;
-    for (std::size_t i = 0; i < stages_.size(); ++i) {
-      stage const& s = stages_[i];
-      u8* const dst = tensors_[i].data();
-      if (s.last_plan) s.last_plan->run(batch, src, logits, scratch_, threads);
-      else if (s.dense_plan) s.dense_plan->run(batch, src, dst, scratch_, threads);
-      else if (s.pool_plan) s.pool_plan->run(batch, src, dst, threads);
-      else if (s.what.add < 0) s.conv_plan->run(batch, src, dst, scratch_, threads);
-      else s.conv_plan->run_add(batch, src, tensor(s.what.add), dst, scratch_, threads);
-      src = dst;
+          .src = scale(s.inputs[0]), .max_rows = o.max_batch, .workers = o.workers};
+      if (!last) q.dst = scale(s.out);
+      if (other >= 0) q.residual = scale(other);
+      if (has_relu(s)) q = q.with_relu();
+      filters const f = filters_of(n, s, w);
+      auto const weights =
+          quantize_weights(f.weight, n.nodes[s.anchor].shape.last(), f.bias, q.src.scale);
+      u8 const* const z = other < 0 ? nullptr : tensors[at(other)];
+      if (s.kind == op::conv)
+        add_layer(quantized_conv<I, u8, u8>(n.conv_of(s.anchor), weights, q), x, y, z);
+      else if (!last) add_layer(quantized_dense<I, u8, u8>(weights, q), x, y);
+      else add_layer(quantized_dense<I, u8, f32>(weights, q), x, logits_);
     }
   }
 
 private:
-  /// What layer i - 1 wrote.
-  u8 const* tensor(int i) const { return tensors_[static_cast<std::size_t>(i - 1)].data(); }
-
-  std::vector<stage> stages_;
-  std::vector<aligned_array<u8>> tensors_; // behind each layer
-  workspace scratch_;
+  template <class Plan, class T> void add_layer(Plan p, u8 const* x, T* y, u8 const* z = nullptr) {
+    auto* const plan = store_.keep(std::move(p));
+    add([=, this](index_t batch, thread_pool& threads) {
+      if (z) plan->run_add(batch, x, z, y, store_.scratch(), threads);
+      else plan->run(batch, x, y, store_.scratch(), threads);
+    });
+  }
 };
 
 } // namespace demo

@@ -3,13 +3,18 @@
 // Training of a network in f32, by Adam and a rate that falls to zero along half a cosine.
 #pragma once
 
+#include "data.hpp"
 #include "network.hpp"
 
 #include <ia_nn/exec/thread_pool.hpp>
 
 #include <functional>
+#include <map>
 
 namespace demo {
+
+/// Weights by name.
+using named_arrays = std::map<std::string, std::vector<f32>>;
 
 struct train_options {
   index_t epochs = 2, batch = 64;
@@ -22,9 +27,9 @@ struct progress {
   double loss;                           ///< mean since the epoch began
 };
 
-/// The same seed gives the same parameters, to the bit, for every number of threads. Images that
+/// The same seed gives the same weights, to the bit, for every number of threads. Images that
 /// fill no batch are left out of an epoch. Errors: ia_nn::error.
-parameters train(network const& n, image_set const& images, train_options const& o,
-                 thread_pool& threads, std::function<void(progress const&)> const& report);
+named_arrays train(network const& n, image_set const& images, train_options const& o,
+                   thread_pool& threads, std::function<void(progress const&)> const& report);
 
 } // namespace demo
