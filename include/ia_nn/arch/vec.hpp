@@ -40,6 +40,14 @@ template <class I>
 struct vec_tag<I> { using type = isa::avx512; };
 
 template <class T, class VecTag> struct vec_impl; // arch/<isa>/vec.hpp
+
+/// x, loaded from memory behind this place and not before: what it holds takes no registers of a loop
+/// that comes first.
+template <class T> IA_NN_INLINE T const& read_here(T const& x) noexcept {
+  T const* p = &x;
+  asm volatile("" : "+r"(p) : : "memory");
+  return *p;
+}
 } // namespace detail
 
 template <class T, isa::tag I>

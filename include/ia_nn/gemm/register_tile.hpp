@@ -174,11 +174,13 @@ IA_NN_INLINE void register_tile(index_t groups, Operand a, B const* IA_NN_RESTRI
     if constexpr (runs) a.jump();
   } while ((Grouped || runs) && done < groups);
 
+  // What the sink holds is loaded here: numbers of stages would take registers of the loop.
+  Sink const& behind = detail::read_here(sink);
   IA_NN_UNROLL for (int r = 0; r < Mr; ++r)
     IA_NN_UNROLL for (int v = 0; v < n_acc; ++v) {
       // GCC 12 keeps sums that are converted next in memory, inside the loop as well.
       acc[r][v].pin();
-      sink(r, v * width, acc[r][v]);
+      behind(r, v * width, acc[r][v]);
     }
 }
 
