@@ -123,6 +123,10 @@ private:
   template <class E, class Trace>
   void run_all(index_t batch, source const* in, f32* const* out, workspace_view scratch, E& e,
                Trace& trace) const noexcept {
+    if constexpr (requires { Trace::steps; })
+      static_assert(Trace::steps == plan.count,
+                    "ia_nn: network: the trace is for another network or precision: "
+                    "step_trace<Net, precision::bf16> if the policy is native<isa, bf16>");
     index_t const items = open_batch ? batch : 1, bytes = plan_bytes(items);
     frame const f{items, batch, in, out, scratch.data,
                           {scratch.data + bytes, scratch.size - bytes}};

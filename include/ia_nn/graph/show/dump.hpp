@@ -5,6 +5,9 @@
 //   dump_nodes<Net>()      the nodes as written, as text      dot_nodes<Net>()   as Graphviz
 //   dump_steps<Net>()      the steps with their costs         dot_steps<Net>()   after fusion
 //
+// Steps are those of a network in f32; dump_steps<Net, precision::bf16>() has those of one in bf16, with
+// what it stores and converts.
+//
 // Pictures are in svg.hpp.
 #pragma once
 
@@ -56,7 +59,7 @@ template <class Nodes> std::string chain_text(Nodes const& d, step const& s) {
   return t;
 }
 template <class Nodes> std::string step_text(Nodes const& d, step const& s) {
-  std::string t = s.kind == op::activation ? "elementwise"
+  std::string t = s.kind == op::activation ? (s.stages.count > 0 ? "elementwise" : "convert")
                   : s.kind == op::output   ? "copy"
                                            : shown(d[s.anchor]);
   if (s.depthwise.node >= 0) {
@@ -113,20 +116,23 @@ template <class Net> std::string dump_nodes() {
 }
 
 /// One line for each step: what it does, where it reads and writes, its cost; then the sums.
-template <class Net> std::string dump_steps() {
-  auto const& d = simplified<Net>;
-  auto const& p = schedule<Net>;
+template <class Net, precision P = precision::f32> std::string dump_steps() {
+  auto const& d = typed<Net, P>;
+  auto const& p = schedule<Net, P>;
   std::string t = detail::padded("step", 27) + detail::padded("kernel and stages", 46) +
                   detail::padded("shape", 22) + detail::right("flops", 8) +
                   detail::right("bytes", 8) + "  writes\n";
   step_cost sum;
+  auto const type_suffix = [](value_type type) {
+    return type == value_type::f32 ? std::string() : std::string(" ") + name_of(type);
+  };
   for (int i = 0; i < p.count; ++i) {
     step const& s = p.steps[i];
     step_cost const c = cost_of(d, s);
     sum.flops += c.flops, sum.read += c.bytes();
     t += detail::padded((s.group >= 0 ? "|" : " ") + detail::text_of(d[s.anchor]), 27) +
          detail::padded(detail::step_text(d, s), 46) +
-         detail::padded(detail::text_of(d[s.out].shape), 22) +
+         detail::padded(detail::text_of(d[s.out].shape) + type_suffix(d[s.out].type), 22) +
          detail::right(detail::amount(c.flops), 8) + detail::right(detail::amount(c.bytes()), 8) +
          "  " + detail::place_text(p, s.out) + "\n";
   }
@@ -140,9 +146,9 @@ template <class Net> std::string dump_steps() {
 
 template <class Net> std::string dot_nodes() { return detail::dot_of_nodes(original<Net>); }
 
-template <class Net> std::string dot_steps() {
-  auto const& d = simplified<Net>;
-  auto const& p = schedule<Net>;
+template <class Net, precision P = precision::f32> std::string dot_steps() {
+  auto const& d = typed<Net, P>;
+  auto const& p = schedule<Net, P>;
   std::string t = "digraph steps {\n  node [shape=box, fontname=\"monospace\"];\n";
   auto const name = [](int id) { return "n" + std::to_string(id); };
   for (int i = 0; i < d.count(); ++i) {

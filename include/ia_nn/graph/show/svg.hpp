@@ -50,9 +50,9 @@ inline std::string color(int i) { return "hsl(" + std::to_string(i * 47 % 360) +
 } // namespace detail
 
 /// One rectangle for each buffer: the steps it lives through by the bytes it takes.
-template <class Net> std::string memory_svg() {
-  auto const& d = simplified<Net>;
-  auto const& p = schedule<Net>;
+template <class Net, precision P = precision::f32> std::string memory_svg() {
+  auto const& d = typed<Net, P>;
+  auto const& p = schedule<Net, P>;
   double const x = 960.0 / (p.count > 0 ? p.count : 1);
   double const y = 420 / static_cast<double>(p.bytes > 0 ? p.bytes : 1);
   std::string t =
@@ -75,9 +75,9 @@ template <class Net> std::string memory_svg() {
 }
 
 /// Two bars for each step: operations upwards, bytes downwards.
-template <class Net> std::string cost_svg() {
-  auto const& d = simplified<Net>;
-  auto const& p = schedule<Net>;
+template <class Net, precision P = precision::f32> std::string cost_svg() {
+  auto const& d = typed<Net, P>;
+  auto const& p = schedule<Net, P>;
   index_t most_flops = 1, most_bytes = 1;
   for (int i = 0; i < p.count; ++i) {
     step_cost const c = cost_of(d, p.steps[i]);
@@ -104,9 +104,9 @@ template <class Net> std::string cost_svg() {
 }
 
 /// `count` nodes from number `from` on, and a line from each to its step.
-template <class Net> std::string fusion_svg(int from, int count) {
-  auto const& d = simplified<Net>;
-  auto const& p = schedule<Net>;
+template <class Net, precision P = precision::f32> std::string fusion_svg(int from, int count) {
+  auto const& d = typed<Net, P>;
+  auto const& p = schedule<Net, P>;
   int const end = from + count < d.count() ? from + count : d.count();
   auto const part_of = [&](step const& s, int id) {
     bool part = s.anchor == id || s.batch_norm == id || s.depthwise.node == id ||

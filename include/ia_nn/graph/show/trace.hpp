@@ -19,11 +19,13 @@ concept tracer = requires(T& t, int step) {
   { t.end(step) } noexcept;
 };
 
-/// Keeps the times of the last run.
-template <class Net> class step_trace {
+/// Keeps the times of the last run. P: what layers of the policy multiply that do not say.
+template <class Net, precision P = precision::f32> class step_trace {
   using clock = std::chrono::steady_clock;
 
 public:
+  static constexpr int steps = schedule<Net, P>.count;
+
   void begin(int step) noexcept { start_[step] = clock::now(); }
   void end(int step) noexcept { stop_[step] = clock::now(); }
 
@@ -32,18 +34,18 @@ public:
 
   /// One line for each step: time, share, GFLOP/s, GB/s, for `items` of the batch.
   std::string table(index_t items = 1) const {
-    auto const& p = schedule<Net>;
+    auto const& p = schedule<Net, P>;
     double sum = 0;
     for (int i = 0; i < p.count; ++i) sum += microseconds(i);
     std::string t = detail::padded("step", 30) + "        us       %  GFLOP/s     GB/s\n";
     auto const number = [](double x) { return detail::right(ia_nn::detail::number_text(x, 1), 9); };
     for (int i = 0; i < p.count; ++i) {
-      step_cost const c = cost_of(simplified<Net>, p.steps[i]);
+      step_cost const c = cost_of(typed<Net, P>, p.steps[i]);
       double const us = microseconds(i), n = static_cast<double>(items);
       double const per = us > 0 ? 1e-3 / us : 0; // 1e9 of what there is in one microsecond
       double const moved =
           n * static_cast<double>(c.read + c.written) + static_cast<double>(c.weights);
-      t += detail::padded(detail::text_of(simplified<Net>[p.steps[i].anchor]), 30) + " " +
+      t += detail::padded(detail::text_of(typed<Net, P>[p.steps[i].anchor]), 30) + " " +
            number(us) + number(sum > 0 ? 100 * us / sum : 0) +
            number(per * n * static_cast<double>(c.flops)) + number(per * moved) + "\n";
     }
@@ -52,11 +54,11 @@ public:
 
   /// For chrome://tracing and Perfetto.
   std::string chrome() const {
-    auto const& p = schedule<Net>;
+    auto const& p = schedule<Net, P>;
     std::string t = "[";
     for (int i = 0; i < p.count; ++i)
       t += std::string(i ? ",\n" : "\n") + "{\"name\": \"" +
-           detail::escaped(detail::text_of(simplified<Net>[p.steps[i].anchor])) +
+           detail::escaped(detail::text_of(typed<Net, P>[p.steps[i].anchor])) +
            "\", \"ph\": \"X\", \"pid\": 0, \"tid\": " +
            std::to_string(p.steps[i].group >= 0 ? 1 + i - p.times[i] : 0) +
            ", \"ts\": " + ia_nn::detail::number_text(between(start_[0], start_[i]), 3) +
@@ -68,7 +70,7 @@ private:
   static double between(clock::time_point a, clock::time_point b) {
     return std::chrono::duration<double, std::micro>(b - a).count();
   }
-  static constexpr std::size_t count = static_cast<std::size_t>(schedule<Net>.count);
+  static constexpr std::size_t count = static_cast<std::size_t>(steps);
   clock::time_point start_[count]{}, stop_[count]{};
 };
 
