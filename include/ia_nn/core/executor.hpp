@@ -128,6 +128,21 @@ constexpr void run_tasks(E& e, int workers, index_t n, F&& f) noexcept {
   e.parallel_for(n, f);
 }
 
+namespace detail {
+/// A task of parallel_blocks. Not a lambda: names of tasks stay short.
+template <class F> struct block_task {
+  index_t n;
+  int parts;
+  index_t granularity;
+  F& f;
+
+  constexpr void operator()(index_t part, int worker) const noexcept {
+    block const b = block_of(n, parts, static_cast<int>(part), granularity);
+    f(b.begin, b.end, worker);
+  }
+};
+} // namespace detail
+
 /// Divides n items into at most one block per worker and calls f(begin, end, worker) for each
 /// that is not empty.
 template <executor E, class F>
@@ -136,10 +151,7 @@ constexpr void parallel_blocks(E& e, index_t n, index_t granularity, F&& f) noex
   index_t const granules = n / granularity + (n % granularity != 0);
   int const most = e.concurrency();
   int const parts = granules < most ? static_cast<int>(granules) : most;
-  e.parallel_for(parts, [&](index_t part, int worker) {
-    block const b = block_of(n, parts, static_cast<int>(part), granularity);
-    f(b.begin, b.end, worker);
-  });
+  e.parallel_for(parts, detail::block_task<std::remove_reference_t<F>>{n, parts, granularity, f});
 }
 
 IA_NN_END

@@ -85,10 +85,7 @@ public:
       return;
     }
     void* const object = const_cast<void*>(static_cast<void const*>(&f));
-    run_loop(n, {object, [](void* o, index_t begin, index_t end, int worker) noexcept {
-                   auto& body = *static_cast<function*>(o);
-                   for (index_t task = begin; task < end; ++task) body(task, worker);
-                 }});
+    run_loop(n, {object, &run_block<function>});
     release();
   }
 
@@ -115,6 +112,12 @@ public:
   }
 
 private:
+  template <class F>
+  static void run_block(void* f, index_t begin, index_t end, int worker) noexcept {
+    F& body = *static_cast<F*>(f);
+    for (index_t task = begin; task < end; ++task) body(task, worker);
+  }
+
   static constexpr std::uint32_t spin_ticks = 40000; // 10 to 20 us: the gap between two layers
   static constexpr int yields = 32;
 

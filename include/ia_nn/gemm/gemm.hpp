@@ -162,29 +162,9 @@ public:
     IA_NN_REQUIRE(scratch.holds(workspace_bytes()), "gemm: a workspace of ", scratch.size,
                   " bytes, run needs ", workspace_bytes(), " aligned to 64 bytes");
     detail::task_grid const grid = blocking_.grid;
-    index_t const tasks = index_t{grid.rows} * grid.columns;
-    auto const work = [&](index_t task, int worker) {
-      index_t const item = task / tasks, part = task % tasks;
-      detail::gemm_task<A, C, weights_view> t{};
-      t.a = a.offset(item * a_stride);
-      t.b = b;
-      // Sums and scales lie behind the data, in the same distance for every matrix of the batch.
-      index_t const b_bytes = item * b_stride * static_cast<index_t>(sizeof(b_type));
-      t.b.data += item * b_stride;
-      if (b.sums) t.b.sums += b_bytes / static_cast<index_t>(sizeof(s32));
-      if (b.scales) t.b.scales += b_bytes / static_cast<index_t>(sizeof(f32));
-      t.c = c + item * c_stride;
-      t.ldc = ldc;
-      t.k = k();
-      t.first_row = item * m();
-      t.rows = tile_block(static_cast<int>(part / grid.columns));
-      t.panels = block_of(panel_type::panels(n()), grid.columns, static_cast<int>(part % grid.columns));
-      t.scratch = scratch.data + worker * worker_bytes_;
-      run_task(t, epilogue);
-    };
-    // An executor with more workers than the plan has workspace for runs it in the calling thread.
-    if (e.concurrency() > workers_) sequential{}.parallel_for(batch * tasks, work);
-    else e.parallel_for(batch * tasks, work);
+    batch_work<Epilogue> const work{*this,    a,   a_stride,    b,       b_stride,
+                                    c,        ldc, c_stride,    epilogue, scratch.data};
+    run_tasks(e, workers_, batch * index_t{grid.rows} * grid.columns, work);
   }
 
   /// B as the caller has it, packed into the workspace first, for few rows some panels at a time: for
@@ -235,8 +215,7 @@ public:
         run_task(t, epilogue);
       }
     };
-    if (e.concurrency() > workers_) sequential{}.parallel_for(parts_of_n, work);
-    else e.parallel_for(parts_of_n, work);
+    run_tasks(e, workers_, parts_of_n, work);
   }
 
   void check_weights(weights_view const& b) const {
@@ -287,6 +266,42 @@ private:
     IA_NN_ASSERT(ldc >= n() || m() == 1, "gemm: rows of the destination ", ldc,
                  " elements apart hold ", n(), " and overlap each other");
   }
+
+  /// One task of `run_batch`. Not a lambda: its name would hold all that run_batch is given.
+  template <class Epilogue> struct batch_work {
+    gemm const& plan;
+    detail::a_source<A> a;
+    index_t a_stride;
+    weights_view const& b;
+    index_t b_stride;
+    C* c;
+    index_t ldc, c_stride;
+    Epilogue const& epilogue;
+    std::byte* scratch;
+
+    void operator()(index_t task, int worker) const noexcept {
+      detail::task_grid const grid = plan.blocking_.grid;
+      index_t const tasks = index_t{grid.rows} * grid.columns;
+      index_t const item = task / tasks, part = task % tasks;
+      detail::gemm_task<A, C, weights_view> t{};
+      t.a = a.offset(item * a_stride);
+      t.b = b;
+      // Sums and scales lie behind the data, in the same distance for every matrix of the batch.
+      index_t const b_bytes = item * b_stride * static_cast<index_t>(sizeof(b_type));
+      t.b.data += item * b_stride;
+      if (b.sums) t.b.sums += b_bytes / static_cast<index_t>(sizeof(s32));
+      if (b.scales) t.b.scales += b_bytes / static_cast<index_t>(sizeof(f32));
+      t.c = c + item * c_stride;
+      t.ldc = ldc;
+      t.k = plan.k();
+      t.first_row = item * plan.m();
+      t.rows = plan.tile_block(static_cast<int>(part / grid.columns));
+      t.panels =
+          block_of(panel_type::panels(plan.n()), grid.columns, static_cast<int>(part % grid.columns));
+      t.scratch = scratch + worker * plan.worker_bytes_;
+      plan.run_task(t, epilogue);
+    }
+  };
 
   template <class Epilogue>
   void run_task(detail::gemm_task<A, C, weights_view> const& t,

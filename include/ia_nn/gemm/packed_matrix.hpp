@@ -52,6 +52,12 @@ template <element T, class Panel, packing Form> struct packed_extent {
   }
 };
 
+/// A matrix of U that can be packed as T. A name, since compilers write conditions into symbols.
+template <class U, class T, packing Form, class Shape>
+concept packs = Shape::rank == 2 && !Form.scaled &&
+                ((std::same_as<std::remove_const_t<U>, T> && Form.terms == 1) ||
+                 (std::same_as<T, bf16> && std::same_as<std::remove_const_t<U>, f32>));
+
 } // namespace detail
 
 /// B (k x n) packed for kernels of the geometry Panel; T = f32, bf16 or s8.
@@ -78,9 +84,7 @@ public:
   packed_matrix() = default;
 
   template <class U, class Shape, class Layout>
-    requires(Shape::rank == 2 && !Form.scaled &&
-             ((std::same_as<std::remove_const_t<U>, T> && Form.terms == 1) ||
-              (std::same_as<T, bf16> && std::same_as<std::remove_const_t<U>, f32>)))
+    requires detail::packs<U, T, Form, Shape>
   explicit packed_matrix(tensor_view<U, Shape, Layout> b)
       : packed_matrix(b.extent(0), b.extent(1), 0) {
     if (!b.data()) throw_error(errc::bad_pointer, "packed_matrix: the source is null");

@@ -157,11 +157,11 @@ public:
     auto const cut = divide(planes, lines);
     index_t const image = s.in.size() * plan_.src_ld, out = plan_.out.size();
     bool const streams = streamed(batch * out, dst, ld);
-    bool const alone = e.concurrency() > options_.workers;
     s32 const* sums = nullptr;
     if constexpr (byte_element<A>)
       if (zeros_) {
         std::byte* const memory = scratch.data + options_.workers * plan_.worker_bytes();
+        bool const alone = e.concurrency() > options_.workers; // memory is for so many
         sums = alone ? zeros_.find(plan_, batch, options_.max_batch, src, options_.zero_point, memory,
                                    sequential{})
                      : zeros_.find(plan_, batch, options_.max_batch, src, options_.zero_point, memory, e);
@@ -192,9 +192,7 @@ public:
       t.scratch = scratch.data + worker * plan_.worker_bytes();
       detail::run_conv_band<I, kernel>(plan_, t, epilogue);
     };
-    index_t const tasks = planes * s.groups * cut.bands * cut.shares;
-    if (alone) sequential{}.parallel_for(tasks, work);
-    else e.parallel_for(tasks, work);
+    run_tasks(e, options_.workers, planes * s.groups * cut.bands * cut.shares, work);
   }
   template <class Epilogue = chain<>, executor E = sequential>
   void run(index_t batch, A const* src, C* dst, Epilogue const& epilogue, workspace_view scratch,

@@ -100,9 +100,7 @@ public:
                                      static_cast<int>(share)),
                             row, dst + row * ld, ld, streams, behind, own + middle_bytes());
     };
-    index_t const tasks = planes * cut.bands * cut.shares;
-    if (e.concurrency() > workers_) sequential{}.parallel_for(tasks, work);
-    else e.parallel_for(tasks, work);
+    run_tasks(e, workers_, planes * cut.bands * cut.shares, work);
   }
   template <class Between, class Behind, executor E = sequential>
   void run(index_t batch, A const* src, C* dst, Between const& between, Behind const& behind,
