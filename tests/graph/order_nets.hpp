@@ -185,14 +185,14 @@ constexpr order_net all[] = {
        output(x);
        output(up(reshape(x, {3, 2, 4})));
      }},
-    {"two images", 2,
+    {"two images", 1,
      [](builder& b) { // two of 4 channels and one of 2: the columns take the order of the first
        auto const x = fc(columns(b), 24, "fc");
        output(up(reshape(x, {3, 2, 4}), "a") + up(reshape(x, {3, 2, 4}), "b"));
        output(up(reshape(x, {3, 4, 2}), "c"));
      }},
     {"image to image", 2, [](builder& b) { output(up(reshape(features(b), {3, 3, 4}))); }},
-    {"image to line", 2,
+    {"image to line", 1, // from pixels x 6 channels to 2 x the rest
      [](builder& b) {
        auto const x = reshape(features(b), {18, 2}, {.order = order::channels_first});
        output(conv1d(x, {.filters = 3}));

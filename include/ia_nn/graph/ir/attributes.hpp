@@ -3,6 +3,7 @@
 // The parameters of operators, as plain values.
 #pragma once
 
+#include <ia_nn/graph/ir/channel_order.hpp>
 #include <ia_nn/ops/pad.hpp>
 #include <ia_nn/ops/window.hpp>
 
@@ -67,11 +68,19 @@ enum class order : unsigned char {
   channels_last   ///< as elements lie in memory: Keras'
 };
 
+/// How an image lies in the caller's memory. Its shape has the channels last in either case.
+enum class layout : unsigned char {
+  channels_last, ///< (batch, height, width, channels)
+  channels_first ///< (batch, channels, height, width): PyTorch's
+};
+
 struct custom_call; // graph/custom.hpp
 using custom_function = void (*)(custom_call const&) noexcept;
 
 /// All parameters there are; an operator uses some of them. Each name has one meaning.
 struct attribute_set {
+  graph::layout layout = graph::layout::channels_last; ///< input, output
+
   // conv, deconv, dense, pools
   window win{};                        ///< conv, deconv, pools
   spatial output_padding = no_padding; ///< deconv: outputs added at the end
@@ -110,11 +119,11 @@ struct attribute_set {
   index_t front[5]{}, back[5]{};          ///< pad: elements of each axis, negative: cut off
   int from_axis[5]{};                     ///< transpose: the axis of the source
   pad_mode fill = pad_mode::constant;     ///< pad
-  order reads = order::of_value;          ///< reshape: what it is given
+  order reads = order::of_value;          ///< reshape: what it is given; conv: how it lies
   order writes = order::of_value;         ///< reshape: what it makes
-  /// How the columns of (batch, columns) lie, passes/orders.hpp: 0 as they are counted; c as an
-  /// image of c channels, channels last; -1 as in what is read.
-  index_t column_channels = 0;
+
+  // every operator
+  channel_order lies{};                   ///< how the channels of the result lie
 
   // custom
   custom_function run = nullptr;

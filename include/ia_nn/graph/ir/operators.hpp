@@ -30,7 +30,8 @@ constexpr void no_weights(node const&, node_inputs, std::vector<weight>&) {}
 constexpr index_t no_flops(node const&, node_inputs) { return 0; }
 constexpr int one_kernel(node const&) { return 0; }
 constexpr char const* no_other_name(node const&) { return ""; }
-constexpr bool changes_something(node const&, node_inputs) { return false; }
+constexpr bool never(node const&, node_inputs) { return false; }
+constexpr bool always(node const&, node_inputs) { return true; }
 } // namespace rules
 
 /// The defaults are right for an operator that runs by itself, in f32.
@@ -49,8 +50,6 @@ struct operator_row {
   bool narrow = false;         ///< reads and writes bf16 where it is to
   bool reads_indices = false;  ///< s32
   bool any_type = false;       ///< floating-point numbers as well as indices
-  bool by_column = false;      ///< of (batch, columns): takes columns in any order
-  bool orders_columns = false; ///< gives columns in the order that is asked for
   quantizes eight_bits = quantizes::never;
 
   // Rules; never null (g++ 12 does not compare addresses of functions in constant expressions under
@@ -68,7 +67,12 @@ struct operator_row {
   /// What it is called in sentences and tables if not by its name.
   char const* (*shown)(node const& n) = rules::no_other_name;
   /// True if the result is the first source, unchanged.
-  bool (*changes_nothing)(node const& n, node_inputs in) = rules::changes_something;
+  bool (*changes_nothing)(node const& n, node_inputs in) = rules::never;
+  /// True if its channels may lie in any order, that of what it reads.
+  bool (*by_channel)(node const& n, node_inputs in) = rules::never;
+  /// True if the channels that it reads and those that it makes may lie in any orders: its weights
+  /// are put into these.
+  bool (*orders_channels)(node const& n, node_inputs in) = rules::never;
 
   std::uint32_t id = id_of(name); ///< tells operators apart where addresses cannot
 

@@ -14,6 +14,12 @@ namespace graph {
 
 namespace detail {
 
+inline std::vector<f32> filters_of(kernel_loader const& l) {
+  index_t const groups = l.layer.attributes.groups;
+  index_t const read = l.plan.nodes[l.layer.inputs[0]].shape.last();
+  return in_order(l.read(".weight"), channels_made(l),
+                  groups == 1 ? channels_read(l) : channels_counted(read / groups));
+}
 inline conv_shape conv_shape_of(kernel_loader const& l) {
   attribute_set const& a = l.layer.attributes;
   return {l.source.last(), a.filters, a.groups, image_of(l.source), a.win};
@@ -36,7 +42,12 @@ template <isa::tag I, element A, element C>
 struct forward_conv_kernel : conv_kernel<conv<I, A, A, C>, A, C> {
   using store = typename conv_kernel<conv<I, A, A, C>, A, C>::store;
   static store load(kernel_loader& l) {
-    store s{{conv_shape_of(l), l.read(".weight"), {.max_batch = l.max_batch, .workers = l.workers}},
+    bool const planes = l.layer.attributes.reads == order::channels_first;
+    store s{{conv_shape_of(l),
+             filters_of(l),
+             {.max_batch = l.max_batch,
+              .workers = l.workers,
+              .src_order = planes ? image_order::channels_first : image_order::channels_last}},
             {l, l.what().batch_norm, l.layer.attributes.filters}};
     l.scratch = s.layer.workspace_bytes();
     return s;
@@ -50,7 +61,8 @@ struct deconv_kernel : conv_kernel<deconv<I, A, A, C>, A, C> {
     attribute_set const& a = l.layer.attributes;
     store s{{deconv_shape{l.source.last(), a.filters, a.groups, image_of(l.source), a.win,
                           a.output_padding},
-             l.read(".weight"),
+             in_order(l.read(".weight"), channels_read(l),
+                      a.groups == 1 ? channels_made(l) : channels_counted(a.filters / a.groups)),
              {.max_batch = l.max_batch, .workers = l.workers}},
             {l, l.what().batch_norm, a.filters}};
     l.scratch = s.layer.workspace_bytes();
@@ -69,7 +81,7 @@ template <isa::tag I, element A, element C> struct pair_kernel : tail_kernel {
     depthwise_part const& first = l.what().depthwise;
     kernel_loader const depthwise = l.of(first.node);
     index_t const filters = l.layer.attributes.filters;
-    store s{{conv_shape_of(depthwise), filters, depthwise.read(".weight"), l.read(".weight"),
+    store s{{conv_shape_of(depthwise), filters, filters_of(depthwise), filters_of(l),
              {.max_batch = l.max_batch, .workers = l.workers}},
             {l, l.what().batch_norm, filters},
             {depthwise, first.batch_norm, depthwise.layer.attributes.filters}};

@@ -27,20 +27,13 @@ template <isa::tag I, element A, element C, class Policy> struct dense_kernel : 
   static store load(kernel_loader& l) {
     index_t const k = l.source.last(), n = l.layer.attributes.units,
                   rows = l.source.rows() * l.items();
-    std::vector<f32> const weights = l.read(".weight");
-    std::vector<index_t> const columns = column_order(l, l.what().inputs[0]),
-                               units = column_order(l, l.what().anchor);
-    std::vector<A> ordered;
-    ordered.reserve(weights.size());
-    for (index_t const u : units)
-      for (index_t const c : columns)
-        ordered.push_back(A(weights[static_cast<std::size_t>(u * k + c)]));
-    channel_affine channels(l, l.what().batch_norm, n);
-    channels.reorder(units);
+    std::vector<f32> const weights =
+        in_order(l.read(".weight"), channels_made(l), channels_read(l));
+    std::vector<A> const operands(weights.begin(), weights.end());
     using packed = typename product_type::weights;
     store s{product_type(rows, n, k, l.workers),
-            packed(transposed(matrix(ordered.data(), n, k))),
-            static_cast<channel_affine&&>(channels)};
+            packed(transposed(matrix(operands.data(), n, k))),
+            {l, l.what().batch_norm, n}};
     l.scratch = s.product.workspace_bytes();
     return s;
   }

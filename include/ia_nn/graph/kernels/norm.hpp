@@ -16,15 +16,13 @@ namespace graph {
 
 namespace detail {
 
-/// Scale and shift, in the order in which columns lie.
+/// Scale and shift, as channels lie.
 struct affine_weights_of {
   std::vector<f32> scale, shift;
 
   explicit affine_weights_of(kernel_loader const& l) {
-    std::vector<index_t> const order = column_order(l, l.what().anchor);
-    for (auto const& [to, suffix] : {std::pair{&scale, ".weight"}, std::pair{&shift, ".bias"}})
-      if (std::vector<f32> const counted = l.read(suffix); !counted.empty())
-        for (index_t const c : order) to->push_back(counted[static_cast<std::size_t>(c)]);
+    std::vector<index_t> const order = channels_made(l);
+    scale = in_order(l.read(".weight"), order), shift = in_order(l.read(".bias"), order);
   }
 };
 

@@ -22,15 +22,13 @@ inline aligned_array<f32> parameter_item(kernel_loader const& l) {
   index_t const size = s.item(), channels = s.last(), rows = size / channels;
   aligned_array<f32> to(size);
   auto const at = [](index_t i) { return static_cast<std::size_t>(i); };
-  if (s.rank == 2) { // columns
-    std::vector<index_t> const order = column_order(l, static_cast<int>(&l.layer - l.plan.nodes));
-    for (index_t i = 0; i < size; ++i) to[i] = from[at(order[at(i)])];
-    return to;
-  }
+  std::vector<index_t> const channel = channels_made(l);
   bool const first = l.layer.attributes.reads == order::channels_first;
   for (index_t r = 0; r < rows; ++r)
-    for (index_t c = 0; c < channels; ++c)
-      to[r * channels + c] = from[at(first ? c * rows + r : r * channels + c)];
+    for (index_t i = 0; i < channels; ++i) {
+      index_t const c = channel[at(i)];
+      to[r * channels + i] = from[at(first ? c * rows + r : r * channels + c)];
+    }
   return to;
 }
 

@@ -14,10 +14,43 @@ namespace graph {
 
 namespace detail {
 
-/// Statistics and factors of a batch norm, in `store`.
+/// Which channel, as it is counted, lies in each place of what a layer makes, and of what it reads.
+inline std::vector<index_t> channels_made(kernel_loader const& l) {
+  std::vector<index_t> order;
+  append_channel_order(l.plan.nodes, static_cast<int>(&l.layer - l.plan.nodes), order);
+  return order;
+}
+inline std::vector<index_t> channels_read(kernel_loader const& l) {
+  std::vector<index_t> order;
+  append_channel_order(l.plan.nodes, l.layer.inputs[0], order);
+  return order;
+}
+/// Of `count` channels, as they are counted.
+inline std::vector<index_t> channels_counted(index_t count) {
+  std::vector<index_t> order;
+  for (index_t i = 0; i < count; ++i) order.push_back(i);
+  return order;
+}
+/// (rows, columns, ...) with both in these orders.
+inline std::vector<f32> in_order(std::vector<f32> const& from, std::vector<index_t> const& rows,
+                                 std::vector<index_t> const& columns = {0}) {
+  std::vector<f32> to;
+  if (from.empty()) return to;
+  index_t const width = std::ssize(columns), each = std::ssize(from) / (std::ssize(rows) * width);
+  to.reserve(from.size());
+  for (index_t const r : rows)
+    for (index_t const c : columns) {
+      auto const begin = from.begin() + (r * width + c) * each;
+      to.insert(to.end(), begin, begin + each);
+    }
+  return to;
+}
+
+/// Statistics and factors of a batch norm as its channels lie, in `store`.
 inline batch_norm_parameters read_batch_norm(kernel_loader const& l, std::vector<f32> (&store)[4]) {
   constexpr char const* suffixes[] = {".running_mean", ".running_var", ".weight", ".bias"};
-  for (int i = 0; i < 4; ++i) store[i] = l.read(suffixes[i]);
+  std::vector<index_t> const order = channels_made(l);
+  for (int i = 0; i < 4; ++i) store[i] = in_order(l.read(suffixes[i]), order);
   batch_norm_parameters const p{store[0], store[1], store[2], store[3], l.layer.attributes.epsilon};
   p.check(l.who().c_str(), l.layer.shape.last());
   return p;
@@ -27,10 +60,10 @@ inline batch_norm_parameters read_batch_norm(kernel_loader const& l, std::vector
 struct channel_affine {
   aligned_array<f32> scale, offset;
 
-  /// The bias, and the batch norm of the step if it has one. In double until it is rounded.
+  /// As channels lie: the bias, and the batch norm of the step if it has one. In double until it is rounded.
   channel_affine(kernel_loader const& l, int batch_norm, index_t channels)
       : scale(channels), offset(channels) {
-    std::vector<f32> const bias = l.read(".bias");
+    std::vector<f32> const bias = in_order(l.read(".bias"), channels_made(l));
     auto const bias_of = [&](index_t c) {
       return bias.empty() ? 0.0F : bias[static_cast<std::size_t>(c)];
     };
@@ -43,25 +76,10 @@ struct channel_affine {
       offset[c] = static_cast<f32>(p.offset(c, static_cast<double>(bias_of(c))));
     }
   }
-  /// In another order: channel order[i] becomes channel i.
-  void reorder(std::vector<index_t> const& order) {
-    for (aligned_array<f32>* const a : {&scale, &offset}) {
-      std::vector<f32> const was(a->begin(), a->end());
-      for (std::size_t i = 0; i < order.size(); ++i)
-        (*a)[static_cast<index_t>(i)] = was[static_cast<std::size_t>(order[i])];
-    }
-  }
   template <class Tail> affine<Tail> then(Tail const& tail) const noexcept {
     return {scale.data(), offset.data(), tail};
   }
 };
-
-/// Which column, as it is counted, lies in each place of value `id`.
-inline std::vector<index_t> column_order(kernel_loader const& l, int id) {
-  std::vector<index_t> order;
-  append_column_order(l.plan.nodes, id, order);
-  return order;
-}
 
 } // namespace detail
 

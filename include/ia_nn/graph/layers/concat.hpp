@@ -31,6 +31,9 @@ constexpr sentence concat_shape(node& n, node_inputs in, subject const& who) {
   return {};
 }
 
+constexpr bool joins_no_channels(node const& n, node_inputs) {
+  return n.attributes.axis != n.shape.rank - 1;
+}
 constexpr bool joins_nothing(node const& n, node_inputs) { return n.inputs.count == 1; }
 } // namespace detail
 
@@ -40,7 +43,8 @@ inline constexpr operator_row concat{.name = "concat",
                                      .eight_bits = quantizes::moves,
                                      .shape = detail::concat_shape,
                                      .meaning = rules::means_what_all_do,
-                                     .changes_nothing = detail::joins_nothing};
+                                     .changes_nothing = detail::joins_nothing,
+                                     .by_channel = detail::joins_no_channels};
 } // namespace op
 
 /// Side by side along an axis behind the batch, the last one unless said.

@@ -99,6 +99,12 @@ constexpr index_t deconv_flops(node const& n, node_inputs in) {
   attribute_set const& a = n.attributes;
   return 2 * in[0]->shape.size() * a.win.kernel.size() * a.filters / a.groups;
 }
+/// One filter for each channel.
+constexpr bool filters_each_channel(node const& n, node_inputs in) {
+  attribute_set const& a = n.attributes;
+  return a.groups > 1 && a.groups == in[0]->shape.last() && a.groups == a.filters;
+}
+constexpr bool has_one_group(node const& n, node_inputs) { return n.attributes.groups == 1; }
 constexpr char const* conv_name(node const& n) {
   constexpr char const* names[] = {"conv", "conv1d", "conv2d", "conv3d"};
   return names[n.shape.rank >= 3 && n.shape.rank <= 5 ? n.shape.rank - 2 : 0];
@@ -121,7 +127,9 @@ inline constexpr operator_row conv{.name = "conv",
                                    .meaning = rules::means_image,
                                    .weights = detail::conv_weights,
                                    .flops = detail::conv_flops,
-                                   .shown = detail::conv_name};
+                                   .shown = detail::conv_name,
+                                   .by_channel = detail::filters_each_channel,
+                                   .orders_channels = detail::has_one_group};
 inline constexpr operator_row deconv{.name = "deconv",
                                      .has_epilogue = true,
                                      .writes_slices = true,
@@ -132,7 +140,9 @@ inline constexpr operator_row deconv{.name = "deconv",
                                      .meaning = rules::means_image,
                                      .weights = detail::deconv_weights,
                                      .flops = detail::deconv_flops,
-                                     .shown = detail::deconv_name};
+                                     .shown = detail::deconv_name,
+                                     .by_channel = detail::filters_each_channel,
+                                     .orders_channels = detail::has_one_group};
 } // namespace op
 
 namespace detail {

@@ -54,12 +54,12 @@ inline constexpr operator_row dense{.name = "dense",
                                     .writes_slices = true,
                                     .multiplies = true,
                                     .narrow = true,
-                                    .orders_columns = true,
                                     .eight_bits = quantizes::may,
                                     .shape = detail::dense_shape_of,
                                     .meaning = detail::dense_meaning,
                                     .weights = detail::dense_weights,
-                                    .flops = detail::dense_flops};
+                                    .flops = detail::dense_flops,
+                                    .orders_channels = rules::always};
 } // namespace op
 
 /// (..., columns) to (..., units).

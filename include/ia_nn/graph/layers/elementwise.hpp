@@ -26,11 +26,11 @@ constexpr operator_row binary_row(char const* name) {
           .joins_groups = true,
           .writes_slices = true,
           .narrow = true,
-          .by_column = true,
           .eight_bits = quantizes::may,
           .shape = binary_shape,
           .meaning = binary_meaning,
-          .flops = one_flop};
+          .flops = one_flop,
+          .by_channel = rules::always};
 }
 
 } // namespace detail
@@ -44,12 +44,12 @@ inline constexpr operator_row activation{.name = "activation",
                                          .joins_groups = true,
                                          .writes_slices = true,
                                          .narrow = true,
-                                         .by_column = true,
                                          .eight_bits = quantizes::may,
                                          .shape = rules::keeps_shape,
                                          .flops = detail::one_flop,
                                          .shown = detail::function_name,
-                                         .changes_nothing = detail::is_identity_function};
+                                         .changes_nothing = detail::is_identity_function,
+                                         .by_channel = rules::always};
 inline constexpr operator_row add = detail::binary_row("add");
 inline constexpr operator_row subtract = detail::binary_row("subtract");
 inline constexpr operator_row multiply = detail::binary_row("multiply");
@@ -58,8 +58,8 @@ inline constexpr operator_row minimum = detail::binary_row("minimum");
 inline constexpr operator_row maximum = detail::binary_row("maximum");
 /// A number in every element.
 inline constexpr operator_row constant{.name = "constant",
-                                       .orders_columns = true,
-                                       .shape = rules::nothing_to_say};
+                                       .shape = rules::nothing_to_say,
+                                       .orders_channels = rules::always};
 } // namespace op
 
 namespace detail {

@@ -68,7 +68,6 @@ constexpr sentence transpose_meaning(node& n, node_inputs in, subject const&) {
   n.meaning = n.attributes.from_axis[last] == last ? in[0]->meaning : meaning::rows;
   return {};
 }
-constexpr bool always(node const&, node_inputs) { return true; }
 constexpr bool pads_nothing(node const& n, node_inputs) {
   for (int d = 0; d < n.shape.rank; ++d)
     if (n.attributes.front[d] != 0 || n.attributes.back[d] != 0) return false;
@@ -78,6 +77,16 @@ constexpr bool transposes_nothing(node const& n, node_inputs) {
   for (int d = 0; d < n.shape.rank; ++d)
     if (n.attributes.from_axis[d] != d) return false;
   return true;
+}
+constexpr bool pads_no_channels(node const& n, node_inputs) {
+  int const last = n.shape.rank - 1;
+  return n.attributes.front[last] == 0 && n.attributes.back[last] == 0;
+}
+constexpr bool keeps_last_axis(node const& n, node_inputs) {
+  return n.attributes.from_axis[n.shape.rank - 1] == n.shape.rank - 1;
+}
+constexpr bool cuts_no_channels(node const& n, node_inputs) {
+  return n.attributes.axis != n.shape.rank - 1;
 }
 constexpr bool takes_all(node const& n, node_inputs in) {
   return n.attributes.step == 1 && n.shape == in[0]->shape;
@@ -91,34 +100,37 @@ inline constexpr operator_row pad{.name = "pad",
                                   .moves = true,
                                   .eight_bits = quantizes::moves,
                                   .shape = detail::pad_shape,
-                                  .changes_nothing = detail::pads_nothing};
+                                  .changes_nothing = detail::pads_nothing,
+                                  .by_channel = detail::pads_no_channels};
 inline constexpr operator_row transpose{.name = "transpose",
                                         .joins_groups = true,
                                         .moves = true,
                                         .eight_bits = quantizes::moves,
                                         .shape = detail::transpose_shape,
                                         .meaning = detail::transpose_meaning,
-                                        .changes_nothing = detail::transposes_nothing};
+                                        .changes_nothing = detail::transposes_nothing,
+                                        .by_channel = detail::keeps_last_axis};
 inline constexpr operator_row slice{.name = "slice",
                                     .joins_groups = true,
                                     .moves = true,
                                     .eight_bits = quantizes::moves,
                                     .shape = detail::slice_shape,
-                                    .changes_nothing = detail::takes_all};
+                                    .changes_nothing = detail::takes_all,
+                                    .by_channel = detail::cuts_no_channels};
 /// Nothing happens at inference.
 inline constexpr operator_row dropout{.name = "dropout",
                                       .moves = true,
-                                      .by_column = true,
                                       .eight_bits = quantizes::moves,
                                       .shape = rules::keeps_shape,
-                                      .changes_nothing = detail::always};
+                                      .changes_nothing = rules::always,
+                                      .by_channel = rules::always};
 inline constexpr operator_row identity{.name = "identity",
                                        .moves = true,
                                        .any_type = true,
-                                       .by_column = true,
                                        .eight_bits = quantizes::moves,
                                        .shape = takes_source,
-                                       .changes_nothing = detail::always};
+                                       .changes_nothing = rules::always,
+                                      .by_channel = rules::always};
 } // namespace op
 
 /// One end of a slice: a number, or none.

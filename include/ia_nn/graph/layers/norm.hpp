@@ -49,6 +49,9 @@ constexpr void batch_norm_weights(node const& n, node_inputs in, std::vector<wei
   to.push_back({".running_var", dims{in[0]->shape.last()}});
   affine_weights(n, in, to);
 }
+constexpr bool groups_are_channels(node const& n, node_inputs) {
+  return n.attributes.groups == n.shape.last();
+}
 constexpr index_t batch_norm_flops(node const& n, node_inputs) { return 2 * n.shape.size(); }
 constexpr index_t norm_flops(node const& n, node_inputs) { return 6 * n.shape.size(); }
 
@@ -58,27 +61,28 @@ namespace op {
 inline constexpr operator_row batch_norm{.name = "batch_norm",
                                          .element_wise = true,
                                          .narrow = true,
-                                         .by_column = true,
                                          .eight_bits = quantizes::may,
                                          .shape = rules::keeps_rows,
                                          .meaning = rules::means_clear_source,
                                          .weights = detail::batch_norm_weights,
-                                         .flops = detail::batch_norm_flops};
+                                         .flops = detail::batch_norm_flops,
+                                         .by_channel = rules::always};
 inline constexpr operator_row layer_norm{.name = "layer_norm",
                                          .in_place = true,
                                          .joins_groups = true,
                                          .writes_slices = true,
-                                         .by_column = true,
                                          .shape = rules::keeps_rows,
                                          .weights = detail::affine_weights,
-                                         .flops = detail::norm_flops};
+                                         .flops = detail::norm_flops,
+                                         .by_channel = rules::always};
 inline constexpr operator_row group_norm{.name = "group_norm",
                                          .in_place = true,
                                          .joins_groups = true,
                                          .shape = detail::group_norm_shape,
                                          .meaning = rules::means_clear_source,
                                          .weights = detail::affine_weights,
-                                         .flops = detail::norm_flops};
+                                         .flops = detail::norm_flops,
+                                         .by_channel = detail::groups_are_channels};
 } // namespace op
 
 namespace detail {

@@ -35,10 +35,10 @@ constexpr void parameter_weights(node const& n, node_inputs, std::vector<weight>
 namespace op {
 inline constexpr operator_row parameter{.name = "parameter",
                                         .writes_slices = true,
-                                        .orders_columns = true,
                                         .shape = rules::nothing_to_say,
                                         .meaning = rules::nothing_to_say,
-                                        .weights = detail::parameter_weights};
+                                        .weights = detail::parameter_weights,
+                                        .orders_channels = rules::always};
 } // namespace op
 
 /// The weight `name` as a value, for x: of its network, batch and number of extents. It may be an

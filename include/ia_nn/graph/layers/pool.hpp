@@ -73,7 +73,8 @@ inline constexpr operator_row max_pool{.name = "max_pool",
                                        .shape = detail::pool_shape_of,
                                        .meaning = rules::means_image,
                                        .flops = detail::pool_flops,
-                                       .changes_nothing = detail::pool_is_identity};
+                                       .changes_nothing = detail::pool_is_identity,
+                                       .by_channel = rules::always};
 inline constexpr operator_row average_pool{.name = "average_pool",
                                            .joins_groups = true,
                                            .writes_slices = true,
@@ -82,7 +83,8 @@ inline constexpr operator_row average_pool{.name = "average_pool",
                                            .shape = detail::pool_shape_of,
                                            .meaning = rules::means_image,
                                            .flops = detail::pool_flops,
-                                           .changes_nothing = detail::pool_is_identity};
+                                           .changes_nothing = detail::pool_is_identity,
+                                           .by_channel = rules::always};
 } // namespace op
 
 namespace detail {

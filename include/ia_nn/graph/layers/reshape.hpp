@@ -92,6 +92,10 @@ constexpr sentence reshape_meaning(node& n, node_inputs in, subject const& who) 
   return {};
 }
 
+constexpr bool keeps_channels(node const& n, node_inputs in) {
+  return n.shape.last() == in[0]->shape.last() && n.attributes.reads != order::channels_first &&
+         n.attributes.writes != order::channels_first;
+}
 constexpr bool keeps_extents(node const& n, node_inputs in) { return n.shape == in[0]->shape; }
 
 } // namespace detail
@@ -100,11 +104,11 @@ namespace op {
 inline constexpr operator_row reshape{.name = "reshape",
                                       .moves = true,
                                       .any_type = true,
-                                      .orders_columns = true,
                                       .eight_bits = quantizes::moves,
                                       .shape = detail::reshape_shape,
                                       .meaning = detail::reshape_meaning,
-                                      .changes_nothing = detail::keeps_extents};
+                                      .changes_nothing = detail::keeps_extents,
+                                      .by_channel = detail::keeps_channels};
 } // namespace op
 
 namespace detail {

@@ -1,29 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// PyTorch's order of elements where channels are last in memory. Of an image of c channels and s
-// pixels, columns 0 .. c s - 1 of flatten are
+// Orders of elements that weights can take: then nothing is moved.
 //
-//   counted     channel 0: pixels 0 .. s - 1, channel 1: ...       column channel s + pixel
-//   in memory   pixel 0: channels 0 .. c - 1, pixel 1: ...         place  pixel c + channel
+//   columns     PyTorch counts the columns 0 .. c s - 1 of a flattened image of c channels and s
+//               pixels channel by channel, and they lie pixel by pixel. The same holds where
+//               columns are reshaped to an image.
+//   channels    permuted by the network (passes/permutations.hpp)
 //
-// and the other way round where columns are reshaped to an image. Nothing is moved for that where
-// what makes and what reads the columns has weights: rows and columns of a dense layer, factors of
-// a norm are put into the order of memory when they are loaded. Values that work column by column
-// share one order:
+// Both are orders of a value's last axis (ir/channel_order.hpp). Rows and columns of a dense layer,
+// filters and channels of a convolution, factors of a norm are put into them when they are loaded.
+// Values that work channel by channel share one order, and a permutation is a known factor between
+// the orders of two values:
 //
 //   conv ─► flatten ─► batch norm ─► relu ─┬─► dense            one order: that of the image
 //                                          └─► + ─► dense
 //   conv ─► flatten ───────────────────────────┘
 //
-// Each such set takes the order that costs the fewest transpositions. A concat that only dense
-// layers read has the order of each of its parts. What does not fit is transposed, in a step of its
-// own that the dump shows.
+//   conv ─► shuffle ─► relu ─► depthwise ─► conv                 the first one's filters lie as the
+//                                                               second one's channels do
+//
+// Each such set takes the order that costs the fewest moves. A concat that only layers with weights
+// read has the order of each of its parts. What does not fit is moved, in a step of its own that
+// the dump shows: a transposition, a slice backwards.
 #pragma once
 
-#include <ia_nn/graph/layers/dense.hpp>
-#include <ia_nn/graph/layers/move.hpp>
-#include <ia_nn/graph/layers/reshape.hpp>
-#include <ia_nn/graph/passes/simplify.hpp>
+#include <ia_nn/graph/passes/layouts.hpp>
+#include <ia_nn/graph/passes/permutations.hpp>
 
 #include <ia_nn/begin.hpp>
 namespace graph {
@@ -32,217 +34,349 @@ namespace detail {
 
 class order_settler {
 public:
-  constexpr order_settler(draft& d, bool fold)
-      : d_(d), fold_(fold), parent_(d.nodes.size(), 0), order_(d.nodes.size(), 0),
-        in_parts_(d.nodes.size(), 0), to_(d.nodes.size(), -1), counted_(d.nodes.size(), -1) {}
+  constexpr order_settler(draft& d, bool fold) : d_(d), fold_(fold), all_(d.nodes.size()) {}
 
-  /// Returns how many transpositions there are.
+  /// Returns how many moves there are.
   constexpr int run() {
-    join();
+    for (int i = 0; i < d_.count(); ++i) {
+      node const& n = d_[i];
+      state& s = of(i);
+      s.set = i;
+      if (has_order(n)) s.channels = n.shape.last();
+      s.by_channel = s.channels > 1 && says(n, n.kind->by_channel);
+      s.has_weights = says(n, n.kind->orders_channels);
+      if (s.by_channel || n.kind == op::permute) join(i);
+    }
+    for (int i = 0; i < d_.count(); ++i) settle_in_set(i);
     if (fold_) choose();
+    for (state& s : all_) s.lies = order_of(s);
+    made_.reserve(d_.nodes.size() + 64); // copies of nodes count as steps of the compiler
     for (int i = 0; i < d_.count(); ++i) emit(i);
     d_.nodes = static_cast<std::vector<node>&&>(made_);
-    return moved_;
+    return moves_;
   }
 
 private:
-  static constexpr std::size_t at(int i) { return static_cast<std::size_t>(i); }
-  static constexpr bool columns(node const& n) { return n.shape.rank == 2 && n.shape[1] > 1; }
-  /// What the source of a reshape must be transposed from, and its result to: channels, or 0.
-  constexpr index_t channels_read(node const& n) const {
-    bool const first = n.kind == op::reshape && n.attributes.reads == order::channels_first;
-    return first ? d_[n.inputs[0]].shape.last() : 0;
+  /// What is known of a node. Its value belongs to a set of values whose orders depend on each
+  /// other: the first of them stands for all.
+  struct state {
+    int set = -1;
+    channel_order behind{};                       ///< its order is this one behind that of the set
+    channel_order of_set{};                       ///< chosen, of the first one
+    channel_order lies{};                         ///< its order
+    index_t channels = 1;                         ///< 1: there is no order
+    bool by_channel = false, has_weights = false; ///< what its row says
+    bool in_parts = false;                ///< a concat that has the order of each of its parts
+    bool permuted = false, begun = false; ///< of a set: has a permutation; a wish
+    int makers = 0, asked = 0;            ///< of a set: members that make it, wishes
+    int to = -1;                          ///< what replaces it
+    int same = -1;                        ///< in front of permutations: the same memory
+  };
+  constexpr state& of(int i) { return all_[static_cast<std::size_t>(i)]; }
+  constexpr state const& of(int i) const { return all_[static_cast<std::size_t>(i)]; }
+  static constexpr bool has_order(node const& n) { return n.shape.rank > 1 && n.shape.last() > 1; }
+  static constexpr bool columns(node const& n) { return n.shape.rank == 2; }
+  /// True if the channels of a value and of what it is made from are the same ones.
+  static constexpr bool share(state const& s, state const& in) {
+    return s.channels > 1 && s.channels == in.channels;
   }
-  static constexpr index_t channels_written(node const& n) {
-    return n.attributes.writes == order::channels_first ? n.shape.last() : 0;
+  constexpr bool says(node const& n, bool (*rule)(node const&, node_inputs)) const {
+    node const* in[max_inputs];
+    for (int k = 0; k < n.inputs.count; ++k) in[k] = &d_[n.inputs[k]];
+    return rule(n, in);
   }
-  /// Kinds that work on columns in any order, if what they read has the same.
-  constexpr bool by_column(node const& n) const {
-    if (!columns(n)) return false;
-    if (n.kind == op::reshape) return n.shape == d_[n.inputs[0]].shape;
-    return n.kind->by_column;
+  /// How the elements of an item lie, as PyTorch counts them, on either side of a reshape.
+  static constexpr channel_order counted(order how, dims const& s) {
+    if (how != order::channels_first) return {};
+    return channel_order::shuffled(s.last(), s.item());
+  }
+  /// The order in which n wants the channels of value `in`.
+  static constexpr channel_order wanted_by(node const& n, node const& in) {
+    bool const reads_columns = n.kind == op::reshape && columns(in);
+    return reads_columns ? counted(n.attributes.writes, n.shape) : channel_order{};
+  }
+  /// That in which n makes its own.
+  constexpr channel_order made_by(node const& n) const {
+    bool const makes_columns = n.kind == op::reshape && columns(n);
+    return makes_columns ? counted(n.attributes.reads, d_[n.inputs[0]].shape) : channel_order{};
+  }
+  /// True if it can make them in any.
+  constexpr bool chooses(int i) const {
+    return of(i).has_weights || (d_[i].kind == op::reshape && columns(d_[i]));
+  }
+  /// True if node i reads value `in` in whatever order it has.
+  constexpr bool takes_any(int i, int in) const {
+    state const& s = of(i);
+    return s.has_weights || s.in_parts || (s.by_channel && share(s, of(in)));
   }
 
-  /// Kinds that give columns in the order that is wanted.
-  static constexpr bool chooses(node const& n) {
-    return n.kind->orders_columns;
-  }
-
-  // Sets of values with one order: the first of them stands for all.
-  constexpr int set_of(int i) const {
-    while (parent_[at(i)] != i) i = parent_[at(i)];
-    return i;
-  }
-  constexpr void join() {
-    for (int i = 0; i < d_.count(); ++i) {
-      parent_[at(i)] = i;
-      if (!by_column(d_[i])) continue;
-      for (int const in : d_[i].inputs) {
-        if (!(d_[in].shape == d_[i].shape)) continue;
-        int const a = set_of(in), b = set_of(i);
-        parent_[at(a < b ? b : a)] = a < b ? a : b;
-      }
+  /// Sets grow as trees: this looks up which one i belongs to by now.
+  constexpr void settle_in_set(int i) {
+    state& s = of(i);
+    for (state const* first = &of(s.set); first->set != s.set; first = &of(s.set)) {
+      s.behind = channel_order::product(s.behind, first->behind, s.channels);
+      s.set = first->set;
     }
-    for (int i = 0; i < d_.count(); ++i) parent_[at(i)] = set_of(i);
+  }
+  /// Puts a value into the set of what it is made from.
+  constexpr void join(int i) {
+    state& s = of(i);
+    node const& n = d_[i];
+    s.permuted = n.kind == op::permute;
+    channel_order const between = s.permuted ? n.attributes.lies : channel_order{};
+    for (int const in : n.inputs) {
+      state& from = of(in);
+      if (!share(s, from)) continue;
+      settle_in_set(in), settle_in_set(i);
+      if (from.set == s.set) continue; // they agree, or are moved
+      // The order of `in` is `between` behind that of i.
+      index_t const c = s.channels;
+      channel_order const expected = channel_order::product(between, s.behind, c);
+      bool const first = from.set < s.set;
+      state &stays = of(first ? from.set : s.set), &joins = of(first ? s.set : from.set);
+      joins.behind = first ? channel_order::quotient(from.behind, expected, c)
+                           : channel_order::quotient(expected, from.behind, c);
+      stays.permuted = stays.permuted || joins.permuted;
+      joins.set = first ? from.set : s.set;
+    }
+  }
+  constexpr channel_order order_of(state const& s) const {
+    channel_order const set = of(s.set).of_set;
+    if (s.channels == 1 || set.is_read()) return s.channels == 1 ? channel_order{} : set;
+    return channel_order::product(s.behind, set, s.channels);
   }
 
-  /// A member or a reader of a set wants it in an order: that of an image of so many channels, or 0.
+  /// A maker or a reader of a value wants its set in this order.
   struct wish {
     int set;
-    index_t channels;
+    channel_order order;
   };
   constexpr void choose() {
-    std::vector<int> makers(d_.nodes.size(), 0), asked(d_.nodes.size(), 0);
     std::vector<wish> wishes;
-    auto const ask = [&](int value, index_t channels) {
-      int const set = parent_[at(value)];
-      wishes.push_back({set, channels});
-      ++asked[at(set)];
+    auto const ask = [&](state const& s, channel_order o) {
+      wishes.push_back({s.set, channel_order::quotient(o, s.behind, s.channels)});
+      ++of(s.set).asked;
+    };
+    auto const makes = [&](int i) {
+      return of(i).channels > 1 && !of(i).by_channel && d_[i].kind != op::permute;
     };
     for (int i = 0; i < d_.count(); ++i)
-      if (columns(d_[i]) && !by_column(d_[i])) ++makers[at(parent_[at(i)])];
+      if (makes(i)) ++of(of(i).set).makers;
     // Readers stand behind what they read: a set's are known when its only maker's turn comes.
     for (int i = d_.count() - 1; i >= 0; --i) {
       node const& n = d_[i];
-      std::size_t const set = at(parent_[at(i)]);
-      in_parts_[at(i)] =
-          n.kind == op::concat && columns(n) && makers[set] == 1 && asked[set] == 0;
-      if (in_parts_[at(i)]) order_[set] = -1;
-      else if (columns(n) && !by_column(n) && (n.kind == op::reshape || !chooses(n)))
-        ask(i, channels_read(n));
+      state& s = of(i);
+      state& set = of(s.set);
+      if (makes(i)) {
+        s.in_parts = n.kind == op::concat && set.makers == 1 && set.asked == 0 && !set.permuted;
+        if (s.in_parts) set.of_set = channel_order::as_read();
+        else if (!s.has_weights) ask(s, made_by(n));
+      }
+      if (n.kind == op::permute) continue;
       for (int const in : n.inputs)
-        if (columns(d_[in]) && !takes_any(n, i, in)) ask(in, channels_written(n));
+        if (of(in).channels > 1 && !takes_any(i, in)) ask(of(in), wanted_by(n, d_[in]));
     }
-    for (wish const& w : wishes) { // the fewest transpositions; of two orders that of an image
-      if (w.channels == 0 || order_[at(w.set)] == w.channels) continue;
-      if (transpositions(wishes, w.set, w.channels) <=
-          transpositions(wishes, w.set, order_[at(w.set)]))
-        order_[at(w.set)] = w.channels;
+    // The fewest moves; of two orders that of who makes the value.
+    for (wish const& w : wishes) {
+      state& set = of(w.set);
+      if (!set.begun) set.of_set = w.order, set.begun = true;
+      else if (!(set.of_set == w.order) &&
+               moves(wishes, w.set, w.order) <= moves(wishes, w.set, set.of_set))
+        set.of_set = w.order;
     }
   }
-  static constexpr int transpositions(std::vector<wish> const& wishes, int set, index_t order) {
-    int n = 0;
+  constexpr int moves(std::vector<wish> const& wishes, int set, channel_order o) const {
+    index_t const n = of(set).channels;
+    int sum = 0;
     for (wish const& w : wishes)
-      if (w.set == set && w.channels != order) n += (w.channels != 0) + (order != 0);
-    return n;
+      if (w.set == set && !(w.order == o))
+        sum += is_one_move(channel_order::quotient(w.order, o, n), n) ? 1 : 2;
+    return sum;
   }
-  /// True if node i reads value `in` in whatever order it has.
-  constexpr bool takes_any(node const& n, int i, int in) const {
-    return n.kind == op::dense || in_parts_[at(i)] != 0 ||
-           (by_column(n) && d_[in].shape == n.shape);
+  static constexpr bool is_one_move(channel_order o, index_t n) {
+    return o.reversed ? o.factor == 1 : n % o.factor == 0;
   }
 
   // What replaces the nodes.
+  constexpr node& node_made(int id) { return made_[static_cast<std::size_t>(id)]; }
   constexpr int add(node const& n) {
     made_.push_back(n);
     return static_cast<int>(made_.size()) - 1;
   }
   constexpr int add(op_kind kind, int from, dims const& shape, label const& name) {
-    node n{.kind = kind, .meaning = meaning::rows, .name = name, .shape = shape};
+    node n{.kind = kind, .type = node_made(from).type, .name = name, .shape = shape};
     n.attributes.reads = n.attributes.writes = order::channels_last;
     n.inputs.add(from);
     return add(n);
   }
-  /// (batch, rows, columns) to (batch, columns, rows).
-  constexpr int transposed(int from, index_t rows, index_t columns, label const& name) {
-    index_t const batch = made_[at(from)].shape[0];
-    int const matrix = add(op::reshape, from, dims{batch, rows, columns}, name);
-    int const t = add(op::transpose, matrix, dims{batch, columns, rows}, name + ".transposed");
-    for (int k = 0; k < 3; ++k) made_[at(t)].attributes.from_axis[k] = k == 0 ? 0 : 3 - k;
-    ++moved_;
-    return t;
-  }
-  /// Value `in` as it is counted.
-  constexpr int counted(int in) {
-    index_t const channels = columns(d_[in]) ? order_[at(parent_[at(in)])] : 0;
-    if (channels == 0) return to_[at(in)];
-    int& place = counted_[at(in)];
-    if (place < 0) {
-      index_t const size = d_[in].shape.item();
-      label const& name = d_[in].name;
-      place = transposed(to_[at(in)], size / channels, channels, name);
-      place = add(op::reshape, place, d_[in].shape, name);
+  /// Places 0, 1, ... of the last axis of `from`, seen as (batch, pixels, n), get what lies in
+  /// places by.at(0), by.at(1) ...
+  constexpr int moved(int from, index_t n, channel_order by, label const& name) {
+    dims const image = node_made(from).shape;
+    index_t const batch = image[0], pixels = image.item() / n;
+    if (by.reversed) {
+      int const rows = add(op::reshape, from, dims{batch, pixels, n}, name);
+      from = add(op::slice, rows, dims{batch, pixels, n}, name + ".reversed");
+      attribute_set& a = node_made(from).attributes;
+      a.axis = 2, a.first = n - 1, a.step = -1, a.taken = n;
+      ++moves_;
     }
-    return place;
+    while (by.factor != 1) {
+      // (batch, pixels, rows, columns) to (batch, pixels, columns, rows)
+      index_t const columns = next_factor(by.factor, n), rows = n / columns;
+      dims const to = pixels > 1 ? dims{batch, pixels, columns, rows} : dims{batch, columns, rows};
+      dims seen = to;
+      seen.extent[to.rank - 2] = rows, seen.extent[to.rank - 1] = columns;
+      int const matrix = add(op::reshape, from, seen, name);
+      from = add(op::transpose, matrix, to, name + ".transposed");
+      for (int k = 0; k < to.rank; ++k)
+        node_made(from).attributes.from_axis[k] = k < to.rank - 2 ? k : 2 * to.rank - 3 - k;
+      by = channel_order::quotient(by, channel_order::shuffled(rows, n), n);
+      ++moves_;
+    }
+    return from;
+  }
+  /// The first transposition on the shortest way: its factor divides n.
+  static constexpr index_t next_factor(index_t factor, index_t n) {
+    if (n % factor == 0) return factor;
+    for (int length = 1;; ++length)
+      for (index_t f = 2; f < n; ++f)
+        if (n % f == 0 && is_within(rest_of(factor, f, n), n, length)) return f;
+  }
+  static constexpr index_t rest_of(index_t factor, index_t f, index_t n) {
+    return channel_order::quotient({factor}, {f}, n).factor;
+  }
+  static constexpr bool is_within(index_t factor, index_t n, int length) {
+    if (factor == 1) return true;
+    if (length == 1) return n % factor == 0;
+    for (index_t f = 2; f < n; ++f)
+      if (n % f == 0 && is_within(rest_of(factor, f, n), n, length - 1)) return true;
+    return false;
+  }
+
+  /// A value in an order that it does not lie in. Several readers share it.
+  struct copy {
+    int of;
+    channel_order lies;
+    int id;
+  };
+  /// Value `in` in this order.
+  constexpr int in_order(int in, channel_order wanted) {
+    channel_order const lies = of(in).lies;
+    if (of(in).channels == 1 || lies == wanted) return of(in).to;
+    for (copy const& c : copies_)
+      if (c.of == in && c.lies == wanted) return c.id;
+    int const id = arranged(of(in).to, d_[in], lies, wanted);
+    copies_.push_back({in, wanted, id});
+    return id;
+  }
+  /// The same for what works channel by channel, whatever their numbers are.
+  constexpr int alike(int in, channel_order wanted) {
+    return of(in).lies == wanted ? of(in).same : in_order(in, wanted);
+  }
+  /// Node `like` as value `from`, which lies in another order.
+  constexpr int arranged(int from, node const& like, channel_order lies, channel_order wanted) {
+    index_t const n = like.shape.last();
+    from = moved(from, n, channel_order::quotient(wanted, lies, n), like.name);
+    from = add(op::reshape, from, like.shape, like.name);
+    node_made(from).meaning = like.meaning;
+    node_made(from).attributes.lies = wanted;
+    return from;
   }
   constexpr void emit(int i) {
-    node n = d_[i];
-    index_t const channels = columns(n) ? order_[at(parent_[at(i)])] : 0;
-    n.attributes.column_channels = channels;
-    if (n.kind == op::reshape && !by_column(n)) {
-      reorder(n);
+    node& n = d_[i];
+    channel_order const lies = of(i).lies;
+    n.attributes.lies = lies;
+    if (n.kind == op::permute) { // other numbers for the same channels
+      int const in = n.inputs[0];
+      n.kind = op::reshape;
+      n.attributes.reads = n.attributes.writes = order::channels_last;
+      n.inputs[0] = of(in).to;
+      of(i).to = add(n);
+      of(i).same = of(in).same;
+      return;
+    }
+    bool const as_wanted = lies.is_read() || lies.as_counted() || of(i).by_channel || chooses(i);
+    if (n.kind == op::reshape && !of(i).by_channel) {
+      reshape(n);
     } else {
       for (int k = 0; k < n.inputs.count; ++k) {
         int const in = n.inputs[k];
-        n.inputs[k] = takes_any(d_[i], i, in) ? to_[at(in)] : counted(in);
+        n.inputs[k] = !takes_any(i, in)  ? in_order(in, wanted_by(n, d_[in]))
+                      : of(i).by_channel ? alike(in, lies)
+                                         : of(in).to;
       }
     }
-    if (channels <= 0 || by_column(d_[i]) || chooses(n)) {
-      to_[at(i)] = add(n);
-      return;
-    }
-    n.attributes.column_channels = 0; // it gives columns as they are counted
-    int const matrix = transposed(counted_[at(i)] = add(n), channels, n.shape[1] / channels, n.name);
-    to_[at(i)] = add(op::reshape, matrix, n.shape, n.name);
-    made_[at(to_[at(i)])].attributes.column_channels = channels;
+    if (!as_wanted) n.attributes.lies = {}; // but as they are counted
+    int const made = add(n);
+    if (!as_wanted) copies_.push_back({i, {}, made});
+    of(i).to = of(i).same = as_wanted ? made : arranged(made, n, {}, lies);
   }
-  constexpr void reorder(node& n) {
+  /// Elements of an item move from where the source has them to where the result wants them.
+  constexpr void reshape(node& n) {
     int const in = n.inputs[0];
-    index_t const size = n.shape.item();
-    index_t const lies =
-        columns(d_[in]) ? order_[at(parent_[at(in)])] : channels_read(n);
-    index_t const wanted = columns(n) ? n.attributes.column_channels : channels_written(n);
-    n.inputs[0] = to_[at(in)];
+    node const& x = d_[in];
+    channel_order const lies = columns(x) ? of(in).lies : counted(n.attributes.reads, x.shape);
+    channel_order const wanted =
+        columns(n) ? n.attributes.lies : counted(n.attributes.writes, n.shape);
+    n.inputs[0] = columns(x) ? of(in).to : in_order(in, {});
     n.attributes.reads = n.attributes.writes = order::channels_last;
     if (lies == wanted) return;
-    if (lies != 0)
-      n.inputs[0] = columns(d_[in]) ? counted(in)
-                                    : transposed(to_[at(in)], size / lies, lies, n.name);
-    if (wanted != 0) n.inputs[0] = transposed(n.inputs[0], wanted, size / wanted, n.name);
+    index_t const item = n.shape.item();
+    channel_order const by = channel_order::quotient(wanted, lies, item);
+    if (columns(x) && !is_one_move(by, item)) { // another reader may have it as it is counted
+      n.inputs[0] = in_order(in, {});
+      if (!wanted.as_counted()) n.inputs[0] = moved(n.inputs[0], item, wanted, n.name);
+    } else {
+      n.inputs[0] = moved(n.inputs[0], item, by, n.name);
+    }
   }
 
   draft& d_;
   bool fold_;
-  std::vector<int> parent_;
-  std::vector<index_t> order_;    ///< of each set, as attribute_set::column_channels
-  std::vector<char> in_parts_;    ///< concats that have the order of each of their parts
-  std::vector<int> to_, counted_; ///< of each node, what replaces it; and as it is counted
+  std::vector<state> all_;
+  std::vector<copy> copies_{};
   std::vector<node> made_{};
-  int moved_ = 0;
+  int moves_ = 0;
 };
 
 } // namespace detail
 
 /// After it every reshape counts elements as they lie. Without `fold` each one that does not is a
-/// transposition. Returns how many of those there are.
+/// transposition, and permutations stay as they were written. Returns how many moves were made.
 constexpr int settle_orders(draft& d, bool fold = true) {
+  bool needed = false;
   for (node const& n : d.nodes)
-    if (n.kind == op::reshape &&
-        (n.attributes.reads == order::channels_first || n.attributes.writes == order::channels_first))
-      return detail::order_settler(d, fold).run();
-  return 0;
+    needed = needed || (n.kind == op::reshape && (n.attributes.reads == order::channels_first ||
+                                                  n.attributes.writes == order::channels_first));
+  if (fold && needed) skip_images(d);
+  bool const permuted = fold && find_permutations(d) > 0;
+  int const moves = needed || permuted ? detail::order_settler(d, fold).run() : 0;
+  if (permuted || moves > 0) remove_dead(d);
+  if (fold) read_planes(d);
+  return moves;
 }
 
-/// Appends which column, as it is counted, lies in each place of value `id`.
-inline void append_column_order(node const* nodes, int id, std::vector<index_t>& to) {
+/// Appends which channel, as it is counted, lies in each place of the last axis of value `id`.
+inline void append_channel_order(node const* nodes, int id, std::vector<index_t>& to) {
   node const& n = nodes[id];
-  index_t const columns = n.shape.last(), channels = n.attributes.column_channels;
-  if (channels < 0 && n.kind == op::concat) {
+  index_t const channels = n.shape.last();
+  channel_order const lies = n.attributes.lies;
+  if (lies.is_read() && n.kind == op::concat && n.attributes.axis == n.shape.rank - 1) {
     index_t first = 0;
     for (int const in : n.inputs) {
       std::size_t const begin = to.size();
-      append_column_order(nodes, in, to);
+      append_channel_order(nodes, in, to);
       for (std::size_t i = begin; i < to.size(); ++i) to[i] += first;
       first += nodes[in].shape.last();
     }
     return;
   }
-  if (channels < 0) // all it reads of this shape has one order
+  if (lies.is_read()) // all it reads with these channels has one order
     for (int const in : n.inputs)
-      if (nodes[in].shape == n.shape && nodes[in].kind != op::constant)
-        return append_column_order(nodes, in, to);
-  for (index_t i = 0; i < columns; ++i)
-    to.push_back(channels > 0 ? i % channels * (columns / channels) + i / channels : i);
+      if (nodes[in].shape.last() == channels && nodes[in].kind != op::constant)
+        return append_channel_order(nodes, in, to);
+  for (index_t i = 0; i < channels; ++i) to.push_back(lies.is_read() ? i : lies.at(i, channels));
 }
 
 } // namespace graph

@@ -21,7 +21,8 @@ namespace graph {
 
 namespace op {
 /// The same numbers in another storage type. Made by this pass.
-inline constexpr operator_row convert{.name = "convert", .by_column = true, .shape = takes_source};
+inline constexpr operator_row convert{
+    .name = "convert", .shape = takes_source, .by_channel = rules::always};
 } // namespace op
 
 /// What a layer multiplies in a network where those that do not say multiply `usual`. Terms of bf16
@@ -107,7 +108,7 @@ private:
           node n{.kind = op::convert, .type = value_type::bf16, .name = d_[from].name + ".bf16"};
           n.meaning = d_[from].meaning;
           n.shape = d_[from].shape;
-          n.attributes.column_channels = -1;
+          n.attributes.lies = channel_order::as_read();
           n.inputs.add(from);
           int const id = d_.count();
           d_.nodes.push_back(n);

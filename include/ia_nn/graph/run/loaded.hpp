@@ -68,12 +68,10 @@ private:
     std::vector<f32> store[4];
     batch_norm_parameters const p = detail::read_batch_norm(l, store);
     index_t const channels = plan.nodes[id].shape.last();
-    std::vector<index_t> const order = detail::column_order(l, id);
     aligned_array<f32> factors(channels), offsets(channels);
-    for (index_t at = 0; at < channels; ++at) {
-      index_t const c = order[static_cast<std::size_t>(at)];
-      factors[at] = static_cast<f32>(p.factor(c));
-      offsets[at] = static_cast<f32>(p.offset(c, 0.0));
+    for (index_t c = 0; c < channels; ++c) {
+      factors[c] = static_cast<f32>(p.factor(c));
+      offsets[c] = static_cast<f32>(p.offset(c, 0.0));
     }
     to.factors = l.keep(factors);
     to.offsets = l.keep(offsets);
