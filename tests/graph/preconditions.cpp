@@ -30,7 +30,8 @@ struct image {
 };
 struct channels_first {
   static constexpr auto build(ia_nn::graph::builder& b) {
-    return relu(transpose(input(b, "image", {ia_nn::graph::any_batch, 3, 4, 5}), {2, 3, 1}));
+    return relu(input(b, "image", {ia_nn::graph::any_batch, 4, 5, 3},
+                      {.layout = ia_nn::graph::layout::channels_first}));
   }
 };
 struct pair_of_four { // a static batch
@@ -332,6 +333,10 @@ TEST_CASE("run compares memory whose extents are known", "[graph]") {
   workspace more(turned.workspace_bytes());
   net.run(2, x.data(), expected.data(), scratch);
   CHECK(equals(turned.run(2, planes, y, more)));
+  tensor<f32, shape<dyn, dyn, dyn, dyn>> const pixels(2, 4, 5, 3);
+  CHECK(refused(turned.run(2, pixels, y, more), errc::bad_shape,
+                "input 'image' is a tensor of (2, 4, 5, 3), expected (2, 3, 4, 5), channels "
+                "first") == "");
 
   // Or indexed with channels first and stored with channels last.
   tensor<f32, shape<dyn, 3, 4, 5>, ia_nn::nhwc> last(2);

@@ -11,6 +11,7 @@
 #include <ia_nn/graph/layers/dense.hpp>
 #include <ia_nn/graph/layers/elementwise.hpp>
 #include <ia_nn/graph/layers/embedding.hpp>
+#include <ia_nn/graph/layers/ends.hpp>
 #include <ia_nn/graph/layers/hidden.hpp>
 #include <ia_nn/graph/layers/move.hpp>
 #include <ia_nn/graph/layers/norm.hpp>

@@ -129,35 +129,6 @@ private:
 
 constexpr dims const& value::shape() const { return owner->net[id].shape; }
 
-/// What the network is given. `shape` begins with the batch, `any_batch` or a number, the same for
-/// all inputs.
-constexpr value input(builder& b, label const& name, dims const& shape, value_type type = value_type::f32) {
-  if (shape.rank < 1 || shape.rank > 5)
-    return b.fail(about("input", name), "a shape has 1 to 5 extents, the batch first");
-  for (int d = 0; d < shape.rank; ++d)
-    if (shape[d] < 1 && !(d == 0 && shape[d] == any_batch))
-      return b.fail(about("input", name),
-                    "extents are at least 1, and only the batch may be any_batch");
-  for (node const& other : b.net.nodes)
-    if (other.kind == op::input && other.shape[0] != shape[0])
-      return b.fail(about("input", name), "its batch differs from that of another input");
-  node n{.kind = op::input, .name = name, .shape = shape};
-  if (name.empty()) return b.fail(about("input", name), "an input needs a name");
-  if (type != value_type::f32 && type != value_type::s32)
-    return b.fail(about("input", name), "inputs are f32, or s32 where they are indices");
-  value const v = b.add(n, {}, "input");
-  if (v.id < 0) return v;
-  node& made = b.net[v.id];
-  made.type = type;
-  made.meaning = detail::meaning_of_input(made);
-  return v;
-}
-
-/// What the network gives. Outputs are numbered in the order of these calls.
-constexpr void output(value x, label const& name = {}) {
-  if (x.owner) x.owner->add({.kind = op::output, .name = name}, {x}, "output");
-}
-
 /// Puts a node behind one or several others.
 constexpr value apply(node const& n, std::initializer_list<value> from, char const* what) {
   builder* const b = from.begin()->owner;
@@ -171,6 +142,11 @@ concept network_definition = requires(builder& b) { Net::build(b); };
 
 namespace detail {
 
+/// What layers read of input `id`: with channels first two reshapes stand behind it, layers/ends.hpp.
+constexpr int value_of_input(draft const& d, int id) {
+  return d[id].attributes.layout == layout::channels_first ? id + 2 : id;
+}
+
 template <class Net> constexpr draft built() {
   builder b;
   if constexpr (requires { Net::max_nodes; }) b.most = Net::max_nodes;
@@ -180,7 +156,7 @@ template <class Net> constexpr draft built() {
   else {
     auto const values = Net::build(b);
     index_t i = 0;
-    for (value const& v : values) output(v, label("output") + i++);
+    for (auto const& v : values) output(v, label("output") + i++); // layers/ends.hpp
   }
   draft& d = b.net;
   if (d.wrong()) return d;
@@ -190,7 +166,7 @@ template <class Net> constexpr draft built() {
   }
   std::vector<int> const uses = d.uses();
   for (int i = 0; i < d.count(); ++i)
-    if (d[i].kind == op::input && uses[static_cast<std::size_t>(i)] == 0)
+    if (d[i].kind == op::input && uses[static_cast<std::size_t>(value_of_input(d, i))] == 0)
       b.fail(about("input", d[i].name), "nothing reads it");
   return d;
 }

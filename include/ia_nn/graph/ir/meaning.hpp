@@ -6,7 +6,7 @@
 // reshape count elements in that order; those of PyTorch's sequences, (batch, time, features), lie
 // as they do here. So a network from PyTorch needs to know which of the two a value is:
 //
-//   image    what convolutions and pools give, and inputs of 4 and 5 extents
+//   image    what convolutions and pools give, and inputs of 4 and 5 extents or with channels first
 //   rows     what recurrent layers, embeddings and dense layers give; (batch, columns); what a
 //            transpose gives that puts another axis last
 //   either   an input of 3 extents; a dense layer of an image (PyTorch's Linear needs a permute,

@@ -137,7 +137,9 @@ constexpr sentence misfit(node const& n, dims const& given, index_t batch) {
   dims expected = s;
   expected.extent[0] = batch;
   return say(about_end(n), " is a tensor of ", given, ", expected ", expected,
-             s.rank > 2 ? ", channels last" : "");
+             s.rank < 3                                         ? ""
+             : n.attributes.layout == layout::channels_first ? ", channels first"
+                                                             : ", channels last");
 }
 
 template <class Net, network_end End> constexpr int count_of_kind() {
