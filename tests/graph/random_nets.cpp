@@ -26,7 +26,8 @@ struct generator {
 constexpr std::array<value, 2> random_network(builder& b, std::uint64_t seed) {
   generator g{seed * 0x9e3779b97f4a7c15U + 1};
   for (int i = 0; i < 8; ++i) static_cast<void>(g.below(2));
-  value all[20]{input(b, "x", {any_batch, 6, 5, 4})};
+  layout const outside = seed % 3 == 0 ? layout::channels_first : layout::channels_last;
+  value all[20]{input(b, "x", {any_batch, 6, 5, 4}, {.layout = outside})};
   int count = 1;
   auto const any = [&] { // rather a new one than an old one
     int const back = g.below(count < 4 ? count : 4);
@@ -102,7 +103,9 @@ constexpr std::array<value, 2> random_network(builder& b, std::uint64_t seed) {
       y = transpose(x, {2, 1, 3});
       break;
     case 20:
-      y = slice(x, {.begin = -1, .step = -1}); // channels backwards
+      if (index_t const c = x.shape().last(); g.below(2))
+        y = channel_shuffle(x, {.groups = c % 2 == 0 ? 2 : c % 3 == 0 ? 3 : 1});
+      else y = slice(x, {.begin = -1, .step = -1}); // channels backwards
       break;
     case 21:
     case 22:

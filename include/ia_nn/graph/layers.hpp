@@ -20,3 +20,4 @@
 #include <ia_nn/graph/layers/recurrent.hpp>
 #include <ia_nn/graph/layers/reshape.hpp>
 #include <ia_nn/graph/layers/rows.hpp>
+#include <ia_nn/graph/layers/shuffle.hpp>
