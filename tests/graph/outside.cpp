@@ -24,10 +24,10 @@ inline constexpr graph::operator_row hard_shrink_row{
     .in_place = true,
     .joins_groups = true,
     .writes_slices = true,
-    .by_column = true,
     .shape = graph::rules::keeps_shape,
     .flops = [](node const& n, node_inputs) { return n.shape.size(); },
-    .shown = [](node const&) { return "hard_shrink"; }};
+    .shown = [](node const&) { return "hard_shrink"; },
+    .by_channel = graph::rules::always};
 
 constexpr value hard_shrink(value x, f32 lambda = 0.5F, graph::named const& o = {}) {
   node n{.kind = hard_shrink_row, .name = o.name};

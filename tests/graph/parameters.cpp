@@ -88,12 +88,13 @@ struct ordered {
                  {.units = 5, .name = "fc4"}));
   }
 };
-constexpr index_t order_of(char const* name) {
+constexpr channel_order order_of(char const* name) {
   for (node const& n : simplified<ordered>.nodes)
-    if (n.name.view() == name) return n.attributes.column_channels;
-  return -1;
+    if (n.name.view() == name) return n.attributes.lies;
+  return channel_order::as_read();
 }
-static_assert(order_of("scale") == 4 && order_of("alone") == 2);
+static_assert(order_of("scale") == channel_order::shuffled(4, 60) &&
+              order_of("alone") == channel_order::shuffled(2, 30));
 static_assert(!has_step<ordered>("scale") && !has_step<ordered>("shift") &&
               has_step<ordered>("alone"));
 

@@ -4,7 +4,7 @@
 // there is a mistake to tell of.
 #pragma once
 
-#include <ia_nn/core/types.hpp>
+#include <ia_nn/core/meta.hpp>
 
 #include <string>
 #include <string_view>
