@@ -13,7 +13,7 @@
 namespace outside {
 
 namespace graph = ia_nn::graph;
-using graph::node, graph::node_inputs, graph::value;
+using graph::node, graph::node_inputs, graph::value, graph::value_type;
 using ia_nn::f32, ia_nn::index_t;
 
 // ---- x if |x| > lambda, else 0
@@ -49,6 +49,25 @@ inline constexpr graph::operator_row prelu_row{.name = "outside::prelu",
 constexpr value prelu(value x, graph::named const& o = {}) {
   return graph::apply({.kind = prelu_row, .name = o.name}, {x}, "prelu");
 }
+
+// ---- x y, which has kernels for bf16: all that it reads and writes has one type
+
+inline constexpr graph::operator_row product_row{.name = "outside::product",
+                                                 .element_wise = true,
+                                                 .narrow = true,
+                                                 .shape = graph::rules::keeps_shape};
+constexpr value product(value x, value y) {
+  return graph::apply({.kind = product_row}, {x, y}, "product");
+}
+template <class T> struct product_kernel : graph::plain_kernel {
+  using store = graph::no_store;
+  static store load(graph::kernel_loader&) { return {}; }
+  template <class E> static void run(store const&, graph::step_call const& c, E&) noexcept {
+    T const *const x = c.source<T>(0), *const y = c.source<T>(1);
+    for (index_t i = 0; i < c.rows() * c.shape().last(); ++i)
+      c.result<T>()[i] = T(static_cast<f32>(x[i]) * static_cast<f32>(y[i]));
+  }
+};
 
 struct hard_shrink_kernel : graph::plain_kernel {
   using store = graph::no_store;
@@ -92,6 +111,11 @@ template <ia_nn::graph::kernel_id K, class Kernels>
   requires(K.op == outside::prelu_row.id)
 struct ia_nn::graph::kernel<K, Kernels> : outside::prelu_kernel {};
 
+template <ia_nn::graph::kernel_id K, class Kernels>
+  requires(K.op == outside::product_row.id && K.reads == K.writes)
+struct ia_nn::graph::kernel<K, Kernels>
+    : outside::product_kernel<ia_nn::graph::element_of<K.reads>> {};
+
 namespace {
 
 using namespace outside;
@@ -111,6 +135,22 @@ struct narrow {
     return dense(hard_shrink(dense(x, {.units = 8, .name = "a"})), {.units = 8, .name = "b"});
   }
 };
+// Of two inputs: bf16 if both are.
+struct products {
+  static constexpr auto build(graph::builder& b) {
+    auto const x = input(b, "x", {graph::any_batch, 8});
+    auto const both = product(dense(x, {.units = 8, .name = "a"}), relu(dense(x, {.units = 8, .name = "b"})));
+    auto const one = product(dense(x, {.units = 8, .name = "c"}), softmax(x));
+    return dense(both, {.units = 8, .name = "d"}) + dense(one, {.units = 8, .name = "e"});
+  }
+};
+template <int Number> constexpr value_type type_of_product() {
+  int seen = 0;
+  for (node const& n : graph::typed<products, graph::precision::bf16>.nodes)
+    if (n.kind == product_row && seen++ == Number) return n.type;
+  return value_type::s32;
+}
+static_assert(type_of_product<0>() == value_type::bf16 && type_of_product<1>() == value_type::f32);
 constexpr auto& narrow_plan = graph::schedule<narrow, graph::precision::bf16>;
 static_assert(narrow_plan.count == 5); // two of them convert
 constexpr auto& plan = graph::schedule<net>;
@@ -154,6 +194,21 @@ TEST_CASE("operators from outside", "[graph]") {
   ia_nn::workspace more(two.workspace_bytes());
   two.run(1, eight, none, more).require();
   for (std::size_t i = 0; i < 8; ++i) CHECK(none[i] == (i > 2 ? eight[i] : 0.0F));
+
+  graph::memory_weights five;
+  for (char const* const name : {"a", "b", "c", "d", "e"}) {
+    five.add(std::string(name) + ".weight", {8, 8}, unit);
+    five.add(std::string(name) + ".bias", {8}, std::vector<f32>(8));
+  }
+  graph::compiled<products, graph::native<ia_nn::isa::native, ia_nn::bf16>> const squares(five);
+  ia_nn::workspace last(squares.workspace_bytes());
+  squares.run(1, eight, none, last).require();
+  double sum = 0;
+  for (f32 const v : eight) sum += std::exp(static_cast<double>(v));
+  for (std::size_t i = 0; i < 8; ++i) { // eighths: bf16 holds squares of quarters
+    double const v = static_cast<double>(eight[i]);
+    CHECK(std::fabs(static_cast<double>(none[i]) - (v * v + v * std::exp(v) / sum)) <= 0.01);
+  }
   CHECK(graph::dump_steps<net>().find("hard_shrink") != std::string::npos);
 }
 

@@ -22,6 +22,7 @@ constexpr sentence infer(node& n, node_inputs in, char const* what) {
                          : "' has f32 elements, s32 indices are needed");
   }
   if (sentence const s = row.shape(n, in, who); !s.empty()) return s;
+  if (n.shape.rank == 0) return say(who, "the .shape rule of its row gives no shape");
   if (n.inputs.count > 0) n.meaning = in[0]->meaning;
   return row.meaning(n, in, who);
 }
@@ -29,13 +30,16 @@ constexpr sentence infer(node& n, node_inputs in, char const* what) {
 namespace rules {
 using detail::subject, detail::say;
 /// The rule of operators that keep the shape.
-constexpr sentence keeps_shape(node& n, node_inputs in, subject const&) {
+constexpr sentence keeps_shape(node& n, node_inputs in, subject const& who) {
   n.shape = in[0]->shape;
+  for (int k = 1; k < n.inputs.count; ++k)
+    if (!(in[k]->shape == n.shape))
+      return say(who, "inputs ", n.shape, " and ", in[k]->shape, " have other shapes");
   return {};
 }
 /// Of those that need channels.
 constexpr sentence keeps_rows(node& n, node_inputs in, subject const& who) {
-  n.shape = in[0]->shape;
+  if (sentence const s = keeps_shape(n, in, who); !s.empty()) return s;
   return n.shape.rank < 2 ? say(who, "input ", n.shape, " must be (batch, ..., channels)") : sentence{};
 }
 } // namespace rules

@@ -25,6 +25,9 @@ using node_inputs = node const* const*;
 enum class quantizes : unsigned char { never, may, moves };
 
 namespace rules { // the defaults of a row
+constexpr sentence no_shape(node&, node_inputs, detail::subject const&) {
+  return "ia_nn: network: the row of an operator has no rule for its .shape";
+}
 constexpr sentence nothing_to_say(node&, node_inputs, detail::subject const&) { return {}; }
 constexpr void no_weights(node const&, node_inputs, std::vector<weight>&) {}
 constexpr index_t no_flops(node const&, node_inputs) { return 0; }
@@ -40,14 +43,13 @@ struct operator_row {
 
   // Traits.
   bool element_wise = false;   ///< an element depends on the same element of what is read
-  bool binary = false;         ///< element-wise, of two values
-  bool has_epilogue = false;   ///< its sums pass through stages before they are stored
+  bool has_epilogue = false;   ///< its sums pass through stages before they are stored (tail_kernel)
   bool in_place = false;       ///< may write over what it reads
   bool joins_groups = false;   ///< may run next to others of its kind, a worker each
   bool writes_slices = false;  ///< can write rows that lie apart, into a concat
   bool moves = false;          ///< its elements are those of its source, of any type
   bool multiplies = false;     ///< by weights, in the precision that is asked for
-  bool narrow = false;         ///< reads and writes bf16 where it is to
+  bool narrow = false;         ///< has kernels that read and write bf16: all that it reads and writes
   bool reads_indices = false;  ///< s32
   bool any_type = false;       ///< floating-point numbers as well as indices
   quantizes eight_bits = quantizes::never;
@@ -55,7 +57,7 @@ struct operator_row {
   // Rules; never null (g++ 12 does not compare addresses of functions in constant expressions under
   // -fsanitize=undefined). `in` are the nodes that are read, `who` the beginning of a sentence.
   /// Fills the shape (and, where it is not f32, the type) of the node; returns what is wrong.
-  sentence (*shape)(node& n, node_inputs in, detail::subject const& who);
+  sentence (*shape)(node& n, node_inputs in, detail::subject const& who) = rules::no_shape;
   /// What the result stands for (ir/meaning.hpp): until it is called, what the first source does.
   sentence (*meaning)(node& n, node_inputs in, detail::subject const& who) = rules::nothing_to_say;
   /// Appends the weights that it reads.

@@ -36,6 +36,13 @@ template <> struct element_of_type<value_type::u8> { using type = u8; };
 template <> struct element_of_type<value_type::s8> { using type = s8; };
 template <> struct element_of_type<value_type::s32> { using type = s32; };
 template <value_type T> using element_of = typename element_of_type<T>::type;
+/// And the other way round.
+template <class T>
+inline constexpr value_type type_of_element = std::same_as<T, bf16>  ? value_type::bf16
+                                              : std::same_as<T, u8>  ? value_type::u8
+                                              : std::same_as<T, s8>  ? value_type::s8
+                                              : std::same_as<T, s32> ? value_type::s32
+                                                                     : value_type::f32;
 
 } // namespace graph
 IA_NN_END

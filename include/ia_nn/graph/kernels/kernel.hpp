@@ -40,9 +40,9 @@ struct tail_kernel {
 struct no_store {};
 
 namespace detail {
+struct no_kernel {};
 template <kernel_id K, class Kernels> struct fallback_of {
-  static_assert(K.op == 0, "ia_nn: compiled: there is no kernel for this operator, its precision and the types "
-                           "that it reads and writes");
+  using type = no_kernel;
 };
 template <kernel_id K, class Kernels>
   requires requires { typename Kernels::fallback; }
@@ -93,18 +93,17 @@ public:
   std::string who() const { return detail::who(layer); }
   index_t items() const { return source.dynamic() ? max_batch : 1; }
 
-  /// A weight that the operator's row lists. Errors: those of weight_reader::read.
+  /// A weight that the operator's row lists for this layer. Errors: errc::bad_parameter if it lists
+  /// none of this suffix, and those of weight_reader::read.
   std::vector<f32> read(std::string_view suffix) const {
-    for (weight const& w : listed_)
-      if (w.suffix.view() == suffix)
-        return reader_.read(who(), layer.name.view(), suffix,
-                            {w.shape.extent, w.shape.extent + w.shape.rank}, w.ones_count);
-    return {};
+    if (weight const* const w = listed(suffix)) return read(*w);
+    throw_error(errc::bad_parameter, who() + ": the row of its operator lists no weight '" +
+                                         std::string(suffix) + "', which its kernel reads");
   }
-  bool has(std::string_view suffix) const {
-    for (weight const& w : listed_)
-      if (w.suffix.view() == suffix) return true;
-    return false;
+  /// Nothing where it lists none: the bias of a layer that has none.
+  std::vector<f32> read_if_listed(std::string_view suffix) const {
+    weight const* const w = listed(suffix);
+    return w ? read(*w) : std::vector<f32>{};
   }
   f32 const* keep(aligned_array<f32>& a) const {
     arrays.push_back(static_cast<aligned_array<f32>&&>(a));
@@ -112,6 +111,16 @@ public:
   }
 
 private:
+  weight const* listed(std::string_view suffix) const {
+    for (weight const& w : listed_)
+      if (w.suffix.view() == suffix) return &w;
+    return nullptr;
+  }
+  std::vector<f32> read(weight const& w) const {
+    return reader_.read(who(), layer.name.view(), w.suffix.view(),
+                        {w.shape.extent, w.shape.extent + w.shape.rank}, w.ones_count);
+  }
+
   weight_reader const& reader_;
   std::vector<weight> listed_;
 };
@@ -125,6 +134,10 @@ template <kernel_id K, class Kernels> void load_kernel(kernel_loader& l, kernel_
   to.kernel = std::make_shared<store const>(kernel<K, Kernels>::load(l));
   to.scratch = round_up(l.scratch, 64);
 }
+
+/// True if there is such a kernel.
+template <kernel_id K, class Kernels>
+concept has_kernel = !std::derived_from<kernel<K, Kernels>, no_kernel>;
 
 /// Runs one step. Tail: how its stages are compiled.
 template <kernel_id K, class Kernels, class Tail, class E>

@@ -22,7 +22,8 @@ struct affine_weights_of {
 
   explicit affine_weights_of(kernel_loader const& l) {
     std::vector<index_t> const order = channels_made(l);
-    scale = in_order(l.read(".weight"), order), shift = in_order(l.read(".bias"), order);
+    scale = in_order(l.read_if_listed(".weight"), order);
+    shift = in_order(l.read_if_listed(".bias"), order);
   }
 };
 

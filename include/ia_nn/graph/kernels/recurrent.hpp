@@ -26,7 +26,7 @@ template <class Cell, isa::tag I, element A> struct recurrent_kernel : plain_ker
     for (int layer = 0; layer < a.layers; ++layer)
       for (index_t d = 0; d < directions; ++d) {
         std::string const end = "_l" + std::to_string(layer) + (d == 1 ? "_reverse" : "");
-        auto const read = [&](char const* what) { return l.read(what + end); };
+        auto const read = [&](char const* what) { return l.read_if_listed(what + end); };
         std::vector<f32> const w = read(".weight_ih"), u = read(".weight_hh"),
                                b = read(".bias_ih"), c = read(".bias_hh"), p = read(".weight_hr");
         layers.emplace_back(

@@ -61,11 +61,19 @@ struct step_call {
   index_t ld() const noexcept { return plan.places[what().out].ld; }
   index_t element_bytes() const noexcept { return size_of(plan.type(what().out)); }
 
+  /// T: the type that the plan stores; std::byte for what moves any type.
   template <class T = f32> T const* source(int k = 0) const noexcept {
+    require_type<T>(what().inputs[k]);
     return reinterpret_cast<T const*>(memory.from(plan, what().inputs[k]));
   }
   template <class T = f32> T* result() const noexcept {
+    require_type<T>(what().out);
     return reinterpret_cast<T*>(memory.to(plan, what().out));
+  }
+  template <class T> void require_type([[maybe_unused]] int value) const noexcept {
+    if constexpr (!std::same_as<T, std::byte>)
+      IA_NN_ASSERT(plan.type(value) == type_of_element<T>, "network: a kernel takes a value of ",
+                   name_of(plan.type(value)), " for ", name_of(type_of_element<T>));
   }
   /// Elements of input k, of all items.
   index_t source_size(int k = 0) const noexcept {

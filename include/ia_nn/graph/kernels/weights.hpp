@@ -50,7 +50,7 @@ inline std::vector<f32> in_order(std::vector<f32> const& from, std::vector<index
 inline batch_norm_parameters read_batch_norm(kernel_loader const& l, std::vector<f32> (&store)[4]) {
   constexpr char const* suffixes[] = {".running_mean", ".running_var", ".weight", ".bias"};
   std::vector<index_t> const order = channels_made(l);
-  for (int i = 0; i < 4; ++i) store[i] = in_order(l.read(suffixes[i]), order);
+  for (int i = 0; i < 4; ++i) store[i] = in_order(l.read_if_listed(suffixes[i]), order);
   batch_norm_parameters const p{store[0], store[1], store[2], store[3], l.layer.attributes.epsilon};
   p.check(l.who().c_str(), l.layer.shape.last());
   return p;
@@ -63,7 +63,7 @@ struct channel_affine {
   /// As channels lie: the bias, and the batch norm of the step if it has one. In double until it is rounded.
   channel_affine(kernel_loader const& l, int batch_norm, index_t channels)
       : scale(channels), offset(channels) {
-    std::vector<f32> const bias = in_order(l.read(".bias"), channels_made(l));
+    std::vector<f32> const bias = in_order(l.read_if_listed(".bias"), channels_made(l));
     auto const bias_of = [&](index_t c) {
       return bias.empty() ? 0.0F : bias[static_cast<std::size_t>(c)];
     };

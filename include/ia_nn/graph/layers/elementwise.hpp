@@ -21,7 +21,6 @@ constexpr bool is_identity_function(node const& n, node_inputs) {
 constexpr operator_row binary_row(char const* name) {
   return {.name = name,
           .element_wise = true,
-          .binary = true,
           .in_place = true,
           .joins_groups = true,
           .writes_slices = true,
@@ -61,6 +60,12 @@ inline constexpr operator_row constant{.name = "constant",
                                        .shape = rules::nothing_to_say,
                                        .orders_channels = rules::always};
 } // namespace op
+
+/// The operators on two values: those that can be a stage behind another.
+constexpr bool is_binary(op_kind k) {
+  return k == op::add || k == op::subtract || k == op::multiply || k == op::divide ||
+         k == op::minimum || k == op::maximum;
+}
 
 namespace detail {
 struct function_parameters {

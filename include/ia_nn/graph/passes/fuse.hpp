@@ -30,7 +30,7 @@ namespace detail {
 
 /// Operators that can be a stage of a chain. An element-wise operator of somebody else's is a step.
 constexpr bool is_stage(op_kind k) {
-  return k == op::activation || k == op::batch_norm || k->binary;
+  return k == op::activation || k == op::batch_norm || is_binary(k);
 }
 
 /// The stage that node n is behind `from`, whose shape it has.

@@ -88,7 +88,7 @@ private:
       operator_row const& row = *s.kind.operator->();
       if (s.kind == op::concat) continue; // above, all its parts
       for (int const in : s.inputs) {
-        if (row.element_wise && row.narrow) continue; // each type by itself
+        if (s.kind == op::activation) continue; // chains take each type by itself
         if (row.multiplies ? !multiplies_bf16(s) || !row.narrow : !row.narrow && !row.moves)
           changed |= widen(in);
         else if (!row.multiplies) same(in, s.out);

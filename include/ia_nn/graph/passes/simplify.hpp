@@ -87,7 +87,7 @@ constexpr int fold_constants(draft& d) {
     auto const number = [&](int k) { return d[n.inputs[k]].attributes.number; };
     if (n.kind == op::activation && is_constant(0) && detail::folds(n.attributes.act)) {
       detail::become_constant(n, detail::folded(n.attributes.act, number(0), n.attributes.a, n.attributes.b));
-    } else if (n.kind->binary) {
+    } else if (is_binary(n.kind)) {
       bool const l = is_constant(0), r = is_constant(1);
       if (!l && !r) continue;
       op_kind const kind = n.kind;

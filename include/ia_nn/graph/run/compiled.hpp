@@ -23,6 +23,20 @@ namespace graph {
 /// The trace that keeps nothing and makes no code: `run` without a trace (show/trace.hpp).
 struct no_trace {};
 
+namespace detail {
+template <class Net, precision P, int S> constexpr sentence missing_kernel_of() {
+  auto const& nodes = typed<Net, P>;
+  step const& s = schedule<Net, P>.steps[S];
+  node const& n = nodes[s.anchor];
+  value_type const reads = s.inputs.count > 0 ? nodes[s.inputs[0]].type : n.type;
+  return say(about(n.kind->name, n.name), "there is no kernel for this operator that reads ",
+             name_of(reads), " and writes ", name_of(nodes[s.out].type),
+             ": specialise ia_nn::graph::kernel");
+}
+template <class Net, precision P, int S>
+inline constexpr sentence missing_kernel = missing_kernel_of<Net, P, S>();
+} // namespace detail
+
 /// Net: ir/builder.hpp. Policy: `native`.
 ///
 /// Errors at construction name the layer: errc::bad_parameter (a weight that is missing, or that no
@@ -123,8 +137,8 @@ private:
   template <class E, class Trace>
   void run_all(index_t batch, source const* in, f32* const* out, workspace_view scratch, E& e,
                Trace& trace) const noexcept {
-    if constexpr (requires { Trace::steps; })
-      static_assert(Trace::steps == plan.count,
+    if constexpr (requires { typename Trace::network; })
+      static_assert(std::same_as<typename Trace::network, Net> && Trace::usual == usual,
                     "ia_nn: network: the trace is for another network or precision: "
                     "step_trace<Net, precision::bf16> if the policy is native<isa, bf16>");
     index_t const items = open_batch ? batch : 1, bytes = plan_bytes(items);
@@ -140,7 +154,17 @@ private:
       list_loads<Begin, middle>(to);
       list_loads<middle, End>(to);
     } else if constexpr (End > Begin) {
-      to[Begin] = &detail::load_kernel<view.kernel_at(Begin), kernels>;
+      constexpr kernel_id id = view.kernel_at(Begin);
+      if constexpr (!detail::has_kernel<id, kernels>)
+        static_assert(detail::refuse<detail::missing_kernel<Net, usual, Begin>>());
+      else {
+        static_assert(kernel<id, kernels>::has_tail ==
+                          (plan.steps[Begin].kind->has_epilogue ||
+                           plan.steps[Begin].kind == op::activation),
+                      "ia_nn: network: the kernel of an operator with has_epilogue is a tail_kernel, "
+                      "that of another one a plain_kernel");
+        to[Begin] = &detail::load_kernel<id, kernels>;
+      }
     }
   }
   static constexpr load_table load_functions = [] {
@@ -179,8 +203,10 @@ private:
   IA_NN_INLINE void traced(frame const& f, workspace_view scratch, E& e,
                            Trace& t) const noexcept {
     using tail = detail::tail_type<Net, usual, S>;
+    constexpr kernel_id id = view.kernel_at(S);
     if constexpr (tracer_like<Trace>) t.begin(S);
-    detail::run_kernel<view.kernel_at(S), kernels, tail>(loaded_.steps[S], view, S, f, scratch, e);
+    if constexpr (detail::has_kernel<id, kernels>) // else load_functions says so
+      detail::run_kernel<id, kernels, tail>(loaded_.steps[S], view, S, f, scratch, e);
     if constexpr (tracer_like<Trace>) t.end(S);
   }
   template <class T>

@@ -42,8 +42,13 @@ private:
     return std::binary_search(sorted.begin(), sorted.end(), name);
   }
   template <class Nodes> static void list(Nodes const* nodes, int id, std::vector<wanted>& to) {
-    for (weight const& w : weights_of(nodes, id))
+    for (weight const& w : weights_of(nodes, id)) {
+      if (w.suffix.cut)
+        throw_error(errc::bad_parameter,
+                    who(nodes[id]) + ": the suffix of a weight has at most 31 characters: '" +
+                        std::string(w.suffix.view()) + "...'");
       to.push_back({nodes + id, std::string(w.suffix.view()), {}});
+    }
   }
   void list_wanted() {
     std::vector<std::string_view> layers;

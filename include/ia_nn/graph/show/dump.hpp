@@ -106,7 +106,7 @@ template <class Net> std::string dump_nodes() {
   auto const& d = original<Net>;
   std::string t;
   for (int i = 0; i < d.count(); ++i) {
-    t += detail::right(std::to_string(i), 4) + " " + detail::padded(shown(d[i]), 14) +
+    t += detail::right(std::to_string(i), 4) + " " + detail::padded(shown(d[i]), 22) +
          detail::padded(detail::text_of(d[i]), 26) +
          detail::padded(detail::text_of(d[i].shape), 24);
     for (int const in : d[i].inputs) t += " " + std::to_string(in);

@@ -24,7 +24,9 @@ template <class Net, precision P = precision::f32> class step_trace {
   using clock = std::chrono::steady_clock;
 
 public:
+  using network = Net;
   static constexpr int steps = schedule<Net, P>.count;
+  static constexpr precision usual = P;
 
   void begin(int step) noexcept { start_[step] = clock::now(); }
   void end(int step) noexcept { stop_[step] = clock::now(); }
