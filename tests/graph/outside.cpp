@@ -111,6 +111,32 @@ template <ia_nn::graph::kernel_id K, class Kernels>
   requires(K.op == outside::prelu_row.id)
 struct ia_nn::graph::kernel<K, Kernels> : outside::prelu_kernel {};
 
+// A backend that has one kernel, and takes the others from the library.
+namespace outside {
+struct few_kernels {
+  using isa_type = ia_nn::isa::native;
+  using fallback = graph::native<>::kernels;
+  static constexpr char const* name = "few";
+};
+struct few {
+  using kernels = few_kernels;
+  static constexpr graph::precision usual = graph::precision::f32;
+};
+static_assert(graph::backend<few> && graph::backend<graph::native<>> && !graph::backend<int>);
+inline int negations = 0;
+struct negation_kernel : graph::plain_kernel { // in place of a softmax
+  using store = graph::no_store;
+  static store load(graph::kernel_loader&) { return {}; }
+  template <class E> static void run(store const&, graph::step_call const& c, E&) noexcept {
+    ++negations;
+    for (index_t i = 0; i < c.rows() * c.shape().last(); ++i) c.result()[i] = -c.source()[i];
+  }
+};
+} // namespace outside
+template <ia_nn::graph::kernel_id K>
+  requires(K.op == ia_nn::graph::op::softmax.id)
+struct ia_nn::graph::kernel<K, outside::few_kernels> : outside::negation_kernel {};
+
 template <ia_nn::graph::kernel_id K, class Kernels>
   requires(K.op == outside::product_row.id && K.reads == K.writes)
 struct ia_nn::graph::kernel<K, Kernels>
@@ -210,6 +236,26 @@ TEST_CASE("operators from outside", "[graph]") {
     CHECK(std::fabs(static_cast<double>(none[i]) - (v * v + v * std::exp(v) / sum)) <= 0.01);
   }
   CHECK(graph::dump_steps<net>().find("hard_shrink") != std::string::npos);
+}
+
+struct two_backends {
+  static constexpr auto build(graph::builder& b) {
+    auto const x = input(b, "x", {graph::any_batch, 8});
+    return softmax(relu(dense(x, {.units = 8, .name = "a"}))) + 1.0F;
+  }
+};
+
+TEST_CASE("a backend has some kernels and falls back for the others", "[graph]") {
+  graph::memory_weights weights;
+  std::vector<f32> unit(64), x(8), y(8);
+  for (std::size_t i = 0; i < 8; ++i) unit[9 * i] = 1, x[i] = static_cast<f32>(i) - 4;
+  weights.add("a.weight", {8, 8}, unit);
+  weights.add("a.bias", {8}, std::vector<f32>(8));
+  graph::compiled<two_backends, few> const compiled(weights);
+  ia_nn::workspace scratch(compiled.workspace_bytes());
+  compiled.run(1, x, y, scratch).require();
+  CHECK(negations == 1);
+  for (std::size_t i = 0; i < 8; ++i) CHECK(y[i] == 1 - std::fmax(x[i], 0.0F));
 }
 
 } // namespace

@@ -185,6 +185,31 @@ void compare_random(problem const& p, call const& fused, call const& apart) {
   }
 }
 
+void check_same_plan(plan_view const& a, plan_view const& b, bool same_bytes) {
+  CHECK(same_bytes);
+  REQUIRE(a.node_count == b.node_count);
+  REQUIRE(a.count == b.count);
+  for (int i = 0; i < a.node_count; ++i) {
+    node const &x = a.nodes[i], &y = b.nodes[i];
+    place const &p = a.places[i], &q = b.places[i];
+    CHECK((x.kind == y.kind && x.type == y.type && x.name == y.name && x.shape == y.shape &&
+           x.inputs == y.inputs && x.attributes == y.attributes));
+    CHECK((p.where == q.where && p.index == q.index && p.column == q.column && p.ld == q.ld));
+    if (p.where == storage::workspace)
+      CHECK(a.buffers[p.index].offset == b.buffers[q.index].offset);
+  }
+  for (int s = 0; s < a.count; ++s) {
+    step const &x = a.steps[s], &y = b.steps[s];
+    CHECK((a.kernel_at(s) == b.kernel_at(s) && a.times[s] == b.times[s] && x.out == y.out &&
+           x.anchor == y.anchor && x.batch_norm == y.batch_norm && x.group == y.group &&
+           x.inputs == y.inputs));
+    REQUIRE(x.stages.count == y.stages.count);
+    for (int k = 0; k < x.stages.count; ++k)
+      CHECK((x.stages[k].kind == y.stages[k].kind && x.stages[k].act == y.stages[k].act &&
+             x.stages[k].operand == y.stages[k].operand));
+  }
+}
+
 template <int Seed> void planned_by_the_compiler() {
   INFO("random_net " << Seed);
   using net = random_net<Seed>;
@@ -204,8 +229,11 @@ template <int Seed> void planned_by_the_compiler() {
   // At run time the passes find the same.
   run_time_net::seed = Seed;
   run_time_plan const again = run_time_plan::of<run_time_net>({});
-  CHECK(static_cast<int>(again.schedule.steps.size()) == schedule<net>.count);
-  CHECK(again.bytes() == schedule<net>.bytes);
+  check_same_plan(plan_view::of(typed<net>, schedule<net>, original<net>, precision::f32),
+                  again.view(), schedule<net>.bytes == again.bytes());
+  constexpr precision narrow = precision::bf16;
+  check_same_plan(plan_view::of(typed<net, narrow>, schedule<net, narrow>, original<net>, narrow),
+                  again.view(narrow), schedule<net, narrow>.bytes == again.bytes(narrow));
 }
 
 // ---- PyTorch's order of flattened images

@@ -73,12 +73,12 @@ public:
   std::vector<aligned_array<f32>>& arrays; ///< what stays as long as the network
 
   kernel_loader(plan_view const& p, int step, node const& n, weight_reader const& r,
-                compile_options const& o, std::vector<aligned_array<f32>>& kept)
+                compile_options const& o, std::vector<aligned_array<f32>>& stays)
       : kernel_loader(p, step, n, r, p.open_batch() ? o.max_batch : p.batch_of_inputs(), o.workers,
-                      kept) {}
+                      stays) {}
   kernel_loader(plan_view const& p, int step, node const& n, weight_reader const& r, index_t batch,
-                int concurrency, std::vector<aligned_array<f32>>& kept)
-      : plan(p), number(step), layer(n), max_batch(batch), workers(concurrency), arrays(kept),
+                int concurrency, std::vector<aligned_array<f32>>& stays)
+      : plan(p), number(step), layer(n), max_batch(batch), workers(concurrency), arrays(stays),
         reader_(r) {
     if (what().inputs.count > 0) source = p.nodes[what().inputs[0]].shape;
     listed_ = weights_of(p.nodes, static_cast<int>(&n - p.nodes));
@@ -146,12 +146,12 @@ IA_NN_NOINLINE void run_kernel(kernel_store const& s, plan_view const& plan, int
   using kernel_type = kernel<K, Kernels>;
   using store = typename kernel_type::store;
   step_call const c{plan, step, memory, scratch, s.stages.data()};
-  store const& kept = *static_cast<store const*>(s.kernel.get());
+  store const& own = *static_cast<store const*>(s.kernel.get());
   if constexpr (kernel_type::has_tail) {
     placed_stages const stages(c);
-    kernel_type::run(kept, c, Tail(stages.list, stages.count), e);
+    kernel_type::run(own, c, Tail(stages.list, stages.count), e);
   } else {
-    kernel_type::run(kept, c, e);
+    kernel_type::run(own, c, e);
   }
 }
 

@@ -11,8 +11,8 @@
 //
 // The scale is that of a batch norm, or 1; the offset holds the bias. One multiply-add is what a
 // batch norm by itself computes as well, so a network has the same bits fused and step by step, and
-// weights are rounded once, by whoever trained them. The bias alone would be an addition: the load of
-// the scale costs 0.2 % of a convolution of 16 channels, nothing that can be measured with more.
+// weights are rounded once, by whoever trained them. The bias alone would be an addition; the load of
+// the scale takes 0.2 % of a small network (MNIST, 16 images, Zen 5), and less of larger ones.
 //
 // Stages stand in types as numbers (stage_code): names of kernels stay short. Every distinct tail
 // makes a kernel's code once more, so those beyond `max_tails` of a kernel are any_tail. relu is
