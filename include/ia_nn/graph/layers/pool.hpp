@@ -62,29 +62,24 @@ constexpr bool pool_is_identity(node const& n, node_inputs) {
   return !n.attributes.adaptive && w.kernel.size() == 1 && w.stride.size() == 1 && !w.pads();
 }
 
+constexpr operator_row pool_row(char const* name) {
+  return {.name = name,
+          .joins_groups = true,
+          .writes_slices = true,
+          .narrow = true,
+          .eight_bits = quantizes::may,
+          .shape = pool_shape_of,
+          .meaning = rules::means_image,
+          .flops = pool_flops,
+          .changes_nothing = pool_is_identity,
+          .by_channel = rules::always};
+}
+
 } // namespace detail
 
 namespace op {
-inline constexpr operator_row max_pool{.name = "max_pool",
-                                       .joins_groups = true,
-                                       .writes_slices = true,
-                                       .narrow = true,
-                                       .eight_bits = quantizes::may,
-                                       .shape = detail::pool_shape_of,
-                                       .meaning = rules::means_image,
-                                       .flops = detail::pool_flops,
-                                       .changes_nothing = detail::pool_is_identity,
-                                       .by_channel = rules::always};
-inline constexpr operator_row average_pool{.name = "average_pool",
-                                           .joins_groups = true,
-                                           .writes_slices = true,
-                                           .narrow = true,
-                                           .eight_bits = quantizes::may,
-                                           .shape = detail::pool_shape_of,
-                                           .meaning = rules::means_image,
-                                           .flops = detail::pool_flops,
-                                           .changes_nothing = detail::pool_is_identity,
-                                           .by_channel = rules::always};
+inline constexpr operator_row max_pool = detail::pool_row("max_pool");
+inline constexpr operator_row average_pool = detail::pool_row("average_pool");
 } // namespace op
 
 namespace detail {

@@ -21,23 +21,20 @@ constexpr index_t softmax_flops(node const& n, node_inputs) { return 3 * n.shape
 constexpr index_t lrn_flops(node const& n, node_inputs) {
   return n.shape.size() * (n.attributes.neighbours + 3);
 }
+constexpr operator_row softmax_row(char const* name) {
+  return {.name = name,
+          .in_place = true,
+          .joins_groups = true,
+          .writes_slices = true,
+          .shape = rules::keeps_rows,
+          .flops = softmax_flops,
+          .by_channel = rules::always};
+}
 } // namespace detail
 
 namespace op {
-inline constexpr operator_row softmax{.name = "softmax",
-                                      .in_place = true,
-                                      .joins_groups = true,
-                                      .writes_slices = true,
-                                      .shape = rules::keeps_rows,
-                                      .flops = detail::softmax_flops,
-                                      .by_channel = rules::always};
-inline constexpr operator_row log_softmax{.name = "log_softmax",
-                                          .in_place = true,
-                                          .joins_groups = true,
-                                          .writes_slices = true,
-                                          .shape = rules::keeps_rows,
-                                          .flops = detail::softmax_flops,
-                                          .by_channel = rules::always};
+inline constexpr operator_row softmax = detail::softmax_row("softmax");
+inline constexpr operator_row log_softmax = detail::softmax_row("log_softmax");
 inline constexpr operator_row lrn{.name = "lrn",
                                   .joins_groups = true,
                                   .writes_slices = true,
