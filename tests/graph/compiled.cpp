@@ -100,6 +100,49 @@ TEST_CASE("trace", "[graph]") {
   REQUIRE(same_bits(c, run<wide>(p, {.max_batch = 2})));
 }
 
+// Stages that end in a product, with sums behind them: compilers may make one multiply-add of both.
+struct rounded_products {
+  static constexpr void build(builder& b) {
+    auto const x = input(b, "x", {any_batch, 19}), o = input(b, "o", {any_batch, 37});
+    auto const y = dense(x, {.units = 37, .name = "a"});
+    output(y * o + o);
+    output(swish(dense(x, {.units = 37, .name = "b"})) - o);
+    output(square(conv1d(reshape(x, {19, 1}), {.filters = 37, .name = "c"})) * 0.5F + 1.0F);
+    output(softmax(y * o) * y + y);
+  }
+};
+struct switched : rounded_products {
+  static constexpr options passes{.compile_tails = false};
+};
+
+template <ia_nn::isa::tag I, ia_nn::element Usual> void check_rounding() {
+  using policy = native<I, Usual>;
+  if (!runnable<I>()) return;
+  problem const p = problem_of<rounded_products>(12, 9);
+  call const c = run<rounded_products, policy>(p, {.max_batch = 9});
+  CHECK(same_bits(c, run<switched, policy>(p, {.max_batch = 9})));
+  if (std::same_as<Usual, f32>)
+    CHECK(same_bits(c, run<plain<rounded_products>, policy>(p, {.max_batch = 9})));
+  // The same rows in any batch.
+  compiled<rounded_products, policy> const net(p.weights.from, {.max_batch = 9});
+  workspace scratch(net.workspace_bytes());
+  for (index_t batch = 1; batch < 9; ++batch) {
+    call part(p);
+    net.run(batch, part.in, part.to, scratch);
+    for (std::size_t i = 0; i < c.out.size(); ++i) {
+      index_t const size = c.out[i].size() / 9 * batch;
+      CHECK(std::memcmp(part.out[i].data(), c.out[i].data(),
+                        static_cast<std::size_t>(size) * sizeof(f32)) == 0);
+    }
+  }
+}
+
+TEST_CASE("each stage rounds", "[graph]") {
+  check_rounding<ia_nn::isa::native, f32>();
+  check_rounding<ia_nn::isa::avx2, f32>();
+  check_rounding<ia_nn::isa::avx2, ia_nn::bf16>();
+}
+
 struct small {
   static constexpr auto build(builder& b) {
     return batch_norm(conv2d(input(b, "x", {any_batch, 4, 4, 3}), {.filters = 2, .name = "stem"}),

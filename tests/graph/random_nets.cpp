@@ -138,14 +138,15 @@ constexpr std::array<value, 2> random_network(builder& b, std::uint64_t seed) {
     case 24:
     case 25: { // a learned row, item, column or number, or a part of a concat
       index_t const height = x.shape()[1], width = x.shape()[2], c = x.shape().last();
-      int const what = g.below(6);
+      int const what = g.below(6), sum = g.below(3);
       value const p = learned(x, what < 2    ? dims{c}
                                  : what == 2 ? dims{height, width, 1}
                                  : what == 3 ? dims{1}
                                              : dims{height, width, c});
       y = what == 5        ? concat({x, p}, {.axis = 1 + g.below(3)})
-          : g.below(2) > 0 ? x * p + x
-                           : p - x;
+          : sum == 0       ? x * p + x
+          : sum == 1       ? p - x
+                           : relu(p + x);
       if (what == 5) y = slice(slice(y, {.axis = 1, .begin = -height}), {.axis = 2, .begin = -width});
       break;
     }

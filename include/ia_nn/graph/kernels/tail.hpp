@@ -288,7 +288,10 @@ template <detail::stage_code C, detail::stage_code... Rest> struct tail<C, Rest.
   explicit tail(detail::stage_data const* s, int count) noexcept
       : first(*s), rest(s + 1, count - 1) {}
   template <class V, class At> IA_NN_INLINE V operator()(V v, At const& at) const noexcept {
-    return rest(first(v, at), at);
+    V next = first(v, at);
+    // A product of one stage and the sum of the next are rounded twice, as they are step by step.
+    if constexpr (sizeof...(Rest) > 0) next.pin();
+    return rest(next, at);
   }
 };
 /// Stages that are known at run time.

@@ -80,8 +80,9 @@ inline common_tail common_tail_of(plan_view const& v, int s) {
   if (!t.kind->has_epilogue) return common_tail::any;
   tail_codes const c = tail_of(v.nodes, t);
   if (c.count == 1 && c.codes[0] == clip_code) return common_tail::clip;
-  bool const sum = c.count == 2 && kind_of(c.codes[0]) == stage_kind::add &&
-                   type_of(c.codes[0]) == v.type(t.out) && c.codes[1] == clip_code;
+  bool const sum = c.count == 2 && c.codes[1] == clip_code &&
+                   c.codes[0] == code_of(stage_kind::add, function::identity, spread::none,
+                                         v.type(t.out));
   return sum ? common_tail::add_clip : common_tail::any;
 }
 
