@@ -81,7 +81,7 @@ enum class columns { counted, in_memory };
 inline std::vector<f32> with_columns(columns order, network const& n, int id,
                                      std::vector<f32> const& matrix) {
   std::vector<index_t> counted; // of each place in memory
-  graph::append_column_order(n.nodes.nodes.data(), n.nodes[id].inputs[0], counted);
+  graph::append_channel_order(n.nodes.nodes.data(), n.nodes[id].inputs[0], counted);
   std::vector<f32> to(matrix.size());
   for (std::size_t row = 0; row < matrix.size(); row += counted.size())
     for (std::size_t place = 0; place < counted.size(); ++place) {
