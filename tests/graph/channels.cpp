@@ -55,7 +55,7 @@ constexpr int left(channel_net const& n, options const& o) {
         (x.attributes.reads != order::channels_last || x.attributes.writes != order::channels_last))
       return -3;
     ia_nn::graph::detail::input_nodes const in(b.net, x);
-    bool const kept = x.kind->by_channel && x.kind->by_channel(x, in.of);
+    bool const kept = x.kind->by_channel(x, in.of);
     moves += (x.kind == op::transpose || x.kind == op::slice) && !kept;
   }
   return moves;
