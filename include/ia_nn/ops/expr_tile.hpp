@@ -9,6 +9,7 @@
 // column. A leaf that does not lie in the direction of the columns is gathered lane by lane.
 #pragma once
 
+#include <ia_nn/arch/lanes.hpp>
 #include <ia_nn/ops/expr_functions.hpp>
 
 #include <ia_nn/begin.hpp>
