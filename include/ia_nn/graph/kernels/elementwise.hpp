@@ -90,8 +90,7 @@ template <isa::tag I, class S, class D> struct elementwise_kernel : tail_kernel 
     constexpr index_t granule = 4096; // elements that are worth a task
     index_t const rows = c.rows(), columns = c.shape().last();
     elementwise_task<S, D> t{rows, columns, rows / c.batch(), c.source<S>(), c.result<D>(), c.ld()};
-    placed_stages const stages(c);
-    if (t.ld == columns && !asks_for_places(stages.list, stages.count, columns)) {
+    if (t.ld == columns && !asks_for_places(c.stages, c.what().stages.count, columns)) {
       t.columns = t.ld = columns * rows, t.rows = 1;
       parallel_blocks(e, t.columns, granule, [&](index_t begin, index_t end, int) {
         elementwise_row<I, S, D, Tail>{t, tail, 0, 0, 0}.run(begin, end);

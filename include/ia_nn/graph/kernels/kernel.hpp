@@ -149,7 +149,8 @@ IA_NN_NOINLINE void run_kernel(kernel_store const& s, plan_view const& plan, int
   store const& own = *static_cast<store const*>(s.kernel.get());
   if constexpr (kernel_type::has_tail) {
     placed_stages const stages(c);
-    kernel_type::run(own, c, Tail(stages.list, stages.count), e);
+    step_call const placed{plan, step, memory, scratch, stages.list};
+    kernel_type::run(own, placed, Tail(stages.list, stages.count), e);
   } else {
     kernel_type::run(own, c, e);
   }

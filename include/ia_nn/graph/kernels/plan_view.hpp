@@ -83,11 +83,6 @@ struct plan_view {
   constexpr bool stores(int s) const {
     return times[s] == s || steps[s].kind != op::embedding || !one_lookup(times[s]);
   }
-  static constexpr index_t behind(dims const& s, int axis) {
-    index_t n = 1;
-    for (int d = axis; d < s.rank; ++d) n *= s[d];
-    return n;
-  }
 };
 
 } // namespace graph

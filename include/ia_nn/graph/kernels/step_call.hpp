@@ -49,7 +49,7 @@ struct step_call {
   int number; ///< of the step
   frame const& memory;
   workspace_view scratch;
-  detail::stage_data const* stages; ///< without operands
+  detail::stage_data const* stages; ///< with operands where the kernel has a tail
 
   step const& what() const noexcept { return plan.steps[number]; }
   node const& layer() const noexcept { return plan.anchor(number); }
