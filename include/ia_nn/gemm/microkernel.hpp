@@ -93,8 +93,8 @@ template <class A, class B, class Acc> struct tile_call {
   /// `n` panels of packed weights from number `panel` on, without the `skipped` first elements of each,
   /// for a first cache of so many bytes.
   template <class View>
-  tile_call(index_t l1_bytes, View const& weights, index_t panel, int n, index_t skipped = 0) noexcept
-      : l1(l1_bytes), b(weights, panel, n, skipped) {}
+  tile_call(index_t l1_bytes, View const& packed_b, index_t panel, int n, index_t skipped = 0) noexcept
+      : l1(l1_bytes), b(packed_b, panel, n, skipped) {}
 };
 
 /// Tiles in vector registers. A is packed [group][height][kr].
