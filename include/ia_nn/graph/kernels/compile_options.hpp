@@ -4,6 +4,7 @@
 #pragma once
 
 #include <ia_nn/core/types.hpp>
+#include <ia_nn/graph/kernels/value_ranges.hpp>
 
 #include <string>
 #include <utility>
@@ -25,6 +26,8 @@ struct compile_options {
   /// {{"fc", "classifier.1"}, {"head.weight", "embed.weight"}}. A prefix goes in front of the
   /// latter. Two may have one name: they share their numbers.
   std::vector<std::pair<std::string, std::string>> names{};
+  /// What values of 8 bits range over (run/calibrate.hpp); a network without such needs none.
+  value_ranges ranges{};
 };
 
 } // namespace graph
