@@ -29,8 +29,8 @@ public:
   void add(std::string_view name, value_range const& r) {
     if (!(r.low <= 0 && r.high >= 0 && r.low >= -0x1.fffffep127F && r.high <= 0x1.fffffep127F))
       throw_error(errc::bad_parameter,
-                  "network: the range of '" + std::string(name) + "' is " + detail::number_text(r.low) +
-                      " to " + detail::number_text(r.high) + ", it must be finite and contain 0");
+                  "network: the range of '" + std::string(name) + "' is " + ia_nn::detail::number_text(r.low) +
+                      " to " + ia_nn::detail::number_text(r.high) + ", it must be finite and contain 0");
     auto const at = place_of(name);
     if (at != all_.end() && at->name == name)
       throw_error(errc::bad_parameter, "network: '" + std::string(name) + "' has two ranges");
