@@ -43,6 +43,7 @@ struct stage_data {
   value_type type = value_type::f32; ///< of the operand
   void const* operand = nullptr;
   index_t ld = 0; ///< of the operand
+  f32 operand_scale = 1, operand_zero = 0; ///< of one in 8 bits
   f32 const *factors = nullptr, *offsets = nullptr; ///< of a batch norm
 };
 
@@ -174,6 +175,14 @@ template <stage_kind K, f32_register V> IA_NN_INLINE V combined(V v, V x) noexce
   else return ::ia_nn::detail::maximum(v, x);
 }
 
+/// With an operand q in 8 bits, less its zero point: an addition rounds once.
+template <stage_kind K, f32_register V> IA_NN_INLINE V combined_bytes(V v, V q, V scale) noexcept {
+  if constexpr (K == stage_kind::add) return fma(q, scale, v);
+  V x = q * scale;
+  x.pin(); // else a subtraction may be part of it
+  return combined<K>(v, x);
+}
+
 /// One stage that the compiler knows. It holds what it needs and no more.
 template <stage_code C> struct typed_stage {
   f32 a, b;
@@ -193,7 +202,8 @@ struct typed_stage<C> {
   }
 };
 template <stage_code C>
-  requires(kind_of(C) != stage_kind::batch_norm && kind_of(C) != stage_kind::function)
+  requires(kind_of(C) != stage_kind::batch_norm && kind_of(C) != stage_kind::function &&
+           !is_quantized(type_of(C)))
 struct typed_stage<C> {
   using T = element_of<type_of(C)>;
   T const* operand;
@@ -205,6 +215,57 @@ struct typed_stage<C> {
   }
 };
 
+template <stage_code C>
+  requires(kind_of(C) != stage_kind::batch_norm && kind_of(C) != stage_kind::function &&
+           is_quantized(type_of(C)))
+struct typed_stage<C> {
+  using T = element_of<type_of(C)>;
+  T const* operand;
+  index_t ld;
+  f32 scale, zero;
+  typed_stage(stage_data const& s) noexcept
+      : operand(static_cast<T const*>(s.operand)), ld(s.ld), scale(s.operand_scale),
+        zero(s.operand_zero) {}
+  template <f32_register V, class At> IA_NN_INLINE V operator()(V v, At const& at) const noexcept {
+    V const q = operand_at<V, spread_of(C)>(operand, ld, at);
+    return combined_bytes<kind_of(C)>(v, q - V::broadcast(zero), V::broadcast(scale));
+  }
+};
+
+/// The operand of a stage whose type and spread are known at run time.
+template <f32_register V, class At>
+IA_NN_INLINE V any_operand(stage_data const& s, At const& at) noexcept {
+  auto const load = [&](auto const* p) -> V {
+    if constexpr (requires { at.item; })
+      switch (s.how) {
+      case spread::channels:
+        return operand_at<V, spread::channels>(p, s.ld, at);
+      case spread::rows:
+        return operand_at<V, spread::rows>(p, s.ld, at);
+      case spread::items:
+        return operand_at<V, spread::items>(p, s.ld, at);
+      case spread::every_row:
+        return operand_at<V, spread::every_row>(p, s.ld, at);
+      case spread::every_item:
+        return operand_at<V, spread::every_item>(p, s.ld, at);
+      default:
+        break;
+      }
+    else if (s.how == spread::every_row) return operand_at<V, spread::every_row>(p, s.ld, at);
+    return operand_at<V, spread::none>(p, s.ld, at);
+  };
+  switch (s.type) {
+  case value_type::bf16:
+    return load(static_cast<bf16 const*>(s.operand));
+  case value_type::u8:
+    return load(static_cast<u8 const*>(s.operand)) - V::broadcast(s.operand_zero);
+  case value_type::s8:
+    return load(static_cast<s8 const*>(s.operand)) - V::broadcast(s.operand_zero);
+  default:
+    return load(static_cast<f32 const*>(s.operand));
+  }
+}
+
 /// A stage that is known at run time, on N registers side by side; at(u) is the place of register u.
 template <int N, class V, class At>
 IA_NN_INLINE void apply_stage_to(stage_data const& s, V (&x)[N], At const& at) noexcept {
@@ -212,65 +273,83 @@ IA_NN_INLINE void apply_stage_to(stage_data const& s, V (&x)[N], At const& at) n
     IA_NN_UNROLL
     for (int u = 0; u < N; ++u) x[u] = f(x[u], u);
   };
-  auto const operand = [&](int u) {
-    auto const load = [&](auto const* p) -> V {
-      if constexpr (requires { at(0).item; })
-        switch (s.how) {
-        case spread::channels:
-          return operand_at<V, spread::channels>(p, s.ld, at(u));
-        case spread::rows:
-          return operand_at<V, spread::rows>(p, s.ld, at(u));
-        case spread::items:
-          return operand_at<V, spread::items>(p, s.ld, at(u));
-        case spread::every_row:
-          return operand_at<V, spread::every_row>(p, s.ld, at(u));
-        case spread::every_item:
-          return operand_at<V, spread::every_item>(p, s.ld, at(u));
-        default:
-          break;
-        }
-      else if (s.how == spread::every_row)
-        return operand_at<V, spread::every_row>(p, s.ld, at(u));
-      return operand_at<V, spread::none>(p, s.ld, at(u));
-    };
-    if (s.type == value_type::bf16) return load(static_cast<bf16 const*>(s.operand));
-    return load(static_cast<f32 const*>(s.operand));
-  };
-  switch (s.kind) {
-  case stage_kind::function:
+  if (s.kind == stage_kind::function) {
     if (s.act == function::clip) each([&](V v, int) { return clipped(v, s.a, s.b); });
     else each([&](V v, int) { return apply_function(s.act, v, s.a, s.b); });
-    break;
-  case stage_kind::add:
-    each([&](V v, int u) { return combined<stage_kind::add>(v, operand(u)); });
-    break;
-  case stage_kind::subtract:
-    each([&](V v, int u) { return combined<stage_kind::subtract>(v, operand(u)); });
-    break;
-  case stage_kind::subtract_from:
-    each([&](V v, int u) { return combined<stage_kind::subtract_from>(v, operand(u)); });
-    break;
-  case stage_kind::multiply:
-    each([&](V v, int u) { return combined<stage_kind::multiply>(v, operand(u)); });
-    break;
-  case stage_kind::divide:
-    each([&](V v, int u) { return combined<stage_kind::divide>(v, operand(u)); });
-    break;
-  case stage_kind::divide_from:
-    each([&](V v, int u) { return combined<stage_kind::divide_from>(v, operand(u)); });
-    break;
-  case stage_kind::minimum:
-    each([&](V v, int u) { return combined<stage_kind::minimum>(v, operand(u)); });
-    break;
-  case stage_kind::maximum:
-    each([&](V v, int u) { return combined<stage_kind::maximum>(v, operand(u)); });
-    break;
-  case stage_kind::batch_norm:
+    return;
+  }
+  if (s.kind == stage_kind::batch_norm) {
     each([&](V v, int u) {
       return fma(v, at(u).template columns<V>(s.factors), at(u).template columns<V>(s.offsets));
     });
+    return;
+  }
+  V other[N];
+  IA_NN_UNROLL
+  for (int u = 0; u < N; ++u) other[u] = any_operand<V>(s, at(u));
+  if (is_quantized(s.type)) {
+    V const scale = V::broadcast(s.operand_scale);
+    if (s.kind == stage_kind::add) {
+      each([&](V v, int u) { return fma(other[u], scale, v); });
+      return;
+    }
+    IA_NN_UNROLL
+    for (int u = 0; u < N; ++u) other[u] = other[u] * scale, other[u].pin();
+  }
+  switch (s.kind) {
+  case stage_kind::add:
+    each([&](V v, int u) { return combined<stage_kind::add>(v, other[u]); });
+    break;
+  case stage_kind::subtract:
+    each([&](V v, int u) { return combined<stage_kind::subtract>(v, other[u]); });
+    break;
+  case stage_kind::subtract_from:
+    each([&](V v, int u) { return combined<stage_kind::subtract_from>(v, other[u]); });
+    break;
+  case stage_kind::multiply:
+    each([&](V v, int u) { return combined<stage_kind::multiply>(v, other[u]); });
+    break;
+  case stage_kind::divide:
+    each([&](V v, int u) { return combined<stage_kind::divide>(v, other[u]); });
+    break;
+  case stage_kind::divide_from:
+    each([&](V v, int u) { return combined<stage_kind::divide_from>(v, other[u]); });
+    break;
+  case stage_kind::minimum:
+    each([&](V v, int u) { return combined<stage_kind::minimum>(v, other[u]); });
+    break;
+  case stage_kind::maximum:
+    each([&](V v, int u) { return combined<stage_kind::maximum>(v, other[u]); });
+    break;
+  case stage_kind::function:
+  case stage_kind::batch_norm:
     break;
   }
+}
+
+/// True if a stage of values in steps of `unit` is the stage of the values, with other numbers:
+/// then nothing is left to be multiplied behind it (kernels/requantize.hpp).
+constexpr bool keeps_units(stage_code c) {
+  switch (kind_of(c)) {
+  case stage_kind::function: {
+    function const f = function_of(c);
+    return f == function::clip || f == function::relu || f == function::identity ||
+           f == function::leaky_relu || f == function::abs || f == function::linear;
+  }
+  case stage_kind::add:
+  case stage_kind::subtract:
+  case stage_kind::subtract_from:
+  case stage_kind::minimum:
+  case stage_kind::maximum:
+    return is_quantized(type_of(c)); // other operands are not multiplied by anything
+  case stage_kind::multiply:
+  case stage_kind::divide:
+  case stage_kind::batch_norm:
+    return true;
+  case stage_kind::divide_from:
+    break;
+  }
+  return false;
 }
 
 } // namespace detail
@@ -279,10 +358,12 @@ IA_NN_INLINE void apply_stage_to(stage_data const& s, V (&x)[N], At const& at) n
 
 /// Stages that the compiler knows, one behind the other.
 template <detail::stage_code... Codes> struct tail {
+  static constexpr bool keeps_units = true;
   explicit tail(detail::stage_data const*, int) noexcept {}
   template <class V, class At> IA_NN_INLINE V operator()(V v, At const&) const noexcept { return v; }
 };
 template <detail::stage_code C, detail::stage_code... Rest> struct tail<C, Rest...> {
+  static constexpr bool keeps_units = detail::keeps_units(C) && tail<Rest...>::keeps_units;
   detail::typed_stage<C> first;
   tail<Rest...> rest;
   explicit tail(detail::stage_data const* s, int count) noexcept
@@ -296,6 +377,7 @@ template <detail::stage_code C, detail::stage_code... Rest> struct tail<C, Rest.
 };
 /// Stages that are known at run time.
 struct any_tail {
+  static constexpr bool keeps_units = false; ///< not known
   detail::stage_data const* stages;
   int count;
   any_tail(detail::stage_data const* s, int n) noexcept : stages(s), count(n) {}
@@ -313,7 +395,9 @@ template <class Tail> struct affine {
   f32 const *scale, *offset; ///< of each channel
   Tail stages;
   template <vector_register V, class At> IA_NN_INLINE auto operator()(V v, At at) const noexcept {
-    return stages(fma(v, at.template columns<V>(scale), at.template columns<V>(offset)), at);
+    using F = decltype(::ia_nn::detail::as_f32(v)); // sums of 8-bit products are s32
+    return stages(
+        fma(::ia_nn::detail::as_f32(v), at.template columns<F>(scale), at.template columns<F>(offset)), at);
   }
 };
 
@@ -337,7 +421,8 @@ constexpr stage_data data_of(stage const& s) {
   return to;
 }
 
-/// The stages of a step as its kernel has them. One with an epilogue that has none, or an addition
+/// The stages of a step as its kernel has them: where it writes 8 bits and the stages keep units, bounds
+/// at the end are those of the type (kernels/requantize.hpp). Of others one with an epilogue that has none, or an addition
 /// alone, ends with a clip without bounds: one type less.
 struct tail_codes {
   stage_code codes[max_stages + 1]{};
@@ -349,6 +434,12 @@ template <class Nodes> constexpr tail_codes tail_of(Nodes const& nodes, step con
   for (stage const& g : s.stages)
     t.codes[t.count++] =
         code_of(g, g.operand >= 0 ? nodes[g.operand].type : value_type::f32);
+  if (s.kind->has_epilogue && is_quantized(nodes[s.out].type)) {
+    bool keeps = true;
+    for (int k = 0; k < t.count; ++k) keeps = keeps && keeps_units(t.codes[k]);
+    while (keeps && t.count > 0 && t.codes[t.count - 1] == clip_code) t.codes[--t.count] = 0;
+    return t;
+  }
   if (s.kind->has_epilogue &&
       (t.count == 0 || (t.count == 1 && kind_of(t.codes[0]) == stage_kind::add)))
     t.codes[t.count++] = clip_code;
