@@ -39,12 +39,19 @@ namespace detail {
 template <isa::tag I> using isa_of_f32 = typename ::ia_nn::detail::vec_tag<I>::type;
 template <isa::tag I>
 using isa_of_network = std::conditional_t<isa::has<I, isa::avx512_bf16>, I, isa_of_f32<I>>;
+/// Of bytes: tiles, or the instructions that multiply them, where there are such.
+template <isa::tag I>
+using isa_of_bytes = std::conditional_t<
+    isa::has<I, isa::amx>, isa::amx,
+    std::conditional_t<isa::has<I, isa::avx512_vnni>, isa::avx512_vnni,
+                       std::conditional_t<isa::has<I, isa::avx2_vnni>, isa::avx2_vnni, isa_of_f32<I>>>>;
 template <isa::tag I, precision P>
-using isa_of_product =
-    std::conditional_t<P == precision::bf16 || P == precision::s8 || ((P == precision::bf16_terms2 ||
+using isa_of_product = std::conditional_t<
+    P == precision::s8, isa_of_bytes<I>,
+    std::conditional_t<P == precision::bf16 || ((P == precision::bf16_terms2 ||
                                                  P == precision::bf16_terms3) &&
                                                 isa::has<I, isa::amx>),
-                       I, isa_of_f32<I>>;
+                       I, isa_of_f32<I>>>;
 
 } // namespace detail
 
