@@ -208,6 +208,7 @@ private:
     if constexpr (detail::has_kernel<id, kernels>) // else load_functions says so
       detail::run_kernel<id, kernels, tail>(loaded_.steps[S], view, S, f, scratch, e);
     if constexpr (tracer_like<Trace>) t.end(S);
+    if constexpr (requires { t.wrote(S, loaded_, f); }) t.wrote(S, loaded_, f);
   }
   template <class T>
   static constexpr bool tracer_like = !std::same_as<std::remove_cvref_t<T>, no_trace>;

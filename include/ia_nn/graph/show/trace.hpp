@@ -12,7 +12,8 @@
 namespace graph {
 
 /// Something with begin(step) and end(step), both noexcept. Members of a parallel group call it
-/// from several threads, each with a step of its own.
+/// from several threads, each with a step of its own. One that also has wrote(step, loaded_plan, frame)
+/// is told behind each step where its result lies (run/observe.hpp).
 template <class T>
 concept tracer = requires(T& t, int step) {
   { t.begin(step) } noexcept;
