@@ -5,21 +5,25 @@
 
 namespace graph_test {
 
-run_time_plan::run_time_plan(graph::draft const& d, graph::options const& o)
-    : written(d), nodes(d) {
+run_time_plan::run_time_plan(graph::draft const& d, graph::options const& o,
+                             graph::quantize_rules const& r)
+    : written(d) {
+  using graph::precision;
   INFO(d.mistake.view());
   REQUIRE(!d.wrong());
-  graph::simplify(nodes, o);
-  narrow_nodes = nodes;
-  schedule = graph::schedule_of(nodes, o);
-  narrow_schedule = graph::schedule_of(narrow_nodes, o, graph::precision::bf16);
-  for (graph::schedule_draft const* const s : {&schedule, &narrow_schedule})
-    REQUIRE(graph::never_overlaps(s->memory.buffers, s->memory.bytes));
+  graph::draft simple = d;
+  graph::simplify(simple, o);
+  for (precision const usual : {precision::f32, precision::bf16, precision::bf16_terms2,
+                                precision::bf16_terms3, precision::s8}) {
+    form f{simple, {}};
+    f.schedule = graph::schedule_of(f.nodes, o, usual, r);
+    REQUIRE(graph::never_overlaps(f.schedule.memory.buffers, f.schedule.memory.bytes));
+    forms.push_back(std::move(f));
+  }
 }
 graph::plan_view run_time_plan::view(graph::precision usual) const {
-  bool const narrow = usual == graph::precision::bf16;
-  graph::draft const& d = narrow ? narrow_nodes : nodes;
-  graph::schedule_draft const& s = narrow ? narrow_schedule : schedule;
+  graph::draft const& d = in(usual).nodes;
+  graph::schedule_draft const& s = in(usual).schedule;
   return {d.nodes.data(),
           s.steps.data(),
           s.memory.times.data(),
@@ -33,7 +37,7 @@ graph::plan_view run_time_plan::view(graph::precision usual) const {
 }
 int run_time_plan::count_pairs() const {
   int n = 0;
-  for (graph::step const& s : schedule.steps) n += s.depthwise.node >= 0;
+  for (graph::step const& s : in(graph::precision::f32).schedule.steps) n += s.depthwise.node >= 0;
   return n;
 }
 problem run_time_plan::make_problem(std::uint64_t seed, index_t batch) const {

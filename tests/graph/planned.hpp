@@ -14,21 +14,27 @@ namespace graph_test {
 
 /// A network that was planned at run time.
 struct run_time_plan {
-  graph::draft written, nodes;     ///< as they were written, with the types of f32
-  graph::schedule_draft schedule;  ///< of these
-  graph::draft narrow_nodes;       ///< where layers multiply bf16 that do not say
-  graph::schedule_draft narrow_schedule;
+  struct form { ///< for what layers multiply that do not say
+    graph::draft nodes; ///< with types and conversions
+    graph::schedule_draft schedule;
+  };
+  graph::draft written;
+  std::vector<form> forms; ///< by graph::precision, without of_net
 
   template <class Net>
   static run_time_plan of(graph::options const& o = graph::options_of<Net>()) {
-    return {graph::detail::built<Net>(), o};
+    return {graph::detail::built<Net>(), o, graph::rules_of<Net>()};
   }
-  run_time_plan(graph::draft const& d, graph::options const& o);
+  run_time_plan(graph::draft const& d, graph::options const& o,
+                graph::quantize_rules const& r = {});
 
-  /// `usual`: what layers multiply that do not say.
+  form const& in(graph::precision usual) const {
+    return forms[static_cast<std::size_t>(usual) - 1];
+  }
+  int steps() const { return static_cast<int>(in(graph::precision::f32).schedule.steps.size()); }
   graph::plan_view view(graph::precision usual = graph::precision::f32) const;
   index_t bytes(graph::precision usual = graph::precision::f32) const {
-    return (usual == graph::precision::bf16 ? narrow_schedule : schedule).memory.bytes;
+    return in(usual).schedule.memory.bytes;
   }
   int count_pairs() const;
   problem make_problem(std::uint64_t seed, index_t batch) const;
@@ -52,8 +58,8 @@ call run_planned(run_time_plan const& n, problem const& p, graph::compile_option
   return run_planned<I>(n.view(usual), n.bytes(usual), p, o, pool);
 }
 
-/// True if run_planned has run number k of graph::native_kernel_ids on I.
-template <ia_nn::isa::tag I> bool has_run(int k);
+/// True if run_planned has run this kernel on I.
+template <ia_nn::isa::tag I> bool has_run(graph::kernel_id const& k);
 
 /// `compiled` itself on I: the network of nets.hpp whose layers say what they multiply.
 template <ia_nn::isa::tag I, ia_nn::element Usual>

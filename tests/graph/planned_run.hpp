@@ -6,12 +6,14 @@
 #include "nets.hpp"
 #include "planned.hpp"
 
+#include <algorithm>
+
 namespace graph_test {
 namespace detail {
 
 using graph::frame;
 
-template <ia_nn::isa::tag I> inline bool ran[64] = {}; ///< of graph::native_kernel_ids
+template <ia_nn::isa::tag I> inline std::vector<graph::kernel_id> ran{};
 template <class I>
 inline constexpr bool is_planned = contains<I, planned_isas> && !left_to_gcc<I, planned_isas>;
 
@@ -33,14 +35,19 @@ struct team {
 /// What a run-time plan runs on: kernels of a table.
 template <ia_nn::isa::tag I> class planned {
   using kernels = graph::native_kernels<graph::detail::isa_of_network<I>>;
+  using byte_kernels = graph::native_kernels<graph::detail::isa_of_bytes<I>>;
   using entry = graph::kernel_entry<team>;
 
 public:
   planned(graph::plan_view const& v, problem const& p, graph::compile_options const& o)
       : loaded_(v, p.weights.from, o, [&](int s) {
-          entry const* const found = graph::find_kernel<kernels, team>(v.kernel_at(s));
+          graph::kernel_id const id = v.kernel_at(s);
+          entry const* const found =
+              id.multiplies == graph::precision::s8
+                  ? graph::find_kernel<byte_kernels, team, graph::byte_kernel_ids>(id)
+                  : graph::find_kernel<kernels, team>(id);
           REQUIRE(found);
-          ran<I>[found - graph::kernel_table<kernels, team>.data()] = true;
+          if (!has_run<I>(id)) ran<I>.push_back(id);
           run_.push_back(found->run[static_cast<int>(graph::common_tail_of(v, s))]);
           return found->load;
         }) {}
@@ -99,7 +106,10 @@ call run_precise(problem const& p, graph::compile_options const& o, ia_nn::threa
   else return call(p);
 }
 
-template <ia_nn::isa::tag I> bool has_run(int k) { return detail::ran<I>[k]; }
+template <ia_nn::isa::tag I> bool has_run(graph::kernel_id const& k) {
+  auto const& all = detail::ran<I>;
+  return std::find(all.begin(), all.end(), k) != all.end();
+}
 
 } // namespace graph_test
 
@@ -112,4 +122,4 @@ template <ia_nn::isa::tag I> bool has_run(int k) { return detail::ran<I>[k]; }
       graph_test::problem const&, graph::compile_options const&, ia_nn::thread_pool*);             \
   template graph_test::call graph_test::run_precise<ia_nn::isa::I, ia_nn::bf16>(                   \
       graph_test::problem const&, graph::compile_options const&, ia_nn::thread_pool*);             \
-  template bool graph_test::has_run<ia_nn::isa::I>(int);
+  template bool graph_test::has_run<ia_nn::isa::I>(graph::kernel_id const&);

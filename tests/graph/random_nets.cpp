@@ -310,9 +310,9 @@ void planned_at_run_time(std::uint64_t first, int count) {
     INFO("seed " << run_time_net::seed);
     run_time_plan const f = run_time_plan::of<run_time_net>({.fuse_pairs = true}),
                         a = run_time_plan::of<run_time_net>(unfused);
-    fused += static_cast<int>(f.schedule.steps.size());
+    fused += f.steps();
     pairs += f.count_pairs();
-    apart += static_cast<int>(a.schedule.steps.size());
+    apart += a.steps();
     problem const p = f.make_problem(run_time_net::seed, 3);
     for_each_isa<planned_isas>([&](auto tag) {
       using I = decltype(tag);

@@ -18,8 +18,6 @@
 #include <ia_nn/gemm/stages.hpp>
 #include <ia_nn/int8/weights.hpp>
 
-#include <cstdlib>
-
 #include <ia_nn/begin.hpp>
 
 /// What a quantized layer reads and writes, and the limits of its calls.
@@ -102,18 +100,8 @@ public:
     if (w.data_scale != 0 && w.data_scale != o.src.scale)
       fail("the biases were quantized for data of scale " + number_text(w.data_scale) +
            ", the input has " + number_text(o.src.scale));
-    std::int64_t const below = o.src.zero_point - lowest_byte<A>,
-                       above = highest_byte<A> - o.src.zero_point;
+    check_sums<A>(who, w, o.src.zero_point);
     for (index_t c = 0; c < w.filters; ++c) {
-      std::int64_t sum = 0;
-      for (index_t i = 0; i < w.each; ++i) {
-        int const x = w.values[c * w.each + i] - w.zero_point(c);
-        sum += x < 0 ? -x : x;
-      }
-      sum = sum * (below > above ? below : above) + std::abs(std::int64_t{w.bias[c]});
-      if (sum > INT32_MAX)
-        fail("sums of filter " + std::to_string(c) + " may reach " + std::to_string(sum) +
-             ", more than s32 holds");
       bias_[c] = w.bias[c];
       factor_[c] = o.src.scale * w.scales[c] / out_scale();
       if (!usable_scale(factor_[c]))

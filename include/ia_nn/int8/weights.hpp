@@ -16,6 +16,7 @@
 #include <ia_nn/int8/schemes.hpp>
 
 #include <cmath>
+#include <cstdlib>
 #include <span>
 #include <vector>
 
@@ -131,6 +132,25 @@ inline quantized_weights quantize_weights(std::span<f32 const> w, index_t filter
 }
 
 namespace detail {
+
+/// Refuses weights whose sums of products with data of type A may leave s32. Errors:
+/// errc::bad_parameter.
+template <byte_element A>
+void check_sums(char const* who, quantized_weights const& w, s32 zero_point) {
+  std::int64_t const below = zero_point - lowest_byte<A>, above = highest_byte<A> - zero_point;
+  for (index_t c = 0; c < w.filters; ++c) {
+    std::int64_t sum = 0;
+    for (index_t i = 0; i < w.each; ++i) {
+      int const x = w.values[c * w.each + i] - w.zero_point(c);
+      sum += x < 0 ? -x : x;
+    }
+    sum = sum * (below > above ? below : above) + std::abs(std::int64_t{w.bias[c]});
+    if (sum > INT32_MAX)
+      throw_error(errc::bad_parameter, std::string(who) + ": sums of filter " + std::to_string(c) +
+                                           " may reach " + std::to_string(sum) +
+                                           ", more than s32 holds");
+  }
+}
 
 // Zero points of 8-bit weights: where all weights of a filter less its zero point are values of s8,
 // they are stored so, and layers need not know.

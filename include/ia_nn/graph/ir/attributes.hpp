@@ -4,6 +4,7 @@
 #pragma once
 
 #include <ia_nn/graph/ir/channel_order.hpp>
+#include <ia_nn/int8/schemes.hpp>
 #include <ia_nn/ops/pad.hpp>
 #include <ia_nn/ops/window.hpp>
 
@@ -52,7 +53,8 @@ enum class precision : unsigned char {
   f32,         ///< f32
   bf16,        ///< operands rounded to bf16, sums in f32
   bf16_terms2, ///< f32 as the sum of two bf16 terms, three products
-  bf16_terms3  ///< of three, six products
+  bf16_terms3, ///< of three, six products
+  s8           ///< 8-bit operands, exact sums
 };
 
 enum class direction : unsigned char {
@@ -93,6 +95,8 @@ struct attribute_set {
   bool count_padding = false;    ///< average_pool
   bool adaptive = false;         ///< pools: windows divide the image evenly, `win` is not used
   graph::precision precision = graph::precision::of_net; ///< of what multiplies
+  bool one_weight_scale = false;                ///< 8-bit weights: all filters share theirs
+  weight_range weights_up_to = weight_range::full; ///< 8-bit weights
 
   // functions, norms, numbers
   function act = function::identity;      ///< activation; rnn: tanh or relu

@@ -8,6 +8,7 @@
 #include <ia_nn/graph/ir/attributes.hpp>
 #include <ia_nn/graph/ir/operators.hpp>
 #include <ia_nn/graph/ir/value_type.hpp>
+#include <ia_nn/int8/schemes.hpp>
 
 #include <initializer_list>
 #include <vector>
@@ -106,7 +107,8 @@ inline constexpr operator_row output{.name = "output", .moves = true, .any_type 
 struct node {
   op_kind kind = op::input;
   value_type type = value_type::f32;
-  quantization scaling{}; ///< of 8-bit elements
+  quantization scaling{0, 0}; ///< of 8-bit elements; the scale is 0 until set-up reads it
+  int scaled_as = -1;     ///< of 8-bit elements: the value that they share scale and zero point with
   graph::meaning meaning = graph::meaning::rows;
   label name{};
   dims shape{};

@@ -20,14 +20,6 @@ constexpr index_t size_of(value_type t) {
 }
 constexpr bool is_quantized(value_type t) { return t == value_type::u8 || t == value_type::s8; }
 
-/// What an 8-bit element q stands for: scale (q - zero_point).
-struct quantization {
-  f32 scale = 1;
-  s32 zero_point = 0;
-
-  friend constexpr bool operator==(quantization const&, quantization const&) = default;
-};
-
 /// The element type of a storage type: `element_of<value_type::bf16>` is bf16.
 template <value_type T> struct element_of_type;
 template <> struct element_of_type<value_type::f32> { using type = f32; };

@@ -39,24 +39,35 @@ namespace detail {
 template <isa::tag I> using isa_of_f32 = typename ::ia_nn::detail::vec_tag<I>::type;
 template <isa::tag I>
 using isa_of_network = std::conditional_t<isa::has<I, isa::avx512_bf16>, I, isa_of_f32<I>>;
+/// Of bytes: tiles, or the instructions that multiply them, where there are such.
+template <isa::tag I>
+using isa_of_bytes = std::conditional_t<
+    isa::has<I, isa::amx>, isa::amx,
+    std::conditional_t<isa::has<I, isa::avx512_vnni>, isa::avx512_vnni,
+                       std::conditional_t<isa::has<I, isa::avx2_vnni>, isa::avx2_vnni, isa_of_f32<I>>>>;
 template <isa::tag I, precision P>
-using isa_of_product =
+using isa_of_product = std::conditional_t<
+    P == precision::s8, isa_of_bytes<I>,
     std::conditional_t<P == precision::bf16 || ((P == precision::bf16_terms2 ||
                                                  P == precision::bf16_terms3) &&
                                                 isa::has<I, isa::amx>),
-                       I, isa_of_f32<I>>;
+                       I, isa_of_f32<I>>>;
 
 } // namespace detail
 
 /// Kernels of this library for instruction set I. Precision bf16: convolutions, dense and recurrent
 /// layers round their source and weights to bf16 and add in f32, unless the layer says otherwise,
-/// and values between steps are bf16 where that is possible (passes/precision.hpp).
+/// and values between steps are bf16 where that is possible (passes/precision.hpp). Precision s8: layers
+/// with weights multiply bytes, see passes/quantize.hpp; the ranges of values are in compile_options.
 template <isa::tag I = isa::native, element Precision = f32> struct native {
-  static_assert(std::same_as<Precision, f32> || std::same_as<Precision, bf16>,
-                "ia_nn: native: the precision of a network is f32 or bf16");
-  using kernels = native_kernels<detail::isa_of_network<I>>;
-  static constexpr precision usual =
-      std::same_as<Precision, bf16> ? precision::bf16 : precision::f32;
+  static_assert(std::same_as<Precision, f32> || std::same_as<Precision, bf16> ||
+                    std::same_as<Precision, s8>,
+                "ia_nn: native: the precision of a network is f32, bf16 or s8");
+  using kernels = native_kernels<
+      std::conditional_t<std::same_as<Precision, s8>, I, detail::isa_of_network<I>>>;
+  static constexpr precision usual = std::same_as<Precision, bf16> ? precision::bf16
+                                     : std::same_as<Precision, s8> ? precision::s8
+                                                                   : precision::f32;
 };
 
 } // namespace graph

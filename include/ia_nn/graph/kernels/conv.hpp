@@ -3,7 +3,7 @@
 // Convolutions, transposed ones, and pairs of a depthwise convolution and the 1x1 behind it.
 #pragma once
 
-#include <ia_nn/graph/kernels/weights.hpp>
+#include <ia_nn/graph/kernels/requantize.hpp>
 #include <ia_nn/graph/layers/conv.hpp>
 #include <ia_nn/ops/conv.hpp>
 #include <ia_nn/ops/conv_separable.hpp>
@@ -98,12 +98,42 @@ template <isa::tag I, element A, element C> struct pair_kernel : tail_kernel {
   }
 };
 
+/// From bytes, by 8-bit weights, to bytes or floating-point numbers. Padding is the zero point.
+template <isa::tag I, byte_element A, element C> struct quantized_conv_kernel : tail_kernel {
+  struct store {
+    conv<I, A, s8, C> layer;
+    quantized_channels<C> channels;
+  };
+  static store load(kernel_loader& l) {
+    quantized_weights const w = bytes_of<A>(l, filters_of(l), l.layer.attributes.filters);
+    bool const planes = l.layer.attributes.reads == order::channels_first;
+    store s{{conv_shape_of(l),
+             std::span<s8 const>(w.values.data(), static_cast<std::size_t>(w.values.size())),
+             {.max_batch = l.max_batch,
+              .workers = l.workers,
+              .zero_point = l.source_scaling().zero_point,
+              .src_order = planes ? image_order::channels_first : image_order::channels_last}},
+            {l, w}};
+    l.scratch = s.layer.workspace_bytes();
+    return s;
+  }
+  template <class Tail, class E>
+  static void run(store const& s, step_call const& c, Tail const& tail, E& e) noexcept {
+    s.layer.run(c.batch(), c.source<A>(), c.result<C>(), c.ld(), s.channels.then(tail), c.scratch, e);
+  }
+};
+
 template <kernel_id K> using operand_of = std::conditional_t<K.multiplies == precision::bf16, bf16, f32>;
 
 } // namespace detail
 
 template <kernel_id K, isa::tag I>
-  requires(K.op == op::conv.id && K.variant == 0)
+  requires(K.op == op::conv.id && K.variant == 0 && K.multiplies == precision::s8)
+struct kernel<K, native_kernels<I>>
+    : detail::quantized_conv_kernel<detail::isa_of_product<I, K.multiplies>, element_of<K.reads>,
+                                    element_of<K.writes>> {};
+template <kernel_id K, isa::tag I>
+  requires(K.op == op::conv.id && K.variant == 0 && K.multiplies != precision::s8)
 struct kernel<K, native_kernels<I>>
     : detail::forward_conv_kernel<detail::isa_of_product<I, K.multiplies>, detail::operand_of<K>,
                                   element_of<K.writes>> {};

@@ -4,6 +4,9 @@
 //
 //   dst[row][column] = stages(src[row][column])          rows of src are dense, those of dst ld apart
 //
+// Of 8-bit values the source is (q - zero point) scale, and the result round(v / scale) + zero point,
+// as `quantize` of int8/quantize.hpp says.
+//
 // The other operand of a stage may be repeated: its element is found from the item, the row, or the
 // column. Four registers go through a stage before the next stage begins. A chain without stages
 // converts.
@@ -12,6 +15,7 @@
 #include <ia_nn/core/executor.hpp>
 #include <ia_nn/graph/kernels/kernel.hpp>
 #include <ia_nn/graph/layers/elementwise.hpp>
+#include <ia_nn/int8/quantize.hpp>
 
 #include <ia_nn/begin.hpp>
 namespace graph {
@@ -23,6 +27,7 @@ template <class S, class D> struct elementwise_task {
   S const* src;
   D* dst; ///< may be src
   index_t ld;
+  quantization from, to; ///< of 8-bit values
 };
 
 /// True if a stage asks in which row or column an element is.
@@ -67,9 +72,18 @@ template <isa::tag I, class S, class D, class Tail> struct elementwise_row {
     D* const to = t.dst + row * t.ld + column;
     IA_NN_UNROLL
     for (int u = 0; u < N; ++u) x[u] = lanes.template load<V>(from + u * V::size);
+    if constexpr (byte_element<S>)
+      IA_NN_UNROLL for (int u = 0; u < N; ++u) {
+        x[u] = (x[u] - V::broadcast(static_cast<f32>(t.from.zero_point))) * V::broadcast(t.from.scale);
+        x[u].pin(); // rounded before a stage adds to it
+      }
     apply_tail(tail, x, [&](int u) {
       return element_place<Whole>{{row, column + u * V::size, lanes}, item, item_row};
     });
+    if constexpr (byte_element<D>)
+      IA_NN_UNROLL for (int u = 0; u < N; ++u)
+        x[u] = round(::ia_nn::detail::nan_to_zero(x[u] / V::broadcast(t.to.scale))) +
+               V::broadcast(static_cast<f32>(t.to.zero_point));
     IA_NN_UNROLL
     for (int u = 0; u < N; ++u) lanes.store(x[u], to + u * V::size);
   }
@@ -82,14 +96,17 @@ template <isa::tag I, class S, class D, class Tail> struct elementwise_row {
 };
 
 template <isa::tag I, class S, class D> struct elementwise_kernel : tail_kernel {
-  using store = no_store;
-  static store load(kernel_loader&) { return {}; }
+  struct store {
+    quantization from, to;
+  };
+  static store load(kernel_loader& l) { return {l.source_scaling(), l.result_scaling()}; }
 
   template <class Tail, class E>
-  static void run(store const&, step_call const& c, Tail const& tail, E& e) noexcept {
+  static void run(store const& s, step_call const& c, Tail const& tail, E& e) noexcept {
     constexpr index_t granule = 4096; // elements that are worth a task
     index_t const rows = c.rows(), columns = c.shape().last();
-    elementwise_task<S, D> t{rows, columns, rows / c.batch(), c.source<S>(), c.result<D>(), c.ld()};
+    elementwise_task<S, D> t{rows, columns, rows / c.batch(), c.source<S>(), c.result<D>(), c.ld(),
+                             s.from, s.to};
     if (t.ld == columns && !asks_for_places(c.stages, c.what().stages.count, columns)) {
       t.columns = t.ld = columns * rows, t.rows = 1;
       parallel_blocks(e, t.columns, granule, [&](index_t begin, index_t end, int) {

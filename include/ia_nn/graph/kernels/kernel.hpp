@@ -18,6 +18,7 @@
 #include <ia_nn/graph/ir/text.hpp>
 #include <ia_nn/graph/ir/weights.hpp>
 #include <ia_nn/graph/kernels/backend.hpp>
+#include <ia_nn/graph/kernels/scalings.hpp>
 #include <ia_nn/graph/kernels/step_call.hpp>
 #include <ia_nn/graph/kernels/weight_reader.hpp>
 
@@ -70,28 +71,34 @@ public:
   index_t max_batch;
   int workers;
   index_t scratch = 0; ///< to be set by the kernel: bytes that `run` needs
-  std::vector<aligned_array<f32>>& arrays; ///< what stays as long as the network
 
-  kernel_loader(plan_view const& p, int step, node const& n, weight_reader const& r,
-                compile_options const& o, std::vector<aligned_array<f32>>& stays)
-      : kernel_loader(p, step, n, r, p.open_batch() ? o.max_batch : p.batch_of_inputs(), o.workers,
-                      stays) {}
-  kernel_loader(plan_view const& p, int step, node const& n, weight_reader const& r, index_t batch,
-                int concurrency, std::vector<aligned_array<f32>>& stays)
-      : plan(p), number(step), layer(n), max_batch(batch), workers(concurrency), arrays(stays),
-        reader_(r) {
-    if (what().inputs.count > 0) source = p.nodes[what().inputs[0]].shape;
-    listed_ = weights_of(p.nodes, static_cast<int>(&n - p.nodes));
+  /// What all kernels of a network are loaded from, and where they leave what stays.
+  struct context {
+    plan_view const& plan;
+    weight_reader const& weights;
+    std::vector<quantization> const& scalings; ///< of each node
+    std::vector<aligned_array<f32>>& arrays;
+    index_t max_batch;
+    int workers;
+  };
+
+  kernel_loader(context const& all, int step, node const& n)
+      : plan(all.plan), number(step), layer(n), max_batch(all.max_batch), workers(all.workers),
+        all_(all) {
+    if (what().inputs.count > 0) source = plan.nodes[what().inputs[0]].shape;
+    listed_ = weights_of(plan.nodes, static_cast<int>(&n - plan.nodes));
   }
   /// For another node of the same step.
-  kernel_loader of(int node_id) const {
-    return {plan, number, plan.nodes[node_id], reader_, max_batch, workers, arrays};
-  }
+  kernel_loader of(int node_id) const { return {all_, number, plan.nodes[node_id]}; }
 
   step const& what() const { return plan.steps[number]; }
   /// "conv2d 'stage1.conv2'"
   std::string who() const { return detail::who(layer); }
   index_t items() const { return source.dynamic() ? max_batch : 1; }
+  /// Scale and zero point of a value in 8 bits; {1, 0} of others.
+  quantization scaling(int value) const { return all_.scalings[static_cast<std::size_t>(value)]; }
+  quantization source_scaling(int k = 0) const { return scaling(what().inputs[k]); }
+  quantization result_scaling() const { return scaling(what().out); }
 
   /// A weight that the operator's row lists for this layer. Errors: errc::bad_parameter if it lists
   /// none of this suffix, and those of weight_reader::read.
@@ -106,8 +113,8 @@ public:
     return w ? read(*w) : std::vector<f32>{};
   }
   f32 const* keep(aligned_array<f32>& a) const {
-    arrays.push_back(static_cast<aligned_array<f32>&&>(a));
-    return arrays.back().data(); // stays where it is when `arrays` grows
+    all_.arrays.push_back(static_cast<aligned_array<f32>&&>(a));
+    return all_.arrays.back().data(); // stays where it is when `arrays` grows
   }
 
 private:
@@ -117,11 +124,11 @@ private:
     return nullptr;
   }
   std::vector<f32> read(weight const& w) const {
-    return reader_.read(who(), layer.name.view(), w.suffix.view(),
+    return all_.weights.read(who(), layer.name.view(), w.suffix.view(),
                         {w.shape.extent, w.shape.extent + w.shape.rank}, w.ones_count);
   }
 
-  weight_reader const& reader_;
+  context all_;
   std::vector<weight> listed_;
 };
 

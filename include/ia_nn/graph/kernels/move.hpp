@@ -8,6 +8,7 @@
 #include <ia_nn/graph/layers/concat.hpp>
 #include <ia_nn/graph/layers/elementwise.hpp>
 #include <ia_nn/graph/layers/move.hpp>
+#include <ia_nn/int8/quantize.hpp>
 #include <ia_nn/ops/move.hpp>
 #include <ia_nn/ops/pad.hpp>
 
@@ -72,6 +73,12 @@ template <class Layer> struct move_kernel : plain_kernel {
         e);
   }
 };
+/// A number as the step stores it.
+template <byte_element Q> std::byte byte_value(kernel_loader const& l, f32 number) {
+  Q q;
+  quantize<isa::scalar>(1, &number, &q, l.result_scaling());
+  return static_cast<std::byte>(q);
+}
 /// Extents of one item, and numbers of its axes.
 struct item_axes {
   std::size_t rank;
@@ -96,6 +103,8 @@ struct kernel<K, native_kernels<I>> : detail::move_kernel<::ia_nn::pad> {
                           {a.back + 1, in.rank}, a.fill));
     bf16 const narrow(a.number);
     if (type == value_type::bf16) std::memcpy(s.value, &narrow, sizeof narrow);
+    else if (type == value_type::u8) s.value[0] = detail::byte_value<u8>(l, a.number);
+    else if (type == value_type::s8) s.value[0] = detail::byte_value<s8>(l, a.number);
     else std::memcpy(s.value, &a.number, sizeof a.number);
     return s;
   }

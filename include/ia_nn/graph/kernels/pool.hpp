@@ -20,10 +20,12 @@ template <isa::tag I, element T> struct pool_kernel : plain_kernel {
                            : a.count_padding            ? pool_kind::average_padded
                                                         : pool_kind::average;
     index_t const channels = l.source.last();
+    s32 const zero = l.result_scaling().zero_point;
     if (a.adaptive)
       return store(kind,
-                   adaptive_pool_shape{channels, image_of(l.source), image_of(l.layer.shape)});
-    return store(kind, pool_shape{channels, image_of(l.source), a.win, a.ceil_mode});
+                   adaptive_pool_shape{channels, image_of(l.source), image_of(l.layer.shape)},
+                   zero);
+    return store(kind, pool_shape{channels, image_of(l.source), a.win, a.ceil_mode}, zero);
   }
   template <class E> static void run(store const& s, step_call const& c, E& e) noexcept {
     s.run(c.batch(), c.source<T>(), c.shape().last(), c.result<T>(), c.ld(), e);

@@ -20,269 +20,21 @@
 #pragma once
 
 #include <ia_nn/core/workspace.hpp>
-#include <ia_nn/gemm/stages.hpp>
-#include <ia_nn/graph/passes/steps.hpp>
-#include <ia_nn/math/activation.hpp>
+#include <ia_nn/graph/kernels/any_stage.hpp>
 
 #include <ia_nn/begin.hpp>
 namespace graph {
-
-/// v kept in lo .. hi, as activation::clip does.
-template <f32_register V> IA_NN_INLINE V clipped(V v, f32 lo, f32 hi) noexcept {
-  return min(V::broadcast(hi), max(V::broadcast(lo), v));
-}
-
-namespace detail {
-
-/// A stage with its numbers.
-struct stage_data {
-  stage_kind kind = stage_kind::function;
-  function act = function::identity;
-  spread how = spread::none;
-  f32 a = 0, b = 0;
-  value_type type = value_type::f32; ///< of the operand
-  void const* operand = nullptr;
-  index_t ld = 0; ///< of the operand
-  f32 const *factors = nullptr, *offsets = nullptr; ///< of a batch norm
-};
-
-/// The function of a stage with its parameters, for one that is known to the compiler.
-template <function F> IA_NN_INLINE constexpr auto activation_of(f32 a, f32 b) noexcept {
-  namespace act = ::ia_nn::activation;
-  if constexpr (F == function::leaky_relu) return act::leaky_relu{a};
-  else if constexpr (F == function::elu) return act::elu{a};
-  else if constexpr (F == function::selu) return act::selu{a, b};
-  else if constexpr (F == function::celu) return act::celu{a};
-  else if constexpr (F == function::sigmoid) return act::sigmoid<>{};
-  else if constexpr (F == function::hard_sigmoid) return act::hard_sigmoid{a, b};
-  else if constexpr (F == function::tanh) return act::tanh<>{};
-  else if constexpr (F == function::softplus) return act::softplus{};
-  else if constexpr (F == function::softsign) return act::softsign{};
-  else if constexpr (F == function::gelu) return act::gelu<>{};
-  else if constexpr (F == function::gelu_tanh) return act::gelu_tanh<>{};
-  else if constexpr (F == function::swish) return act::swish<>{a};
-  else if constexpr (F == function::hard_swish) return act::hard_swish{};
-  else if constexpr (F == function::mish) return act::mish{};
-  else if constexpr (F == function::square) return act::square{};
-  else if constexpr (F == function::sqrt) return act::sqrt{};
-  else if constexpr (F == function::abs) return act::abs{};
-  else if constexpr (F == function::exp) return act::exp<>{};
-  else if constexpr (F == function::log) return act::log<>{};
-  else return act::linear{a, b};
-}
-
-// Not inlined: one copy of all functions for each register type.
-template <f32_register V> IA_NN_NOINLINE V apply_function(function f, V x, f32 a, f32 b) noexcept {
-  switch (f) {
-  case function::leaky_relu:
-    return activation_of<function::leaky_relu>(a, b)(x);
-  case function::elu:
-    return activation_of<function::elu>(a, b)(x);
-  case function::selu:
-    return activation_of<function::selu>(a, b)(x);
-  case function::celu:
-    return activation_of<function::celu>(a, b)(x);
-  case function::sigmoid:
-    return activation_of<function::sigmoid>(a, b)(x);
-  case function::hard_sigmoid:
-    return activation_of<function::hard_sigmoid>(a, b)(x);
-  case function::tanh:
-    return activation_of<function::tanh>(a, b)(x);
-  case function::softplus:
-    return activation_of<function::softplus>(a, b)(x);
-  case function::softsign:
-    return activation_of<function::softsign>(a, b)(x);
-  case function::gelu:
-    return activation_of<function::gelu>(a, b)(x);
-  case function::gelu_tanh:
-    return activation_of<function::gelu_tanh>(a, b)(x);
-  case function::swish:
-    return activation_of<function::swish>(a, b)(x);
-  case function::hard_swish:
-    return activation_of<function::hard_swish>(a, b)(x);
-  case function::mish:
-    return activation_of<function::mish>(a, b)(x);
-  case function::square:
-    return activation_of<function::square>(a, b)(x);
-  case function::sqrt:
-    return activation_of<function::sqrt>(a, b)(x);
-  case function::abs:
-    return activation_of<function::abs>(a, b)(x);
-  case function::exp:
-    return activation_of<function::exp>(a, b)(x);
-  case function::log:
-    return activation_of<function::log>(a, b)(x);
-  case function::linear:
-    return activation_of<function::linear>(a, b)(x);
-  case function::relu:
-    return clipped(x, 0, __builtin_inff());
-  case function::clip:
-    return clipped(x, a, b);
-  case function::identity:
-    break;
-  }
-  return x;
-}
-
-// A stage as a number.
-//
-//   bits  0 .. 3   stage_kind          bits 9 .. 11    spread of the operand
-//   bits  4 .. 8   function            bits 12 .. 14   value_type of the operand
-using stage_code = unsigned;
-
-constexpr stage_code code_of(stage_kind kind, function act, spread how, value_type type) {
-  return static_cast<unsigned>(kind) | static_cast<unsigned>(act) << 4 |
-         static_cast<unsigned>(how) << 9 | static_cast<unsigned>(type) << 12;
-}
-constexpr bool is_clip(stage const& s) {
-  return s.kind == stage_kind::function &&
-         (s.act == function::relu || s.act == function::clip || s.act == function::identity);
-}
-inline constexpr stage_code clip_code =
-    code_of(stage_kind::function, function::clip, spread::none, value_type::f32);
-/// `type`: of the operand, if there is one.
-constexpr stage_code code_of(stage const& s, value_type type) {
-  if (is_clip(s)) return clip_code;
-  return code_of(s.kind, s.act, s.how, s.operand >= 0 ? type : value_type::f32);
-}
-constexpr stage_kind kind_of(stage_code c) { return static_cast<stage_kind>(c & 15U); }
-constexpr function function_of(stage_code c) { return static_cast<function>(c >> 4 & 31U); }
-constexpr spread spread_of(stage_code c) { return static_cast<spread>(c >> 9 & 7U); }
-constexpr value_type type_of(stage_code c) { return static_cast<value_type>(c >> 12 & 7U); }
-
-/// The operand of a stage: how it meets a register at `at`, which says its row, its columns and,
-/// where operands are repeated, its item.
-template <f32_register V, spread How, class T, class At>
-IA_NN_INLINE V operand_at(T const* p, index_t ld, At const& at) noexcept {
-  if constexpr (How == spread::every_row) return at.template columns<V>(p);
-  else if constexpr (How == spread::every_item) return at.template item_matrix<V>(p, ld);
-  else if constexpr (How == spread::channels) return at.template columns<V>(p + at.item * ld);
-  else if constexpr (How == spread::rows) return V::broadcast(static_cast<f32>(p[at.row * ld]));
-  else if constexpr (How == spread::items) return V::broadcast(static_cast<f32>(p[at.item * ld]));
-  else return at.template matrix<V>(p, ld);
-}
-
-/// v and the operand x of a stage.
-template <stage_kind K, f32_register V> IA_NN_INLINE V combined(V v, V x) noexcept {
-  if constexpr (K == stage_kind::add) return v + x;
-  else if constexpr (K == stage_kind::subtract) return v - x;
-  else if constexpr (K == stage_kind::subtract_from) return x - v;
-  else if constexpr (K == stage_kind::multiply) return v * x;
-  else if constexpr (K == stage_kind::divide) return v / x;
-  else if constexpr (K == stage_kind::divide_from) return x / v;
-  else if constexpr (K == stage_kind::minimum) return ::ia_nn::detail::minimum(v, x);
-  else return ::ia_nn::detail::maximum(v, x);
-}
-
-/// One stage that the compiler knows. It holds what it needs and no more.
-template <stage_code C> struct typed_stage {
-  f32 a, b;
-  constexpr typed_stage(stage_data const& s) noexcept : a(s.a), b(s.b) {}
-  template <f32_register V, class At> IA_NN_INLINE V operator()(V v, At const&) const noexcept {
-    if constexpr (C == clip_code) return clipped(v, a, b);
-    else return activation_of<function_of(C)>(a, b)(v);
-  }
-};
-template <stage_code C>
-  requires(kind_of(C) == stage_kind::batch_norm)
-struct typed_stage<C> {
-  f32 const *factors, *offsets;
-  typed_stage(stage_data const& s) noexcept : factors(s.factors), offsets(s.offsets) {}
-  template <f32_register V, class At> IA_NN_INLINE V operator()(V v, At const& at) const noexcept {
-    return fma(v, at.template columns<V>(factors), at.template columns<V>(offsets));
-  }
-};
-template <stage_code C>
-  requires(kind_of(C) != stage_kind::batch_norm && kind_of(C) != stage_kind::function)
-struct typed_stage<C> {
-  using T = element_of<type_of(C)>;
-  T const* operand;
-  index_t ld;
-  typed_stage(stage_data const& s) noexcept
-      : operand(static_cast<T const*>(s.operand)), ld(s.ld) {}
-  template <f32_register V, class At> IA_NN_INLINE V operator()(V v, At const& at) const noexcept {
-    return combined<kind_of(C)>(v, operand_at<V, spread_of(C)>(operand, ld, at));
-  }
-};
-
-/// A stage that is known at run time, on N registers side by side; at(u) is the place of register u.
-template <int N, class V, class At>
-IA_NN_INLINE void apply_stage_to(stage_data const& s, V (&x)[N], At const& at) noexcept {
-  auto const each = [&](auto const& f) {
-    IA_NN_UNROLL
-    for (int u = 0; u < N; ++u) x[u] = f(x[u], u);
-  };
-  auto const operand = [&](int u) {
-    auto const load = [&](auto const* p) -> V {
-      if constexpr (requires { at(0).item; })
-        switch (s.how) {
-        case spread::channels:
-          return operand_at<V, spread::channels>(p, s.ld, at(u));
-        case spread::rows:
-          return operand_at<V, spread::rows>(p, s.ld, at(u));
-        case spread::items:
-          return operand_at<V, spread::items>(p, s.ld, at(u));
-        case spread::every_row:
-          return operand_at<V, spread::every_row>(p, s.ld, at(u));
-        case spread::every_item:
-          return operand_at<V, spread::every_item>(p, s.ld, at(u));
-        default:
-          break;
-        }
-      else if (s.how == spread::every_row)
-        return operand_at<V, spread::every_row>(p, s.ld, at(u));
-      return operand_at<V, spread::none>(p, s.ld, at(u));
-    };
-    if (s.type == value_type::bf16) return load(static_cast<bf16 const*>(s.operand));
-    return load(static_cast<f32 const*>(s.operand));
-  };
-  switch (s.kind) {
-  case stage_kind::function:
-    if (s.act == function::clip) each([&](V v, int) { return clipped(v, s.a, s.b); });
-    else each([&](V v, int) { return apply_function(s.act, v, s.a, s.b); });
-    break;
-  case stage_kind::add:
-    each([&](V v, int u) { return combined<stage_kind::add>(v, operand(u)); });
-    break;
-  case stage_kind::subtract:
-    each([&](V v, int u) { return combined<stage_kind::subtract>(v, operand(u)); });
-    break;
-  case stage_kind::subtract_from:
-    each([&](V v, int u) { return combined<stage_kind::subtract_from>(v, operand(u)); });
-    break;
-  case stage_kind::multiply:
-    each([&](V v, int u) { return combined<stage_kind::multiply>(v, operand(u)); });
-    break;
-  case stage_kind::divide:
-    each([&](V v, int u) { return combined<stage_kind::divide>(v, operand(u)); });
-    break;
-  case stage_kind::divide_from:
-    each([&](V v, int u) { return combined<stage_kind::divide_from>(v, operand(u)); });
-    break;
-  case stage_kind::minimum:
-    each([&](V v, int u) { return combined<stage_kind::minimum>(v, operand(u)); });
-    break;
-  case stage_kind::maximum:
-    each([&](V v, int u) { return combined<stage_kind::maximum>(v, operand(u)); });
-    break;
-  case stage_kind::batch_norm:
-    each([&](V v, int u) {
-      return fma(v, at(u).template columns<V>(s.factors), at(u).template columns<V>(s.offsets));
-    });
-    break;
-  }
-}
-
-} // namespace detail
 
 // Not in `detail`, and one word each: they are part of every kernel's symbol.
 
 /// Stages that the compiler knows, one behind the other.
 template <detail::stage_code... Codes> struct tail {
+  static constexpr bool keeps_units = true;
   explicit tail(detail::stage_data const*, int) noexcept {}
   template <class V, class At> IA_NN_INLINE V operator()(V v, At const&) const noexcept { return v; }
 };
 template <detail::stage_code C, detail::stage_code... Rest> struct tail<C, Rest...> {
+  static constexpr bool keeps_units = detail::keeps_units(C) && tail<Rest...>::keeps_units;
   detail::typed_stage<C> first;
   tail<Rest...> rest;
   explicit tail(detail::stage_data const* s, int count) noexcept
@@ -296,6 +48,7 @@ template <detail::stage_code C, detail::stage_code... Rest> struct tail<C, Rest.
 };
 /// Stages that are known at run time.
 struct any_tail {
+  static constexpr bool keeps_units = false; ///< not known
   detail::stage_data const* stages;
   int count;
   any_tail(detail::stage_data const* s, int n) noexcept : stages(s), count(n) {}
@@ -313,7 +66,9 @@ template <class Tail> struct affine {
   f32 const *scale, *offset; ///< of each channel
   Tail stages;
   template <vector_register V, class At> IA_NN_INLINE auto operator()(V v, At at) const noexcept {
-    return stages(fma(v, at.template columns<V>(scale), at.template columns<V>(offset)), at);
+    using F = decltype(::ia_nn::detail::as_f32(v)); // sums of 8-bit products are s32
+    return stages(
+        fma(::ia_nn::detail::as_f32(v), at.template columns<F>(scale), at.template columns<F>(offset)), at);
   }
 };
 
@@ -337,7 +92,8 @@ constexpr stage_data data_of(stage const& s) {
   return to;
 }
 
-/// The stages of a step as its kernel has them. One with an epilogue that has none, or an addition
+/// The stages of a step as its kernel has them: where it writes 8 bits and the stages keep units, bounds
+/// at the end are those of the type (kernels/requantize.hpp). Of others one with an epilogue that has none, or an addition
 /// alone, ends with a clip without bounds: one type less.
 struct tail_codes {
   stage_code codes[max_stages + 1]{};
@@ -349,6 +105,12 @@ template <class Nodes> constexpr tail_codes tail_of(Nodes const& nodes, step con
   for (stage const& g : s.stages)
     t.codes[t.count++] =
         code_of(g, g.operand >= 0 ? nodes[g.operand].type : value_type::f32);
+  if (s.kind->has_epilogue && is_quantized(nodes[s.out].type)) {
+    bool keeps = true;
+    for (int k = 0; k < t.count; ++k) keeps = keeps && keeps_units(t.codes[k]);
+    while (keeps && t.count > 0 && t.codes[t.count - 1] == clip_code) t.codes[--t.count] = 0;
+    return t;
+  }
   if (s.kind->has_epilogue &&
       (t.count == 0 || (t.count == 1 && kind_of(t.codes[0]) == stage_kind::add)))
     t.codes[t.count++] = clip_code;

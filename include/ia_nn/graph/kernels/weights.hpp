@@ -60,22 +60,26 @@ inline batch_norm_parameters read_batch_norm(kernel_loader const& l, std::vector
 struct channel_affine {
   aligned_array<f32> scale, offset;
 
-  /// As channels lie: the bias, and the batch norm of the step if it has one. In double until it is rounded.
-  channel_affine(kernel_loader const& l, int batch_norm, index_t channels)
+  /// As channels lie: the bias, and the batch norm of the step if it has one; of sums in steps of
+  /// `step(channel)`, for results in steps of `unit`. In double until it is rounded.
+  template <class Step>
+  channel_affine(kernel_loader const& l, int batch_norm, index_t channels, Step const& step,
+                 double unit)
       : scale(channels), offset(channels) {
     std::vector<f32> const bias = in_order(l.read_if_listed(".bias"), channels_made(l));
-    auto const bias_of = [&](index_t c) {
-      return bias.empty() ? 0.0F : bias[static_cast<std::size_t>(c)];
-    };
-    for (index_t c = 0; c < channels; ++c) scale[c] = 1, offset[c] = bias_of(c);
-    if (batch_norm < 0) return;
     std::vector<f32> store[4];
-    batch_norm_parameters const p = read_batch_norm(l.of(batch_norm), store);
+    batch_norm_parameters p{};
+    if (batch_norm >= 0) p = read_batch_norm(l.of(batch_norm), store);
     for (index_t c = 0; c < channels; ++c) {
-      scale[c] = static_cast<f32>(p.factor(c));
-      offset[c] = static_cast<f32>(p.offset(c, static_cast<double>(bias_of(c))));
+      double const b = bias.empty() ? 0.0 : static_cast<double>(bias[static_cast<std::size_t>(c)]);
+      double const factor = batch_norm < 0 ? 1.0 : p.factor(c),
+                   sum = batch_norm < 0 ? b : p.offset(c, b);
+      scale[c] = static_cast<f32>(step(c) * factor / unit);
+      offset[c] = static_cast<f32>(sum / unit);
     }
   }
+  channel_affine(kernel_loader const& l, int batch_norm, index_t channels)
+      : channel_affine(l, batch_norm, channels, [](index_t) { return 1.0; }, 1.0) {}
   template <class Tail> affine<Tail> then(Tail const& tail) const noexcept {
     return {scale.data(), offset.data(), tail};
   }

@@ -8,10 +8,12 @@
 //   schedule<Net>     steps, groups, places and buffers
 //
 // The last two take what layers multiply that do not say, `precision::f32` or another: typed<Net,
-// precision::bf16>. `schedule_of` makes the same of nodes at run time. They are evaluated one after the other, since compilers limit the length of one evaluation. A
-// network may have
+// precision::bf16>. `schedule_of` makes the same of nodes at run time. They are evaluated one after the
+// other, since compilers limit the length of one evaluation. A network may have
 //
 //   static constexpr ia_nn::graph::options passes{.concat_slices = false};
+//   static constexpr ia_nn::graph::quantize_rules quantize{.in_float = {"softmax"}};
+//   static constexpr auto ranges = ...;                      // ir/constant_ranges.hpp
 //   static constexpr void pass(ia_nn::graph::draft&);        // runs before the others
 #pragma once
 
@@ -52,6 +54,17 @@ template <class Net> constexpr options options_of() {
   else return {};
 }
 
+template <class Net> constexpr quantize_rules rules_of() {
+  if constexpr (requires { Net::quantize; }) return Net::quantize;
+  else return {};
+}
+
+/// Constants of the program, or none.
+template <class Net> constexpr std::span<constant_range const> ranges_of() {
+  if constexpr (requires { Net::ranges; }) return Net::ranges;
+  else return {};
+}
+
 namespace detail {
 
 /// Refuses a network with a mistake, with its sentence.
@@ -71,6 +84,15 @@ template <class Net> constexpr network<built_count<Net>> original_of() {
 template <class Net> constexpr std::string_view mistake() { return detail::mistake_of<Net>.view(); }
 
 template <class Net> inline constexpr auto original = detail::original_of<Net>();
+
+namespace detail {
+template <class Net>
+inline constexpr sentence mistake_in_rules = mistake_in(rules_of<Net>(), original<Net>);
+template <class Net> consteval bool has_right_rules() {
+  if constexpr (mistake_in_rules<Net>.length > 0) return refuse<mistake_in_rules<Net>>();
+  return true;
+}
+} // namespace detail
 
 /// The passes of simplify.hpp, rewrite.hpp and orders.hpp in their order.
 constexpr void simplify(draft& d, options const& o = {}) {
@@ -114,11 +136,12 @@ struct schedule_draft {
 };
 /// `d`: nodes behind `simplify`; they get types and conversions. `usual`: what layers multiply that
 /// do not say.
-constexpr schedule_draft schedule_of(draft& d, options const& o,
-                                     precision usual = precision::f32) {
+constexpr schedule_draft schedule_of(draft& d, options const& o, precision usual = precision::f32,
+                                     quantize_rules const& rules = {},
+                                     std::span<constant_range const> ranges = {}) {
   schedule_draft s;
   s.steps = detail::steps_of(d, o);
-  choose_types(d, s.steps, usual);
+  choose_types(d, s.steps, usual, rules, ranges);
   if (detail::groups_any(o)) s.groups = group_parallel(d, s.steps, o);
   s.memory = plan_memory(d, s.steps, o);
   return s;
@@ -168,12 +191,19 @@ struct typed_draft {
   std::vector<step> steps{};
 };
 template <class Net, precision P> constexpr typed_draft typed_draft_of() {
+  static_assert(has_right_rules<Net>());
   typed_draft t{simplified<Net>.edit(), fused<Net>.edit()};
-  choose_types(t.nodes, t.steps, P);
+  choose_types(t.nodes, t.steps, P, rules_of<Net>(), ranges_of<Net>());
   return t;
 }
 template <class Net, precision P>
-inline constexpr int typed_count = typed_draft_of<Net, P>().nodes.count();
+inline constexpr sentence mistake_in_ranges = typed_draft_of<Net, P>().nodes.mistake;
+template <class Net, precision P> constexpr int typed_count_of() {
+  if constexpr (!ranges_of<Net>().empty())
+    if constexpr (mistake_in_ranges<Net, P>.length > 0) static_assert(refuse<mistake_in_ranges<Net, P>>());
+  return typed_draft_of<Net, P>().nodes.count();
+}
+template <class Net, precision P> inline constexpr int typed_count = typed_count_of<Net, P>();
 
 } // namespace detail
 

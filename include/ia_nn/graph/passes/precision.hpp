@@ -6,24 +6,18 @@
 // of the user), and where the caller reads and writes. Layers that multiply bf16 would round what
 // they read in any case.
 //
-// Where a layer that multiplies bf16 reads f32 nonetheless, a conversion stands in front of it, one
-// for all that read the same value.
+// In a network in 8 bits, and around single layers in 8 bits, passes/quantize.hpp decides.
 #pragma once
 
 #include <ia_nn/graph/layers/concat.hpp>
 #include <ia_nn/graph/layers/dense.hpp>
 #include <ia_nn/graph/layers/elementwise.hpp>
 #include <ia_nn/graph/layers/reshape.hpp>
-#include <ia_nn/graph/passes/steps.hpp>
+#include <ia_nn/graph/passes/convert.hpp>
+#include <ia_nn/graph/passes/scalings.hpp>
 
 #include <ia_nn/begin.hpp>
 namespace graph {
-
-namespace op {
-/// The same numbers in another storage type. Made by this pass.
-inline constexpr operator_row convert{
-    .name = "convert", .shape = takes_source, .by_channel = rules::always};
-} // namespace op
 
 /// What a layer multiplies in a network where those that do not say multiply `usual`. Terms of bf16
 /// are for dense layers: in a network of them the others multiply f32.
@@ -31,6 +25,8 @@ constexpr precision precision_of(node const& n, precision usual) {
   if (!n.kind->multiplies) return precision::f32;
   precision const p =
       n.attributes.precision == precision::of_net ? usual : n.attributes.precision;
+  if (p == precision::s8)
+    return n.kind->eight_bits == quantizes::may ? p : precision::f32;
   return n.kind == op::dense || p == precision::bf16 ? p : precision::f32;
 }
 
@@ -38,10 +34,12 @@ namespace detail {
 
 class type_chooser {
 public:
-  constexpr type_chooser(draft& d, std::vector<step>& steps, precision usual)
-      : d_(d), steps_(steps), usual_(usual), narrow_(d.nodes.size(), 0) {}
+  constexpr type_chooser(draft& d, std::vector<step>& steps, precision usual,
+                         quantize_rules const& rules, std::span<constant_range const> ranges)
+      : d_(d), steps_(steps), usual_(usual), rules_(rules), ranges_(ranges), narrow_(d.nodes.size(), 0) {}
 
   constexpr void run() {
+    bool const bytes = settle_precisions();
     if (usual_ == precision::bf16) {
       for (step const& s : steps_) narrow_[at(s.out)] = may_write_bf16(s);
       for (node const& n : d_.nodes) // slices make concats that have no step
@@ -50,12 +48,45 @@ public:
       for (int i = 0; i < d_.count(); ++i)
         if (narrow_[at(root(d_, i))] && d_[i].type == value_type::f32) d_[i].type = value_type::bf16;
     }
-    convert();
+    if (bytes) {
+      quantizer q(d_, steps_, rules_, ranges_);
+      q.run();
+      converter(d_, steps_, &q).run();
+    } else {
+      converter(d_, steps_, nullptr).run();
+    }
   }
 
 private:
   static constexpr std::size_t at(int i) { return static_cast<std::size_t>(i); }
   constexpr int id_of(node const& n) const { return static_cast<int>(&n - d_.nodes.data()); }
+  /// Says of every layer with weights what it multiplies. True if some multiply bytes.
+  constexpr bool settle_precisions() {
+    int first = -1, last = -1;
+    for (int i = 0; i < d_.count(); ++i)
+      if (d_[i].kind->multiplies) first = first < 0 ? i : first, last = i;
+    bool bytes = false;
+    for (int i = 0; i < d_.count(); ++i) {
+      node& n = d_[i];
+      if (!n.kind->multiplies) continue;
+      precision const asked = n.attributes.precision;
+      n.attributes.precision = precision_of(n, usual_);
+      bool const in_float = asked == precision::of_net &&
+                            ((rules_.first_in_float && i == first) ||
+                             (rules_.last_in_float && i == last) || is_named(rules_.in_float, n));
+      if (n.attributes.precision != precision::s8) continue;
+      if (in_float) n.attributes.precision = precision::f32;
+      else bytes = true;
+      n.attributes.one_weight_scale = rules_.weights_per_tensor;
+      n.attributes.weights_up_to = rules_.weights;
+    }
+    for (step const& s : steps_) // pairs have kernels for f32 and bf16
+      if (s.depthwise.node >= 0)
+        for (int const i : {s.anchor, s.depthwise.node})
+          if (d_[i].attributes.precision == precision::s8)
+            d_[i].attributes.precision = precision::f32;
+    return bytes;
+  }
   constexpr bool multiplies_bf16(step const& s) const {
     return precision_of(d_[s.anchor], usual_) == precision::bf16;
   }
@@ -96,45 +127,31 @@ private:
     }
     return changed;
   }
-  constexpr void convert() {
-    std::vector<int> copy(d_.nodes.size(), -1);
-    std::vector<step> all;
-    all.reserve(steps_.size());
-    for (step& s : steps_) {
-      if (d_[s.anchor].kind->multiplies && d_[s.anchor].kind->narrow && multiplies_bf16(s) &&
-          d_[s.inputs[0]].type == value_type::f32) {
-        int const from = s.inputs[0];
-        if (copy[at(from)] < 0) {
-          node n{.kind = op::convert, .type = value_type::bf16, .name = d_[from].name + ".bf16"};
-          n.meaning = d_[from].meaning;
-          n.shape = d_[from].shape;
-          n.attributes.lies = channel_order::as_read();
-          n.inputs.add(from);
-          int const id = d_.count();
-          d_.nodes.push_back(n);
-          copy[at(from)] = id;
-          step c{.kind = op::activation, .anchor = id, .out = id};
-          c.inputs.add(from);
-          all.push_back(c);
-        }
-        s.inputs[0] = copy[at(from)];
-      }
-      all.push_back(s);
-    }
-    steps_ = static_cast<std::vector<step>&&>(all);
-  }
-
   draft& d_;
   std::vector<step>& steps_;
   precision usual_;
+  quantize_rules const& rules_;
+  std::span<constant_range const> ranges_;
   std::vector<char> narrow_;
 };
 
 } // namespace detail
 
-/// Sets the types of nodes, and adds conversions to nodes and steps.
-constexpr void choose_types(draft& d, std::vector<step>& steps, precision usual) {
-  detail::type_chooser(d, steps, usual).run();
+/// Sets the types of nodes, and adds conversions to nodes and steps. With `ranges`, constants of the
+/// program, it sets scales as well; the name of a value that has none is in the mistake of `d`.
+constexpr void choose_types(draft& d, std::vector<step>& steps, precision usual,
+                            quantize_rules const& rules = {},
+                            std::span<constant_range const> ranges = {}) {
+  detail::type_chooser(d, steps, usual, rules, ranges).run();
+  if (ranges.empty()) return;
+  scaling_draft const s = find_scalings(
+      d, d.count(), [&](std::string_view name) { return find_range(ranges, name); });
+  if (s.missing >= 0)
+    d.mistake = detail::say(sentence("ia_nn: network: .ranges has none for '"),
+                            ranged_name(d, s.missing), "': it is of another network");
+  else
+    for (int i = 0; i < d.count(); ++i)
+      if (d[i].scaled_as >= 0) d[i].scaling = s.of_node[static_cast<std::size_t>(i)];
 }
 
 } // namespace graph

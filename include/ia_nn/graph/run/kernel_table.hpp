@@ -28,7 +28,7 @@ struct id_list {
   }
 };
 constexpr id_list list_native_kernels() {
-  constexpr value_type wide = value_type::f32, narrow = value_type::bf16;
+  constexpr value_type wide = value_type::f32, narrow = value_type::bf16, bytes = value_type::u8;
   id_list l;
   auto const products = [&](operator_row const& row, int variant) {
     l.add(row, precision::f32, wide, wide, variant);
@@ -37,9 +37,9 @@ constexpr id_list list_native_kernels() {
   };
   products(op::conv, 0), products(op::conv, 1), products(op::deconv, 0), products(op::dense, 0);
   l.add(op::dense, precision::bf16_terms2), l.add(op::dense, precision::bf16_terms3);
-  for (value_type const from : {wide, narrow})
-    for (value_type const to : {wide, narrow}) l.add(op::activation, precision::f32, from, to);
-  for (value_type const t : {wide, narrow})
+  for (value_type const from : {wide, narrow, bytes})
+    for (value_type const to : {wide, narrow, bytes}) l.add(op::activation, precision::f32, from, to);
+  for (value_type const t : {wide, narrow, bytes})
     l.add(op::max_pool, precision::f32, t, t), l.add(op::average_pool, precision::f32, t, t);
   for (precision const p : {precision::f32, precision::bf16}) {
     l.add(op::lstm, p);
@@ -56,9 +56,19 @@ constexpr id_list list_native_kernels() {
   return l;
 }
 
+/// Of what multiplies bytes, the kernels that read u8: s8 is for networks that the compiler plans.
+constexpr id_list list_byte_kernels() {
+  id_list l;
+  for (operator_row const* const row : {&op::conv, &op::dense})
+    for (value_type const to : {value_type::u8, value_type::f32})
+      l.add(*row, precision::s8, value_type::u8, to);
+  return l;
+}
+
 } // namespace detail
 
 inline constexpr detail::id_list native_kernel_ids = detail::list_native_kernels();
+inline constexpr detail::id_list byte_kernel_ids = detail::list_byte_kernels();
 
 /// How a kernel of a table is called.
 template <class E>
@@ -79,8 +89,9 @@ inline common_tail common_tail_of(plan_view const& v, int s) {
   step const& t = v.steps[s];
   if (!t.kind->has_epilogue) return common_tail::any;
   tail_codes const c = tail_of(v.nodes, t);
-  if (c.count == 1 && c.codes[0] == clip_code) return common_tail::clip;
-  bool const sum = c.count == 2 && c.codes[1] == clip_code &&
+  int const clips = is_quantized(v.type(t.out)) ? 0 : 1; // the range of bytes is a clip
+  if (c.count == clips && (clips == 0 || c.codes[0] == clip_code)) return common_tail::clip;
+  bool const sum = c.count == clips + 1 && (clips == 0 || c.codes[1] == clip_code) &&
                    c.codes[0] == code_of(stage_kind::add, function::identity, spread::none,
                                          v.type(t.out));
   return sum ? common_tail::add_clip : common_tail::any;
@@ -91,7 +102,12 @@ namespace detail {
 template <kernel_id K, class Kernels, class E> constexpr kernel_entry<E> entry_of() {
   constexpr stage_code sum = code_of(stage_kind::add, function::identity, spread::none, K.writes);
   constexpr bool has_epilogue = kernel<K, Kernels>::has_tail && K.op != op::activation.id;
-  if constexpr (has_epilogue)
+  if constexpr (has_epilogue && is_quantized(K.writes))
+    return {K,
+            &load_kernel<K, Kernels>,
+            {&run_kernel<K, Kernels, any_tail, E>, &run_kernel<K, Kernels, tail<>, E>,
+             &run_kernel<K, Kernels, tail<sum>, E>}};
+  else if constexpr (has_epilogue)
     return {K,
             &load_kernel<K, Kernels>,
             {&run_kernel<K, Kernels, any_tail, E>, &run_kernel<K, Kernels, tail<clip_code>, E>,
@@ -101,22 +117,22 @@ template <kernel_id K, class Kernels, class E> constexpr kernel_entry<E> entry_o
     return {K, &load_kernel<K, Kernels>, {run, run, run}};
   }
 }
-template <class Kernels, class E, int... N>
+template <id_list const& Ids, class Kernels, class E, int... N>
 constexpr auto entries_of(std::integer_sequence<int, N...>) {
-  return std::array<kernel_entry<E>, sizeof...(N)>{
-      entry_of<native_kernel_ids.ids[N], Kernels, E>()...};
+  return std::array<kernel_entry<E>, sizeof...(N)>{entry_of<Ids.ids[N], Kernels, E>()...};
 }
 
 } // namespace detail
 
-/// The kernels of `native_kernels<I>` for executor E.
-template <class Kernels, class E>
+/// Kernels of `native_kernels<I>` for executor E: native_kernel_ids, or byte_kernel_ids.
+template <class Kernels, class E, detail::id_list const& Ids = native_kernel_ids>
 inline constexpr auto kernel_table =
-    detail::entries_of<Kernels, E>(std::make_integer_sequence<int, native_kernel_ids.count>{});
+    detail::entries_of<Ids, Kernels, E>(std::make_integer_sequence<int, Ids.count>{});
 
 /// The entry of a kernel, or null.
-template <class Kernels, class E> kernel_entry<E> const* find_kernel(kernel_id id) noexcept {
-  for (kernel_entry<E> const& k : kernel_table<Kernels, E>)
+template <class Kernels, class E, detail::id_list const& Ids = native_kernel_ids>
+kernel_entry<E> const* find_kernel(kernel_id id) noexcept {
+  for (kernel_entry<E> const& k : kernel_table<Kernels, E, Ids>)
     if (k.id == id) return &k;
   return nullptr;
 }

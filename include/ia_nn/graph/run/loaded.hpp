@@ -5,6 +5,7 @@
 #pragma once
 
 #include <ia_nn/graph/kernels/parameter.hpp>
+#include <ia_nn/graph/kernels/requantize.hpp>
 #include <ia_nn/graph/run/weight_check.hpp>
 
 #include <ia_nn/begin.hpp>
@@ -16,6 +17,7 @@ public:
   index_t max_batch = 1;
   index_t scratch_bytes = 0;
   std::vector<kernel_store> steps{};
+  std::vector<quantization> scalings{}; ///< of each node of the plan; {1, 0} where it is not in 8 bits
 
   /// load(step) is the load_function of its kernel.
   ///
@@ -28,7 +30,9 @@ public:
     begin(o);
     detail::reader_of<W> reader(weights, o);
     detail::weight_check(p, reader, o).run();
-    for (int s = 0; s < p.count; ++s) load_step(s, reader, o, load(s));
+    scalings = detail::scalings_of(p, o.ranges);
+    kernel_loader::context const all{plan, reader, scalings, arrays_, max_batch, o.workers};
+    for (int s = 0; s < p.count; ++s) load_step(all, s, load(s));
     place_scratch();
   }
 
@@ -47,38 +51,39 @@ private:
     max_batch = plan.open_batch() ? o.max_batch : plan.batch_of_inputs();
     steps.resize(static_cast<std::size_t>(plan.count));
   }
-  void load_step(int s, weight_reader const& reader, compile_options const& o,
-                 detail::load_function load) {
+  void load_step(kernel_loader::context const& all, int s, detail::load_function load) {
     kernel_store& to = steps[static_cast<std::size_t>(s)];
     step const& t = plan.steps[s];
+    f32 const unit = detail::unit_of_stages(plan, t, scalings);
     for (int k = 0; k < t.stages.count; ++k) {
-      detail::stage_data& data = to.stages[static_cast<std::size_t>(k)];
-      data = detail::data_of(t.stages[k]);
-      if (t.stages[k].kind == stage_kind::batch_norm)
-        load_batch_norm(s, t.stages[k].source, reader, o, data);
-      if (is_loaded(t.stages[k].how)) load_operand(s, t.stages[k], reader, o, data);
+      stage const& g = t.stages[k];
+      detail::stage_data data = detail::data_of(g);
+      if (g.operand >= 0) {
+        quantization const& q = scalings[static_cast<std::size_t>(g.operand)];
+        data.operand_scale = q.scale, data.operand_zero = static_cast<f32>(q.zero_point);
+      }
+      if (g.kind == stage_kind::batch_norm)
+        load_batch_norm({all, s, plan.nodes[g.source]}, unit, data);
+      if (is_loaded(g.how)) load_operand({all, s, plan.nodes[g.operand]}, g, data);
+      to.stages[static_cast<std::size_t>(k)] = detail::in_units(data, unit);
     }
     if (!plan.stores(s)) return; // belongs to the lookup before it
-    kernel_loader l(plan, s, plan.anchor(s), reader, o, arrays_);
+    kernel_loader l(all, s, plan.anchor(s));
     load(l, to);
   }
-  void load_batch_norm(int s, int id, weight_reader const& reader, compile_options const& o,
-                       detail::stage_data& to) {
-    kernel_loader const l(plan, s, plan.nodes[id], reader, o, arrays_);
+  void load_batch_norm(kernel_loader const& l, f32 unit, detail::stage_data& to) {
     std::vector<f32> store[4];
     batch_norm_parameters const p = detail::read_batch_norm(l, store);
-    index_t const channels = plan.nodes[id].shape.last();
+    index_t const channels = l.layer.shape.last();
     aligned_array<f32> factors(channels), offsets(channels);
     for (index_t c = 0; c < channels; ++c) {
       factors[c] = static_cast<f32>(p.factor(c));
-      offsets[c] = static_cast<f32>(p.offset(c, 0.0));
+      offsets[c] = static_cast<f32>(p.offset(c, 0.0) / static_cast<double>(unit));
     }
     to.factors = l.keep(factors);
     to.offsets = l.keep(offsets);
   }
-  void load_operand(int s, stage const& g, weight_reader const& reader, compile_options const& o,
-                    detail::stage_data& to) {
-    kernel_loader const l(plan, s, plan.nodes[g.operand], reader, o, arrays_);
+  void load_operand(kernel_loader const& l, stage const& g, detail::stage_data& to) {
     dims const& whole = plan.nodes[g.source].shape;
     aligned_array<f32> numbers = detail::parameter_operand(l, whole, g.how);
     to.ld = whole.last();
