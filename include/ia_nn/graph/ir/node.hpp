@@ -107,7 +107,7 @@ inline constexpr operator_row output{.name = "output", .moves = true, .any_type 
 struct node {
   op_kind kind = op::input;
   value_type type = value_type::f32;
-  quantization scaling{}; ///< of 8-bit elements, where it is a constant of the program
+  quantization scaling{0, 0}; ///< of 8-bit elements; the scale is 0 until set-up reads it
   int scaled_as = -1;     ///< of 8-bit elements: the value that they share scale and zero point with
   graph::meaning meaning = graph::meaning::rows;
   label name{};

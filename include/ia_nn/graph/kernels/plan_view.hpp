@@ -57,6 +57,12 @@ struct plan_view {
       if (nodes[i].kind == op::input) return nodes[i].shape[0];
     return 1;
   }
+  /// True if the scales of 8-bit values are constants of the program.
+  constexpr bool has_constant_scales() const {
+    for (int i = 0; i < node_count; ++i)
+      if (nodes[i].scaled_as >= 0 && nodes[i].scaling.scale > 0) return true;
+    return false;
+  }
   constexpr bool open_batch() const { return batch_of_inputs() == any_batch; }
   constexpr int group_size(int s) const {
     int n = 1;

@@ -13,6 +13,7 @@
 //
 //   static constexpr ia_nn::graph::options passes{.concat_slices = false};
 //   static constexpr ia_nn::graph::quantize_rules quantize{.in_float = {"softmax"}};
+//   static constexpr auto ranges = ...;                      // ir/constant_ranges.hpp
 //   static constexpr void pass(ia_nn::graph::draft&);        // runs before the others
 #pragma once
 
@@ -55,6 +56,12 @@ template <class Net> constexpr options options_of() {
 
 template <class Net> constexpr quantize_rules rules_of() {
   if constexpr (requires { Net::quantize; }) return Net::quantize;
+  else return {};
+}
+
+/// Constants of the program, or none.
+template <class Net> constexpr std::span<constant_range const> ranges_of() {
+  if constexpr (requires { Net::ranges; }) return Net::ranges;
   else return {};
 }
 
@@ -130,10 +137,11 @@ struct schedule_draft {
 /// `d`: nodes behind `simplify`; they get types and conversions. `usual`: what layers multiply that
 /// do not say.
 constexpr schedule_draft schedule_of(draft& d, options const& o, precision usual = precision::f32,
-                                     quantize_rules const& rules = {}) {
+                                     quantize_rules const& rules = {},
+                                     std::span<constant_range const> ranges = {}) {
   schedule_draft s;
   s.steps = detail::steps_of(d, o);
-  choose_types(d, s.steps, usual, rules);
+  choose_types(d, s.steps, usual, rules, ranges);
   if (detail::groups_any(o)) s.groups = group_parallel(d, s.steps, o);
   s.memory = plan_memory(d, s.steps, o);
   return s;
@@ -185,11 +193,17 @@ struct typed_draft {
 template <class Net, precision P> constexpr typed_draft typed_draft_of() {
   static_assert(has_right_rules<Net>());
   typed_draft t{simplified<Net>.edit(), fused<Net>.edit()};
-  choose_types(t.nodes, t.steps, P, rules_of<Net>());
+  choose_types(t.nodes, t.steps, P, rules_of<Net>(), ranges_of<Net>());
   return t;
 }
 template <class Net, precision P>
-inline constexpr int typed_count = typed_draft_of<Net, P>().nodes.count();
+inline constexpr sentence mistake_in_ranges = typed_draft_of<Net, P>().nodes.mistake;
+template <class Net, precision P> constexpr int typed_count_of() {
+  if constexpr (!ranges_of<Net>().empty())
+    if constexpr (mistake_in_ranges<Net, P>.length > 0) static_assert(refuse<mistake_in_ranges<Net, P>>());
+  return typed_draft_of<Net, P>().nodes.count();
+}
+template <class Net, precision P> inline constexpr int typed_count = typed_count_of<Net, P>();
 
 } // namespace detail
 

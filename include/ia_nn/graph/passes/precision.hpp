@@ -14,6 +14,7 @@
 #include <ia_nn/graph/layers/elementwise.hpp>
 #include <ia_nn/graph/layers/reshape.hpp>
 #include <ia_nn/graph/passes/convert.hpp>
+#include <ia_nn/graph/passes/scalings.hpp>
 
 #include <ia_nn/begin.hpp>
 namespace graph {
@@ -34,8 +35,8 @@ namespace detail {
 class type_chooser {
 public:
   constexpr type_chooser(draft& d, std::vector<step>& steps, precision usual,
-                         quantize_rules const& rules)
-      : d_(d), steps_(steps), usual_(usual), rules_(rules), narrow_(d.nodes.size(), 0) {}
+                         quantize_rules const& rules, std::span<constant_range const> ranges)
+      : d_(d), steps_(steps), usual_(usual), rules_(rules), ranges_(ranges), narrow_(d.nodes.size(), 0) {}
 
   constexpr void run() {
     bool const bytes = settle_precisions();
@@ -48,7 +49,7 @@ public:
         if (narrow_[at(root(d_, i))] && d_[i].type == value_type::f32) d_[i].type = value_type::bf16;
     }
     if (bytes) {
-      quantizer q(d_, steps_, rules_);
+      quantizer q(d_, steps_, rules_, ranges_);
       q.run();
       converter(d_, steps_, &q).run();
     } else {
@@ -130,15 +131,27 @@ private:
   std::vector<step>& steps_;
   precision usual_;
   quantize_rules const& rules_;
+  std::span<constant_range const> ranges_;
   std::vector<char> narrow_;
 };
 
 } // namespace detail
 
-/// Sets the types of nodes, and adds conversions to nodes and steps.
+/// Sets the types of nodes, and adds conversions to nodes and steps. With `ranges`, constants of the
+/// program, it sets scales as well; the name of a value that has none is in the mistake of `d`.
 constexpr void choose_types(draft& d, std::vector<step>& steps, precision usual,
-                            quantize_rules const& rules = {}) {
-  detail::type_chooser(d, steps, usual, rules).run();
+                            quantize_rules const& rules = {},
+                            std::span<constant_range const> ranges = {}) {
+  detail::type_chooser(d, steps, usual, rules, ranges).run();
+  if (ranges.empty()) return;
+  scaling_draft const s = find_scalings(
+      d, d.count(), [&](std::string_view name) { return find_range(ranges, name); });
+  if (s.missing >= 0)
+    d.mistake = detail::say(sentence("ia_nn: network: .ranges has none for '"),
+                            ranged_name(d, s.missing), "': it is of another network");
+  else
+    for (int i = 0; i < d.count(); ++i)
+      if (d[i].scaled_as >= 0) d[i].scaling = s.of_node[static_cast<std::size_t>(i)];
 }
 
 } // namespace graph

@@ -9,12 +9,16 @@
 //   smart   pools, moves and chains between two such layers: bytes come in, and bytes are wanted
 //   full    every one that has kernels for it
 //
+// Where ranges are constants of the program, they say whether a value is ever negative; else functions
+// at the end of its step do.
+//
 // Pools, moves and concat give the numbers that they read, so source and result have one scale, and so
 // has all that writes into one concat. The range of such a class is that of all its values.
 //
 // Where a step reads another type than there is, a conversion is inserted (passes/convert.hpp).
 #pragma once
 
+#include <ia_nn/graph/ir/constant_ranges.hpp>
 #include <ia_nn/graph/ir/quantize_rules.hpp>
 #include <ia_nn/graph/layers/concat.hpp>
 #include <ia_nn/graph/layers/conv.hpp>
@@ -74,8 +78,10 @@ namespace detail {
 
 class quantizer {
 public:
-  constexpr quantizer(draft& d, std::vector<step> const& steps, quantize_rules const& r)
-      : d_(d), steps_(steps), rules_(r), up_(d.nodes.size(), 0), down_(up_), bytes_(up_),
+  /// `ranges`: those that are constants of the program.
+  constexpr quantizer(draft& d, std::vector<step> const& steps, quantize_rules const& r,
+                      std::span<constant_range const> ranges)
+      : d_(d), steps_(steps), rules_(r), ranges_(ranges), up_(d.nodes.size(), 0), down_(up_), bytes_(up_),
         class_(up_.size(), -1), negative_(up_.size(), 1) {}
 
   /// Sets types and classes of values.
@@ -205,8 +211,13 @@ private:
         negative = d_[s.anchor].attributes.number < 0; // of a pad
         each_source(s, [&](int v) { negative = negative || negative_[at(v)]; });
       }
-      negative_[at(s.out)] = negative;
+      constant_range const* const r = find_range(ranges_, d_[s.out].name.view());
+      negative_[at(s.out)] = r ? r->low < 0 : negative;
     }
+    for (node const& n : d_.nodes)
+      if (n.kind == op::input)
+        if (constant_range const* const r = find_range(ranges_, n.name.view()))
+          negative_[at(static_cast<int>(&n - d_.nodes.data()))] = r->low < 0;
     for (int i = 0; i < d_.count(); ++i) // of a class, if one value may be
       negative_[at(class_of(i))] |= negative_[at(root(d_, i))];
   }
@@ -219,6 +230,7 @@ private:
   draft& d_;
   std::vector<step> const& steps_;
   quantize_rules const& rules_;
+  std::span<constant_range const> ranges_;
   std::vector<char> up_, down_, bytes_;
   std::vector<int> class_;
   std::vector<char> negative_;

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Scale and zero point of each value that lies in 8 bits, from ranges by name. Values that share them
+// (pools, moves, concat) have the range that holds those of all.
+#pragma once
+
+#include <ia_nn/graph/ir/constant_ranges.hpp>
+#include <ia_nn/graph/passes/convert.hpp>
+
+#include <vector>
+
+#include <ia_nn/begin.hpp>
+namespace graph {
+
+/// Of a value of type `t`: u8 has a zero point where it holds negative numbers, s8 has none.
+constexpr quantization quantization_for(value_type t, value_range const& r) {
+  if (t == value_type::s8) return quantization_of<s8>(r);
+  return quantization_of<u8>(r, scheme::asymmetric);
+}
+
+/// The name of the value that a range is looked up for: of a conversion that of what it converts.
+template <class Nodes> constexpr std::string_view ranged_name(Nodes const& d, int id) {
+  while (d[id].kind == op::convert || d[id].kind == op::reshape) id = d[id].inputs[0];
+  return d[id].name.view();
+}
+
+/// Scales of a network. `missing` is a value without any range, or -1.
+struct scaling_draft {
+  std::vector<quantization> of_node{}; ///< {1, 0} of values that are no bytes
+  int missing = -1;
+};
+/// `find(name)` gives something with `low` and `high`, or null.
+template <class Nodes, class Find>
+constexpr scaling_draft find_scalings(Nodes const& d, int count, Find const& find) {
+  auto const at = [](int i) { return static_cast<std::size_t>(i); };
+  scaling_draft s;
+  s.of_node.resize(at(count));
+  std::vector<value_range> of_class(at(count));
+  std::vector<char> known(at(count), 0);
+  for (int i = 0; i < count; ++i) {
+    int const c = d[i].scaled_as;
+    if (c < 0) continue;
+    auto const* const r = find(ranged_name(d, i));
+    if (!r) continue;
+    of_class[at(c)].add({r->low, r->high});
+    known[at(c)] = 1;
+  }
+  for (int i = 0; i < count; ++i) {
+    int const c = d[i].scaled_as;
+    if (c < 0) continue;
+    if (!known[at(c)] && s.missing < 0) s.missing = i;
+    s.of_node[at(i)] = quantization_for(d[i].type, of_class[at(c)]);
+  }
+  return s;
+}
+
+} // namespace graph
+IA_NN_END
