@@ -43,18 +43,6 @@ template <class Net> struct observed {
   }
 };
 
-// To the entropy of a histogram a peak at one number is all that matters: it would cut off what
-// lies far from the peak. Relu makes zeros, which are exact whatever the scale, and plain
-// background makes one number per channel, pixel after pixel. So those that are not above zero, or
-// are what they were in the pixel before, are left out. At least one zero is kept: a tensor of
-// zeros has a range too.
-inline void keep_telling(std::span<f32 const> x, index_t channels, std::vector<f32>& to) {
-  to.assign(1, 0.0F);
-  auto const step = at(channels);
-  for (std::size_t i = 0; i < x.size(); ++i)
-    if (x[i] > 0 && (i < step || x[i] != x[i - step])) to.push_back(x[i]);
-}
-
 /// The ranges that C finds, one for each node of n, which is Net's: of what steps write, except for
 /// the last, and of the image.
 template <class Net, calibrator C>
@@ -68,7 +56,6 @@ std::vector<value_range> calibrate(network const& n, graph::weights_source auto 
   struct observation {
     int node;
     aligned_array<f32> values;
-    std::vector<f32> kept{};
     C seen{};
   };
   std::vector<observation> all;
@@ -87,12 +74,10 @@ std::vector<value_range> calibrate(network const& n, graph::weights_source auto 
     // Tensors do not depend on each other: one task for each.
     threads.parallel_for(static_cast<index_t>(tensors.size()), [&](index_t i, int) {
       observation& o = tensors[at(i)];
-      std::span<f32 const> x(o.values.data(), at(now * n.size(o.node)));
-      if constexpr (std::same_as<C, entropy_calibrator>) {
-        keep_telling(x, n.nodes[o.node].shape.last(), o.kept);
-        x = o.kept;
-      }
-      o.seen.observe(x);
+      std::span<f32 const> const x(o.values.data(), at(now * n.size(o.node)));
+      index_t const channels = n.nodes[o.node].shape.last();
+      if constexpr (requires { o.seen.observe(x, channels); }) o.seen.observe(x, channels);
+      else o.seen.observe(x);
     });
   }
   std::vector<value_range> ranges(n.nodes.nodes.size());

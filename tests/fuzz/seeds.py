@@ -67,10 +67,21 @@ def seeds():
                      "b": tensor("U8", [1], 3, 4)}, bytes(4)),
         safetensors(None, b"", b'{"a":' * 40)]
 
+    ranges = {"format": "ia_nn ranges", "version": 1, "network": "6c62272e07bb0142",
+              "ranges": {"conv1": [0, 6.0], "image": [-2.117904, 1e-3], "\u00e9\"": [-1, 0]}}
+    yield "ranges", [json.dumps(r).encode() for r in (
+        ranges, {**ranges, "ranges": {}}, {**ranges, "version": 2}, {**ranges, "format": "others"},
+        {**ranges, "ranges": {"a": [1, 2]}}, {**ranges, "ranges": {"a": [-1e39, 2]}},
+        {**ranges, "ranges": {"a": [0]}}, {**ranges, "more": [[]]})] + [
+        b'{"format": "ia_nn ranges", "version": 1, "ranges": {"a": [0, 1], "a": [0, 1]}}',
+        b'{"ranges":' * 40, b""]
+
 
 WORDS = {
     "npy": ["'descr'", "'fortran_order'", "'shape'", "'<f4'", "'|u1'", "True", "False", "(", "), }",
             "9223372036854775807", "'>i2'", "2L"],
+    "ranges": ['"format":"ia_nn ranges"', '"version":1', '"network":"', '"ranges":{', '":[0,', "-1]",
+               "1e-45", "3.4028235e38", "3.4028236e38", "1e309", "-0", "null", "true", "\\u0000"],
     "safetensors": ['"__metadata__":{', '"dtype":"', '"shape":[', '"data_offsets":[', "F32", "BF16",
                     "F16", "BOOL", "F8_E4M3", "18446744073709551615", "9223372036854775808", "-1",
                     "1e3", "null", "]},", "\\u0000"],

@@ -20,6 +20,7 @@ static_assert(ia_nn::calibrator<ia_nn::min_max_calibrator>);
 static_assert(ia_nn::calibrator<ia_nn::entropy_calibrator>);
 static_assert(ia_nn::calibrator<ia_nn::percentile_calibrator>);
 static_assert(ia_nn::calibrator<ia_nn::mse_calibrator>);
+static_assert(ia_nn::calibrator<ia_nn::moving_average_calibrator>);
 
 // A calibrator of the user's own: mean plus three deviations.
 struct three_sigma {
@@ -180,6 +181,112 @@ TEST_CASE("a histogram widens by whole bins on both sides", "[int8][calibration]
   REQUIRE(h.range() == value_range{-1.1F, 1.45F});
 }
 
+// Counts of bins of the width that the histogram ended with, from the values themselves.
+void check_counts(ia_nn::value_histogram const& h, std::vector<f32> const& x) {
+  double const limit = h.limit(), bins = static_cast<double>(h.bins());
+  std::vector<index_t> expected(h.counts().size());
+  for (f32 v : x) {
+    auto const bin = static_cast<index_t>((static_cast<double>(v) + limit) * bins / (2 * limit));
+    ++expected[static_cast<std::size_t>(std::min(bin, h.bins() - 1))];
+  }
+  index_t moved = 0, sum = 0; // values on an edge, where the last bit of limit decides
+  for (std::size_t b = 0; b < expected.size(); ++b) {
+    sum += h.counts()[b];
+    moved += std::abs(h.counts()[b] - expected[b]);
+  }
+  REQUIRE(sum == static_cast<index_t>(x.size()));
+  REQUIRE(moved <= 4);
+}
+
+TEST_CASE("a histogram that began with small values merges its bins", "[int8][calibration]") {
+  random r(56);
+  for (index_t first : {index_t{3}, index_t{5}, index_t{7}, index_t{101}, index_t{8001}})
+    for (double factor : {3.0, 10.0, 40.0, 1e4, 1e30, 1e80}) {
+      INFO(first << " bins, the second batch is wider by " << factor);
+      ia_nn::value_histogram h(first);
+      std::vector<f32> all;
+      f32 const small = factor > 1e40 ? 1e-44F : 1e-7F;
+      for (f32 const scale : {small, static_cast<f32>(std::min(3e38, static_cast<double>(small) * factor))}) {
+        std::vector<f32> x(500);
+        for (f32& v : x) v = scale * r.uniform(-1, 1);
+        x[0] = scale;
+        h.observe(x);
+        all.insert(all.end(), x.begin(), x.end());
+      }
+      REQUIRE(h.bins() % 2 == 1);
+      REQUIRE(h.bins() <= 4 * first);
+      REQUIRE(h.bins() >= first);
+      REQUIRE(h.limit() >= static_cast<double>(all[500]));
+      REQUIRE(std::isfinite(h.limit()));
+      check_counts(h, all);
+    }
+}
+
+TEST_CASE("all calibrators take a first batch that is a poor sample", "[int8][calibration]") {
+  random r(57);
+  std::vector<f32> const few{1e-30F, -1e-31F, 0, 1e-42F}, x = uniform(5000, -2, 2, r);
+  auto const check = [&](auto seen, double low, double high) {
+    seen.observe(few);
+    seen.observe(x);
+    value_range const range = seen.range();
+    REQUIRE(static_cast<double>(range.high) >= low);
+    REQUIRE(static_cast<double>(range.high) <= high);
+  };
+  check(ia_nn::min_max_calibrator{}, 1.99, 2);
+  check(ia_nn::entropy_calibrator(byte_type::automatic, 1001), 1.9, 2.01);
+  check(ia_nn::percentile_calibrator{}, 1.99, 2);
+  check(ia_nn::mse_calibrator{}, 1.9, 2);
+  check(ia_nn::moving_average_calibrator{0.5}, 0.99, 1);
+}
+
+TEST_CASE("entropy: peaks are left out where rows are given", "[int8][calibration]") {
+  // Channels of pixels behind relu: zeros, and a background that is one number for each channel.
+  random r(58);
+  index_t const channels = 16, pixels = 28 * 28;
+  std::vector<f32> x, kept;
+  for (index_t p = 0; p < pixels; ++p)
+    for (index_t c = 0; c < channels; ++c) {
+      bool const plain = p % 28 < 22;
+      x.push_back(plain ? 0.01F * static_cast<f32>(c) : std::max(0.0F, 1.5F * r.normal()));
+    }
+  ia_nn::entropy_calibrator all, some;
+  all.observe(x);
+  some.observe(x, channels);
+  f32 const largest = *std::max_element(x.begin(), x.end());
+  CHECK(all.range().high < 0.3F * largest);
+  CHECK(some.range().high > 0.6F * largest);
+  CHECK(some.range().low == 0);
+
+  ia_nn::without_peaks(std::vector<f32>{0, 1, -0.0F, 1, 2, 1, 2, 1}, 2, kept);
+  CHECK(kept == std::vector<f32>{0, 1, 2}); // rows (0, 1), (0, 1), (2, 1), (2, 1)
+}
+
+TEST_CASE("entropy: one number, with zeros and without, is kept", "[int8][calibration]") {
+  for (f32 const v : {5.0F, -5.0F, 1e-42F, 3e38F, -0x1.fffffep127F})
+    for (index_t zeros : {0, 1, 1000}) {
+      ia_nn::entropy_calibrator plain, rows;
+      std::vector<f32> x(1000, v);
+      x.insert(x.end(), static_cast<std::size_t>(zeros), 0.0F);
+      rows.observe(x, 10);
+      CHECK(rows.range().largest() == std::fabs(v));
+    }
+}
+
+TEST_CASE("moving averages follow the batches", "[int8][calibration]") {
+  constexpr f32 none = std::numeric_limits<f32>::quiet_NaN();
+  ia_nn::moving_average_calibrator seen(0.25);
+  seen.observe(std::vector<f32>{-1, 2});
+  REQUIRE(seen.range() == value_range{-1, 2});
+  seen.observe(std::vector<f32>{3, 4}); // 0 .. 4
+  REQUIRE(seen.range() == value_range{-0.75F, 2.5F});
+  seen.observe(std::vector<f32>{none});
+  seen.observe(std::vector<f32>{});
+  REQUIRE(seen.range() == value_range{-0.75F, 2.5F});
+  REQUIRE(seen.ignored() == 1);
+  seen.observe(std::vector<f32>{none, -4.75F});
+  REQUIRE(seen.range() == value_range{-1.75F, 1.875F});
+}
+
 TEST_CASE("min-max keeps everything finite", "[int8][calibration]") {
   random r(53);
   ia_nn::min_max_calibrator seen;
@@ -257,6 +364,7 @@ TEST_CASE("zeros are data", "[int8][calibration]") {
   check(ia_nn::entropy_calibrator{});
   check(ia_nn::percentile_calibrator{});
   check(ia_nn::mse_calibrator{});
+  check(ia_nn::moving_average_calibrator{});
 }
 
 TEST_CASE("calibration without data, and options that make no sense, are refused",
@@ -275,6 +383,10 @@ TEST_CASE("calibration without data, and options that make no sense, are refused
   check(ia_nn::entropy_calibrator{}, "entropy_calibrator");
   check(ia_nn::percentile_calibrator{}, "percentile_calibrator");
   check(ia_nn::mse_calibrator{}, "mse_calibrator");
+  check(ia_nn::moving_average_calibrator{}, "moving_average_calibrator");
+  for (double share : {0.0, -0.5, 1.5, static_cast<double>(nan)})
+    REQUIRE_ERROR([&] { ia_nn::moving_average_calibrator c(share); }, bad,
+                  "must be above 0 and at most 1");
   for (index_t bins : {index_t{0}, index_t{1}, index_t{8000}, index_t{-3}})
     REQUIRE_ERROR([&] { ia_nn::value_histogram h(bins); }, bad, "must be odd and at least 3");
   for (double percent : {0.0, -1.0, 100.5, static_cast<double>(nan)})
@@ -284,9 +396,6 @@ TEST_CASE("calibration without data, and options that make no sense, are refused
   REQUIRE_ERROR([&] { entropy_threshold(even, 1, 3); }, bad, "4 bins for 3 levels");
   REQUIRE_ERROR([&] { entropy_threshold(few, 1, 7); }, bad, "5 bins for 7 levels");
   REQUIRE_ERROR([&] { entropy_threshold(few, 1, 1); }, bad, "at least 3 levels");
-  ia_nn::value_histogram h;
-  h.observe(std::vector<f32>{1e-6F});
-  REQUIRE_ERROR([&] { h.observe(std::vector<f32>{1e6F}); }, bad, "observe typical values first");
 }
 
 } // namespace ia_nn_test

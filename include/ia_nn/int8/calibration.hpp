@@ -10,6 +10,10 @@
 //   entropy_calibrator      what loses least information (entropy.hpp)
 //   percentile_calibrator   all but the largest values
 //   mse_calibrator          what gives the smallest mean squared error
+//   moving_average_calibrator   (moving_average.hpp) lows and highs of batches, averaged
+//
+// Who knows the shape of a tensor gives its channels too where a calibrator takes them: the entropy
+// calibrator then leaves out peaks (peaks.hpp).
 //
 // Values that are NaN or infinite say nothing about a range: they are passed over, and `ignored()`
 // counts them. A range that is asked for before any finite value was seen is an error.
@@ -18,10 +22,17 @@
 #include <ia_nn/core/text.hpp>
 #include <ia_nn/int8/entropy.hpp>
 #include <ia_nn/int8/histogram.hpp>
+#include <ia_nn/int8/moving_average.hpp>
+#include <ia_nn/int8/peaks.hpp>
 
 #include <ia_nn/begin.hpp>
 
-/// Anything that sees batches of values and then knows their range; a type of yours may be one.
+/// Anything that sees batches of values and then knows their range; a type of yours may be one. It may
+/// have
+///
+///   observe(values, channels)                    rows of so many values, NaN and infinities among them
+///   static constexpr bool is_threshold = true;   range() is a bound on |x| and may be wider than
+///                                                what was seen
 template <class C>
 concept calibrator = requires(C& c, C const& seen, std::span<f32 const> values) {
   c.observe(values);
@@ -73,10 +84,16 @@ private:
 /// (0, threshold) if nothing was negative.
 class entropy_calibrator {
 public:
+  static constexpr bool is_threshold = true;
   /// Errors: those of value_histogram.
   explicit entropy_calibrator(byte_type type = byte_type::automatic, index_t bins = 8001)
       : histogram_(bins), type_(type) {}
   void observe(std::span<f32 const> x) { histogram_.observe(x); }
+  /// Rows of so many values, such as pixels: without_peaks of them.
+  void observe(std::span<f32 const> x, index_t channels) {
+    without_peaks(x, channels, kept_);
+    histogram_.observe(kept_);
+  }
   /// Errors: errc::bad_parameter (no finite value was seen, fewer bins than levels).
   value_range range() const {
     histogram_.require_data("entropy_calibrator");
@@ -91,6 +108,7 @@ public:
 
 private:
   value_histogram histogram_;
+  std::vector<f32> kept_;
   byte_type type_;
 };
 
@@ -98,6 +116,7 @@ private:
 /// more than what was seen.
 class percentile_calibrator {
 public:
+  static constexpr bool is_threshold = true;
   /// Errors: those of value_histogram, errc::bad_parameter (percent not in (0, 100]).
   explicit percentile_calibrator(double percent = 99.99, index_t bins = 8001)
       : histogram_(bins), percent_(percent) {
@@ -135,6 +154,7 @@ private:
 /// centres, of 256 equal steps up to the largest value; of several the narrowest.
 class mse_calibrator {
 public:
+  static constexpr bool is_threshold = true;
   /// Errors: those of value_histogram.
   explicit mse_calibrator(byte_type type = byte_type::automatic, index_t bins = 8001)
       : histogram_(bins), type_(type) {}

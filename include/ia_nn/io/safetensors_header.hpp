@@ -6,14 +6,10 @@
 //    "fc.weight": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}, ...}
 //
 // A tensor may have other fields, which say nothing here.
-//
-// It is read as a stream of tokens and not as a document: what does not belong where it stands is
-// refused when it comes, so that neither deep nesting nor a long list takes memory.
 #pragma once
 
+#include <ia_nn/io/json.hpp>
 #include <ia_nn/io/safetensors_types.hpp>
-
-#include <nlohmann/json.hpp>
 
 #include <algorithm>
 
@@ -26,18 +22,14 @@ struct safetensors_record {
   std::uint64_t begin = 0, end = 0;
 };
 
-/// Receives the tokens of the header from nlohmann's parser; the names of the functions are its.
 /// `depth_` is 1 between tensors, 2 in a tensor or in the metadata, 3 in a list. Within the value
 /// of an unknown field it only counts.
-class safetensors_header_reader {
+class safetensors_header_reader : public json_reader {
 public:
-  explicit safetensors_header_reader(std::string_view file) : file_(file) {}
+  explicit safetensors_header_reader(std::string_view file)
+      : json_reader(file, "has a header that is no JSON", "has a header with ") {}
 
-  void read(std::string_view text) {
-    // Where it meets a zero the parser believes that its input ends, and says nothing of the rest.
-    if (std::size_t const zero = text.find('\0'); zero != text.npos) no_json(zero + 1);
-    nlohmann::json::sax_parse(text.begin(), text.end(), this);
-  }
+  void read(std::string_view text) { json_reader::read(*this, text); }
   std::vector<safetensors_record> records;
   safetensors_metadata metadata;
 
@@ -122,10 +114,6 @@ public:
   }
   bool boolean(bool) { return unknown_or("a truth value out of place"); }
   bool null() { return (depth_ == 1 && in_metadata_) || unknown_or("a null out of place"); }
-  bool binary(nlohmann::json::binary_t&) { fail("bytes out of place"); }
-  bool parse_error(std::size_t at, std::string const&, nlohmann::detail::exception const&) {
-    no_json(at);
-  }
 
 private:
   /// In the value of a field that is not known.
@@ -136,18 +124,12 @@ private:
     ++depth_;
     return true;
   }
-  [[noreturn]] void no_json(std::size_t at) const {
-    npy_fail(file_, "has a header that is no JSON in UTF-8, at byte " + std::to_string(at));
-  }
-  [[noreturn]] void fail(std::string const& what) const {
-    npy_fail(file_, "has a header with " + what + (named_ ? ", in " + shown_name(name_) : ""));
-  }
 
-  std::string file_, name_, word_;
+  std::string word_;
   safetensors_record record_;
   unsigned field_ = 1, seen_ = 0; // dtype 1, shape 2, data_offsets 4, others 0
   int depth_ = 0, offsets_ = 0;
-  bool named_ = false, in_metadata_ = false, had_metadata_ = false;
+  bool in_metadata_ = false, had_metadata_ = false;
 };
 
 /// Puts the records in the order of their bytes and checks that these cover `size` bytes without a

@@ -4,13 +4,11 @@
 // names either the old file or the whole new one.
 #pragma once
 
-#include <ia_nn/io/file.hpp>
+#include <ia_nn/io/json.hpp>
+#include <ia_nn/io/replacing_file.hpp>
 #include <ia_nn/io/safetensors_types.hpp>
 
-#include <nlohmann/json.hpp>
-
 #include <algorithm>
-#include <atomic>
 
 #include <ia_nn/begin.hpp>
 
@@ -24,52 +22,6 @@ safetensors_entry make_safetensors_entry(std::string name, std::span<T const> el
 }
 
 namespace detail {
-
-/// A file that takes the place of `path` when it is complete. Without `commit` nothing changes.
-class replacing_file {
-public:
-  explicit replacing_file(std::string const& path) : path_(path) {
-    // Beside the target, since renaming works within a file system only. Not mkstemp, whose files
-    // nobody else may read.
-    static std::atomic<unsigned> counter{0};
-    do {
-      temporary_ = path_ + ".tmp." + std::to_string(::getpid()) + '.' + std::to_string(counter++);
-      descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    } while (descriptor_ < 0 && (errno == EEXIST || errno == EINTR));
-    if (descriptor_ < 0) fail();
-  }
-  replacing_file(replacing_file const&) = delete;
-  replacing_file& operator=(replacing_file const&) = delete;
-  ~replacing_file() {
-    if (descriptor_ >= 0) ::close(descriptor_);
-    if (!temporary_.empty()) ::unlink(temporary_.c_str());
-  }
-
-  void write(void const* bytes, std::size_t n) {
-    auto const* from = static_cast<char const*>(bytes);
-    while (n > 0) {
-      ssize_t const done = ::write(descriptor_, from, n);
-      if (done < 0 && errno == EINTR) continue;
-      if (done < 0) fail();
-      from += done;
-      n -= static_cast<std::size_t>(done);
-    }
-  }
-  void commit() {
-    // Before the rename, or a crash might leave the new name with no contents.
-    if (::fsync(descriptor_) != 0) fail();
-    if (::close(std::exchange(descriptor_, -1)) != 0) fail();
-    if (::rename(temporary_.c_str(), path_.c_str()) != 0) fail();
-    temporary_.clear();
-  }
-
-private:
-  // A constructor that throws runs no destructor; by then there is no file.
-  [[noreturn]] void fail() const { fail_with_errno(path_, "cannot be written"); }
-
-  std::string path_, temporary_;
-  int descriptor_ = -1;
-};
 
 /// The order in a file: large elements first, so that each tensor is aligned to its elements.
 /// Errors: errc::bad_shape, errc::bad_parameter.
@@ -111,14 +63,7 @@ safetensors_order(std::span<safetensors_entry const> entries) {
 /// that is mapped. Errors: errc::bad_parameter.
 inline std::string safetensors_head(std::vector<safetensors_entry const*> const& order,
                                     safetensors_metadata const& metadata) {
-  auto const text = [](std::string const& s) {
-    IA_NN_TRY {
-      return nlohmann::json(s).dump();
-    }
-    IA_NN_CATCH(nlohmann::json::exception const& e) {
-      throw_error(errc::bad_parameter, "save_safetensors: " + shown_name(s) + " is not UTF-8");
-    }
-  };
+  auto const text = [](std::string const& s) { return json_text(s, "save_safetensors"); };
   std::string json = "{", comma;
   if (!metadata.empty()) {
     json += text(safetensors_metadata_key) + ":{";

@@ -5,7 +5,10 @@
 // `compiled::run` also tells of each step that has written.
 #pragma once
 
+#include <ia_nn/core/error.hpp>
+#include <ia_nn/graph/ir/text.hpp>
 #include <ia_nn/graph/kernels/step_call.hpp>
+#include <ia_nn/int8/schemes.hpp>
 
 #include <mutex>
 
