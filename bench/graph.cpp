@@ -11,27 +11,25 @@ namespace {
 using namespace bench;
 using ia_nn::index_t;
 
-void add_nets(std::vector<group>& list, context& c, product type) {
-  bool const narrow = type == product::bf16;
-  for (net_entry const& n :
-       {mnist(), mobilenet(), resnet50_v1(), resnet50_v1_5(), inception_v3()}) {
-    group g{narrow ? "bf16" : "f32", n.name, limit_of(type), {}};
-    for (index_t batch : {1, 16}) {
-      bench_case b;
-      b.name = "batch " + std::to_string(batch);
-      b.operations = n.flops * static_cast<double>(batch);
-      b.prepare = [=, make = n.make, threads = c.threads] { return make(narrow, batch, threads); };
-      c.add(g, std::move(b), 0);
+void add_nets(std::vector<group>& list, context& c) {
+  for (net_entry const& n : {mnist(), mobilenet(), resnet50_v1(), resnet50_v1_5(), inception_v3()})
+    for (net_variant const& v : n.variants) {
+      group g{v.precision, n.name, v.limit, {}};
+      for (index_t batch : {1, 16}) {
+        bench_case b;
+        b.name = "batch " + std::to_string(batch);
+        b.operations = n.flops * static_cast<double>(batch);
+        b.prepare = [=, make = v.make, threads = c.threads] { return make(batch, threads); };
+        c.add(g, std::move(b), 0);
+      }
+      list.push_back(std::move(g));
     }
-    list.push_back(std::move(g));
-  }
 }
 
 std::vector<group> groups(context& c) {
   std::vector<group> list;
-  if constexpr (has_bf16 || has_tiles) add_nets(list, c, product::bf16);
+  add_nets(list, c);
   if constexpr (is_base) {
-    add_nets(list, c, product::f32);
     for (auto const& [word, make] : {std::pair{"wide_deep", &wide_deep}, {"embeddings", &embeddings}}) {
       group g{"f32", word, peak::none, {}};
       for (index_t batch : {1, 64}) {

@@ -87,6 +87,10 @@ std::vector<lane> open_lanes(context& c, bench_case const& b) {
   std::vector<lane> lanes;
   for (std::size_t copy = 0; copy < copies; ++copy) {
     auto contenders = b.prepare();
+    if (!c.opt.only.empty())
+      contenders.erase(std::remove_if(contenders.begin(), contenders.end(),
+                                      [&](contender const& x) { return x.name != c.opt.only; }),
+                       contenders.end());
     if (copy == 0) lanes.resize(contenders.size());
     if (contenders.size() != lanes.size())
       throw std::runtime_error("case '" + b.name + "' prepared other contenders the second time");

@@ -28,6 +28,8 @@ options parse(int argc, char** argv, std::string const& suite) {
                "the CSV's products are column-major, as in BLAS: m and n change places");
   app.add_option("--filter", o.filter,
                  "only cases whose \"<group>/<case>\" matches this expression");
+  app.add_option("--only", o.only,
+                 "time this contender alone, in whose caches then no other one's data are");
   app.add_option("--min-time", o.min_time, "seconds of samples per case")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
@@ -64,6 +66,7 @@ std::vector<std::string> worker_arguments(options const& o, std::string const& i
                              "--max-call", std::to_string(o.max_call)};
   if (!o.shapes.empty()) a.insert(a.end(), {"--shapes", o.shapes});
   if (!o.filter.empty()) a.insert(a.end(), {"--filter", o.filter});
+  if (!o.only.empty()) a.insert(a.end(), {"--only", o.only});
   if (o.column_major) a.emplace_back("--column-major");
   if (o.quick) a.emplace_back("--quick");
   if (o.cold) a.emplace_back("--cold");

@@ -15,6 +15,7 @@ struct options {
   std::string shapes;            ///< CSV of shapes; empty: the built-in list
   bool column_major = false;     ///< the CSV means C as BLAS does: C' = B' A' in row-major terms
   std::string filter;            ///< regular expression searched in "<group>/<case>"
+  std::string only;              ///< a contender's name: the others are compared with, not timed
   bool quick = false;            ///< few samples: for a look, not for a claim
   bool cold = false;             ///< rotate over copies of the operands beyond the last cache
   bool polite = false;           ///< leave the scheduling priority alone

@@ -224,7 +224,8 @@ void save(report const& r, std::string const& file, options const& o) {
   machine["command"] = o.command;
   machine["options"] = {{"threads", o.threads},  {"isa", o.isas},
                         {"shapes", o.shapes},    {"column_major", o.column_major},
-                        {"filter", o.filter},    {"quick", o.quick},
+                        {"filter", o.filter},    {"only", o.only},
+                        {"quick", o.quick},
                         {"cold", o.cold},        {"min_time", o.min_time},
                         {"max_call", o.max_call}};
   machine["groups"] = json::object();
@@ -256,7 +257,8 @@ void save(report const& r, std::string const& file, options const& o) {
                     {"ratio_min", number(x.ratio_min)},
                     {"peak_pct", number(x.peak_pct)},
                     {"operations", number(x.operations)},
-                    {"bytes", number(x.bytes)}});
+                    {"bytes", number(x.bytes)},
+                    {"ours_min_ms", number(x.ours_min_ms)}});
   json means = json::array();
   for (geomean const& g : geomeans(r))
     means.push_back({{"group", g.group}, {"peer", g.peer}, {"ratio", number(g.ratio)}});
@@ -303,7 +305,8 @@ report load(std::string const& file) {
     r.rows.push_back({x.at("suite"), x.at("group"), x.at("case"), x.at("type"), x.at("isa"),
                       x.at("threads"), number(x.at("ours_ms")), x.at("peer"),
                       number(x.at("peer_ms")), number(x.at("ratio")), number(x.at("ratio_min")),
-                      number(x.at("peak_pct")), number(x.at("operations")), number(x.at("bytes"))});
+                      number(x.at("peak_pct")), number(x.at("operations")), number(x.at("bytes")),
+                      number(x.at("ours_min_ms"))});
   if (j.contains("headlines"))
     for (json const& h : j.at("headlines"))
       r.headlines.push_back({h.at("what"), h.at("group"), h.at("unit"), number(h.at("ours")),

@@ -29,7 +29,7 @@ struct row {
   double peak_pct = unknown;    ///< of the group's peak, from the median of ours
   double operations = unknown;  ///< of what is timed, in what the group's peak counts
   double bytes = unknown;       ///< of its operands, each counted once
-  double ours_min_ms = unknown; ///< for sums of rows; not in the JSON
+  double ours_min_ms = unknown; ///< for sums of rows
 };
 
 struct group_peak { // what a group was measured under

@@ -2,6 +2,7 @@
 #include "graph/ours.hpp"
 
 #include <ia_nn/graph/layers/custom.hpp>
+#include <ia_nn/graph/layers/ends.hpp>
 
 namespace {
 

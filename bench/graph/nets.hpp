@@ -9,10 +9,16 @@
 
 namespace bench {
 
+/// A network in one precision, which its rows are named after.
+struct net_variant {
+  char const* precision;
+  peak limit;
+  std::vector<contender> (*make)(ia_nn::index_t batch, int threads);
+};
 struct net_entry {
   char const* name;
   double flops; ///< for one item
-  std::vector<contender> (*make)(bool bf16, ia_nn::index_t batch, int threads);
+  std::vector<net_variant> variants; ///< in the precisions that this instruction set is measured in
 };
 
 net_entry inception_v3();

@@ -16,6 +16,29 @@
 
 namespace bench {
 
+/// A precision that networks are measured in: what rows call it, whose peak it is held against,
+/// whether this instruction set makes a difference to it, how far passes may move a result (of the
+/// largest value). `Element` is what `native` is told. A precision more is such a line and its
+/// element in `precisions`; if layers have to be told something of values first, `options_of` does.
+struct precision_facts {
+  char const* word;
+  product type;
+  bool measured;
+  double bound;
+};
+template <class Element> inline constexpr precision_facts facts_of{};
+template <> inline constexpr precision_facts facts_of<ia_nn::f32>{"f32", product::f32, is_base, 1e-6};
+template <> inline constexpr precision_facts facts_of<ia_nn::bf16>{"bf16", product::bf16, has_bf16, 0.05};
+
+template <class... Elements> struct element_list {};
+using precisions = element_list<ia_nn::f32, ia_nn::bf16>;
+
+/// What `compiled` is told of the network Net in a precision.
+template <class Net, class Element>
+ia_nn::graph::compile_options options_of(net_problem const&, ia_nn::index_t batch, int threads) {
+  return {.max_batch = batch, .workers = threads};
+}
+
 /// Net without fusion: every operation is a kernel of its own and writes to memory. Independent
 /// ones still run side by side.
 template <class Net> struct without_fusion : Net {
@@ -30,15 +53,15 @@ template <class Net> struct one_by_one : Net {
   static constexpr ia_nn::graph::options passes = ia_nn::graph::unfused;
 };
 
-template <class Net, class Precision> class net_runner {
-  using policy = ia_nn::graph::native<own_isa, Precision>;
+template <class Net, class Element> class net_runner {
+  using policy = ia_nn::graph::native<own_isa, Element>;
   using net = ia_nn::graph::compiled<Net, policy>;
   static_assert(net::outputs == 1);
 
 public:
   net_runner(std::shared_ptr<net_problem> p, ia_nn::index_t batch, int threads, int sets)
       : problem_(std::move(p)), batch_(batch), sets_(sets), pool_(threads),
-        net_(problem_->weights, {.max_batch = batch, .workers = threads}),
+        net_(problem_->weights, options_of<Net, Element>(*problem_, batch, threads)),
         scratch_(net_.workspace_bytes()), in_(net::inputs) {
     auto const& nodes = ia_nn::graph::simplified<Net>;
     for (int i = 0, k = 0; i < nodes.count(); ++i) {
@@ -81,13 +104,13 @@ template <class Net> double flops_of() {
 
 /// "ours": Net; the other contender: Other, by the name `word`. Throws if they disagree by more
 /// than `bound`.
-template <class Net, class Other, class Precision>
+template <class Net, class Other, class Element>
 std::vector<contender> net_contenders(char const* word, ia_nn::index_t batch, int threads, int sets,
                                       double bound) {
   auto const& nodes = ia_nn::graph::original<Net>;
   auto const p = std::make_shared<net_problem>(nodes.nodes, nodes.count(), batch, sets);
-  auto const ours = std::make_shared<net_runner<Net, Precision>>(p, batch, threads, sets);
-  auto const other = std::make_shared<net_runner<Other, Precision>>(p, batch, threads, sets);
+  auto const ours = std::make_shared<net_runner<Net, Element>>(p, batch, threads, sets);
+  auto const other = std::make_shared<net_runner<Other, Element>>(p, batch, threads, sets);
   ours->run();
   other->run();
   if (double const d = distance(ours->result(), other->result()); !(d <= bound))
@@ -95,17 +118,21 @@ std::vector<contender> net_contenders(char const* word, ia_nn::index_t batch, in
   return {{"ours", [=] { ours->run(); }}, {word, [=] { other->run(); }}};
 }
 
-/// A network of the list, fused and not.
+template <class Net, class Element> void add_variant(std::vector<net_variant>& list) {
+  constexpr precision_facts facts = facts_of<Element>;
+  if constexpr (facts.measured)
+    list.push_back({facts.word, limit_of(facts.type), [](ia_nn::index_t batch, int threads) {
+                      return net_contenders<Net, without_fusion<Net>, Element>(
+                          "unfused", batch, threads, 1, facts.bound);
+                    }});
+}
+/// A network of the list in every precision, fused and not.
 template <class Net> net_entry entry_of(char const* name) {
-  using ia_nn::bf16, ia_nn::f32;
-  return {name, flops_of<Net>(), [](bool narrow, ia_nn::index_t batch, int threads) {
-            if constexpr (has_bf16)
-              if (narrow)
-                return net_contenders<Net, without_fusion<Net>, bf16>("unfused", batch, threads, 1,
-                                                                      0.05);
-            return net_contenders<Net, without_fusion<Net>, f32>("unfused", batch, threads, 1,
-                                                                 1e-6);
-          }};
+  net_entry entry{name, flops_of<Net>(), {}};
+  [&]<class... Elements>(element_list<Elements...>) {
+    (add_variant<Net, Elements>(entry.variants), ...);
+  }(precisions{});
+  return entry;
 }
 
 } // namespace bench

@@ -6,6 +6,7 @@
 
 #include "../gemm/throws.hpp"
 
+#include <ia_nn/core/tensor.hpp>
 #include <ia_nn/graph/run/calibrate.hpp>
 
 namespace {
@@ -165,6 +166,116 @@ TEST_CASE("errors of calibrators are thrown on with the name of the layer",
   d.observe({all.p.floats[0], all.p.integers[0]}, pool);
   REQUIRE_ERROR([&] { (void)d.ranges(); }, errc::bad_parameter,
                 "calibration: input 'image': its calibrator gave the range nan to 1");
+}
+
+// Rows of 4 channels; what goes in is a value too, so any numbers can be tried.
+template <index_t Batch = graph::any_batch> struct tiny {
+  static constexpr void build(graph::builder& b) {
+    auto const x = input(b, "x", {Batch, 6, 4});
+    output(relu(x), "positive");
+    output(tanh(x), "tanh");
+  }
+};
+graph::label relu_name() {
+  for (graph::node const& n : graph::original<tiny<>>.nodes)
+    if (std::string_view(graph::shown(n)) == "relu") return n.name;
+  return {};
+}
+
+template <class C> value_ranges ranges_of(std::vector<f32> const& x, C const& each) {
+  return graph::calibrate<tiny<>>(graph::memory_weights(), x, {.max_batch = 3}, each);
+}
+template <class C> void check_odd_values(C const& each) {
+  std::string const relu(relu_name().view());
+  auto const check = [&](f32 first, f32 others, value_range const& x, value_range const& positive) {
+    INFO("all but one are " << others << ", one is " << first);
+    std::vector<f32> v(5 * 24, others);
+    for (std::size_t i = 0; i < v.size(); i += 3 * 24) v[i] = first; // of each batch
+    value_ranges const got = ranges_of(v, each);
+    CHECK(got.all().size() == 3);
+    CHECK(*got.find("x") == x);
+    CHECK(*got.find(relu) == positive);
+    // Whatever it is, a scale follows from it.
+    CHECK(ia_nn::quantization_of<u8>(*got.find("x"), ia_nn::scheme::asymmetric).scale > 0);
+  };
+  check(0, 0, {}, {});
+  check(-0.0F, 0, {}, {});
+  check(5, 5, {0, 5}, {0, 5}); // constants: they and 0
+  check(-5, -5, {-5, 0}, {});
+  check(1e-42F, 1e-42F, {0, 1e-42F}, {0, 1e-42F});
+  check(-1e-45F, -1e-45F, {-1e-45F, 0}, {});
+  constexpr f32 most = 0x1.fffffep127F;
+  check(most, most, {0, most}, {0, most});
+  check(-most, -most, {-most, 0}, {});
+}
+
+TEST_CASE("zeros, constants, denormals and the largest numbers", "[graph][calibrate]") {
+  check_odd_values(ia_nn::min_max_calibrator());
+  check_odd_values(ia_nn::moving_average_calibrator());
+  check_odd_values(ia_nn::percentile_calibrator(99, 801));
+  check_odd_values(ia_nn::mse_calibrator(ia_nn::byte_type::automatic, 801));
+  check_odd_values(ia_nn::entropy_calibrator(ia_nn::byte_type::automatic, 801));
+}
+
+TEST_CASE("a threshold is no wider than what was seen", "[graph][calibrate]") {
+  ia_nn_test::random r(5);
+  std::vector<f32> x(30 * 24);
+  for (f32& v : x) v = r.uniform(-0.25F, 4);
+  x[0] = -0.25F, x[1] = 4;
+  auto const check = [&](auto const& each, f32 high) {
+    value_range const got = *ranges_of(x, each).find("x");
+    CHECK(got.low == -0.25F);
+    CHECK(got.high <= 4);
+    CHECK(got.high > high);
+  };
+  check(ia_nn::percentile_calibrator(100), 3.9F);
+  check(ia_nn::percentile_calibrator(50), 1.5F);
+  check(ia_nn::mse_calibrator(), 3.9F);
+  check(ia_nn::entropy_calibrator(ia_nn::byte_type::automatic, 2001), 3.5F);
+}
+
+TEST_CASE("the entropy search is told the rows", "[graph][calibrate]") {
+  ia_nn_test::random r(6);
+  std::vector<f32> x(900 * 24); // plain background, and behind it a few pixels
+  for (std::size_t i = 0; i < x.size(); ++i)
+    x[i] = i % 24 < 20 ? 0.05F * static_cast<f32>(i % 4) : std::max(0.0F, 1.5F * r.normal());
+  ia_nn::entropy_calibrator rows, alone;
+  for (std::size_t i = 0; i < x.size(); i += 3 * 24) {
+    rows.observe(std::span<f32 const>(x).subspan(i, 3 * 24), 4);
+    alone.observe(std::span<f32 const>(x).subspan(i, 3 * 24));
+  }
+  f32 const high = ranges_of(x, ia_nn::entropy_calibrator()).find("x")->high;
+  CHECK(high == std::min(rows.range().high, *std::max_element(x.begin(), x.end())));
+  CHECK(high > 1.5F * alone.range().high);
+}
+
+TEST_CASE("moving averages are of batches", "[graph][calibrate]") {
+  std::vector<f32> x(7 * 24, 0.0F); // 3 + 3 + 1
+  x[0] = 8, x[3 * 24] = 4, x[6 * 24] = -4;
+  CHECK(*ranges_of(x, ia_nn::moving_average_calibrator(0.5)).find("x") == value_range{-2, 3});
+}
+
+TEST_CASE("a static batch, and pointers", "[graph][calibrate]") {
+  std::vector<f32> x(6 * 24);
+  for (std::size_t i = 0; i < x.size(); ++i) x[i] = static_cast<f32>(i);
+  graph::memory_weights const none;
+  graph::calibration<tiny<2>> c(none);
+  REQUIRE_ERROR([&] { c.observe(std::span<f32 const>(x).first(5 * 24)); }, errc::bad_parameter,
+                "calibration: 5 samples, the network takes 2 at a time");
+  c.observe(x);
+  CHECK(c.ranges().find("x")->high == 143);
+  CHECK(c.values()[0].count() == 144);
+  graph::source const from = x.data();
+  graph::calibration<tiny<2>> pointers(none);
+  pointers.observe(2, {&from, 1});
+  CHECK(pointers.ranges().find("x")->high == 47);
+  graph::source const null;
+  REQUIRE_ERROR([&] { pointers.observe(2, {&null, 1}); }, errc::bad_pointer, "input 'x' is null");
+  ia_nn::tensor<f32, ia_nn::shape<ia_nn::dyn, 6, 4>> t(ia_nn::shape<ia_nn::dyn, 6, 4>(4));
+  t(3, 5, 3) = 2;
+  graph::calibration<tiny<2>> tensors(none);
+  tensors.observe(t);
+  CHECK(*tensors.ranges().find("x") == value_range{0, 2});
 }
 
 } // namespace

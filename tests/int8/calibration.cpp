@@ -259,6 +259,9 @@ TEST_CASE("entropy: peaks are left out where rows are given", "[int8][calibratio
 
   ia_nn::without_peaks(std::vector<f32>{0, 1, -0.0F, 1, 2, 1, 2, 1}, 2, kept);
   CHECK(kept == std::vector<f32>{0, 1, 2}); // rows (0, 1), (0, 1), (2, 1), (2, 1)
+  // Background of 7 goes on behind the 3, and is another one from then on.
+  ia_nn::without_peaks(std::vector<f32>{7, 7, 3, 7, 7, 4, 5, 5, 7, 5}, 1, kept);
+  CHECK(kept == std::vector<f32>{0, 7, 3, 4, 5, 7});
 }
 
 TEST_CASE("entropy: one number, with zeros and without, is kept", "[int8][calibration]") {

@@ -68,11 +68,13 @@ inline conv_shape shape_of(shape_row const& row, double most) {
   }
   return s;
 }
+/// Sanitizers, under which the loops of the oracle take most of the time, get images of a few pixels.
+inline constexpr bool small_images = under_asan || IA_NN_TEST_THREAD_SANITIZER;
 /// Rows whose weights alone would take minutes and gigabytes; the tests name them.
 inline bool is_huge(conv_shape const& s) {
-  return s.weights() > (under_asan ? 1'000'000 : 30'000'000);
+  return s.weights() > (small_images ? 1'000'000 : 30'000'000);
 }
-inline constexpr double most_products = under_asan ? 2e5 : 1e7;
+inline constexpr double most_products = small_images ? 2e5 : 1e7;
 
 struct conv_case {
   conv_shape shape;

@@ -7,7 +7,8 @@
 // if not: an output of the network, what softmax reads. Operations without weights:
 //
 //   smart   pools, moves and chains between two such layers: bytes come in, and bytes are wanted
-//   full    every one that has kernels for it
+//   full    every one that has kernels for it, in front of such layers and behind them; pools and moves
+//           only where their result is wanted in 8 bits
 //
 // Where ranges are constants of the program, they say whether a value is ever negative; else functions
 // at the end of its step do.
@@ -162,8 +163,9 @@ private:
     };
     for (std::size_t i = steps_.size(); i-- > 0;) {
       step const& s = steps_[i];
-      bool const full = rules_.mode == quantize_mode::full;
-      if (multiplies_bytes(s) || (may_take_bytes(s) && (full || down_[at(s.out)])))
+      // What keeps numbers reads what it writes; chains read 8 bits and write f32 as well.
+      bool const takes = s.kind == op::activation && rules_.mode == quantize_mode::full;
+      if (multiplies_bytes(s) || (may_take_bytes(s) && (takes || down_[at(s.out)])))
         each_source(s, mark);
       if (s.slice_of >= 0 && down_[at(s.slice_of)]) mark(s.out);
     }
@@ -202,17 +204,21 @@ private:
   }
 
   constexpr void find_signs() {
+    for (int i = 0; i < d_.count(); ++i) // as its parts are, which come before those that read it
+      if (d_[i].kind == op::concat) negative_[at(i)] = 0;
     for (step const& s : steps_) {
       bool negative = true;
       if (s.stages.count > 0) {
         stage const& last = s.stages[s.stages.count - 1];
         negative = !is_never_negative(last) && !adds_what_is_not(s, last);
       } else if (keeps_numbers(s) || s.kind == op::concat) {
-        negative = d_[s.anchor].attributes.number < 0; // of a pad
+        negative = d_[s.anchor].attributes.number < 0 || // of a pad
+                   (s.kind == op::concat && negative_[at(s.out)]);
         each_source(s, [&](int v) { negative = negative || negative_[at(v)]; });
       }
       constant_range const* const r = find_range(ranges_, d_[s.out].name.view());
       negative_[at(s.out)] = r ? r->low < 0 : negative;
+      if (s.slice_of >= 0) negative_[at(s.slice_of)] |= negative_[at(s.out)];
     }
     for (node const& n : d_.nodes)
       if (n.kind == op::input)

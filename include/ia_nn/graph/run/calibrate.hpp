@@ -5,7 +5,7 @@
 //   compile_options o{.ranges = calibrate<my_net>(weights, images)};       // min-max
 //   o.ranges = calibrate<my_net, entropy_calibrator>(weights, {images, ids});
 //
-// The network runs in f32 with the steps that it has in 8 bits, and each value that a step writes is
+// The network runs in f32, with the steps that it has in 8 bits, and each value that a step writes is
 // shown to a calibrator of its own (int8/calibration.hpp, or a type of yours) right after the step.
 // Ranges are named after the layers whose results they are: of `relu(conv2d(x))` the relu has one, the
 // convolution, which never reaches memory, has none.
@@ -16,6 +16,31 @@
 
 #include <ia_nn/begin.hpp>
 namespace graph {
+
+namespace detail {
+
+template <class Net> constexpr bool says_bytes_of() {
+  for (node const& n : original<Net>.nodes)
+    if (n.attributes.precision == precision::s8) return true;
+  return false;
+}
+/// With layers in f32 that say they multiply bytes: their ranges are what is looked for.
+template <class Net> struct without_bytes : Net {
+  static constexpr options passes = [] {
+    options o = options_of<Net>();
+    o.fuse_pairs = false; // layers in 8 bits are no pairs
+    return o;
+  }();
+  static constexpr void pass(draft& d) {
+    if constexpr (requires { Net::pass(d); }) Net::pass(d);
+    for (node& n : d.nodes)
+      if (n.attributes.precision == precision::s8) n.attributes.precision = precision::f32;
+  }
+};
+template <class Net>
+using calibrated_net = std::conditional_t<says_bytes_of<Net>(), without_bytes<Net>, Net>;
+
+} // namespace detail
 
 /// A network that is being calibrated. Calibrators see one batch of `max_batch` items after the other,
 /// in the order of the samples and whatever the number of threads.
@@ -74,8 +99,8 @@ public:
   }
 
 private:
-  compiled<Net, native<I>> net_;
-  observed_network<Net, native<I>> run_;
+  compiled<detail::calibrated_net<Net>, native<I>> net_;
+  observed_network<detail::calibrated_net<Net>, native<I>> run_;
   detail::calibrating_observer<C> seen_;
   index_t batches_ = 0;
 };
