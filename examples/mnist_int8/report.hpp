@@ -83,12 +83,13 @@ inline void measure(std::span<mode> all, std::vector<f32> const& images,
     }
     for (int i = 0; i < 10; ++i) m.accuracy += 100.0 * m.answers[i][i] / static_cast<double>(count);
   }
+  auto const rounds = [&](double mode::*to, index_t last, index_t size, thread_pool& on) {
+    for (double const end = now() + seconds * static_cast<double>(all.size()); now() < end;)
+      for (mode& m : all) m.*to = std::max(m.*to, speed(m, min_of(last, count), size, on));
+  };
   thread_pool alone(1);
-  for (double const end = now() + seconds * static_cast<double>(all.size()); now() < end;)
-    for (mode& m : all) {
-      m.single = std::max(m.single, speed(m, min_of(count, 32), 1, alone));
-      m.batches = std::max(m.batches, speed(m, min_of(count, 4 * batch), batch, threads));
-    }
+  rounds(&mode::single, 8, 1, alone);
+  rounds(&mode::batches, batch, batch, threads);
 }
 
 inline void print_table(std::span<mode const> all, index_t batch, int threads) {
