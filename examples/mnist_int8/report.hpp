@@ -106,7 +106,7 @@ inline void print_table(std::span<mode const> all, index_t batch, int threads) {
 inline std::string bars(std::span<mode const> all) {
   std::string t;
   double y = 0;
-  auto const add = [&](char const* title, double mode::*what) {
+  auto const add = [&](char const* title, double mode::*what, int digits) {
     t += drawing::words(10, y += 24, title);
     double most = 0;
     for (mode const& m : all) most = std::max(most, m.*what);
@@ -114,12 +114,13 @@ inline std::string bars(std::span<mode const> all) {
       double const width = 300 * (m.*what) / most;
       y += 14;
       t += drawing::rectangle(210, y - 9, width, 12, drawing::color(i++), m.name) +
-           drawing::words(10, y, m.name) + drawing::words(215 + width, y, drawing::number(m.*what));
+           drawing::words(10, y, m.name) +
+           drawing::words(215 + width, y, drawing::number(m.*what, digits));
     }
   };
-  add("accuracy in %", &mode::accuracy);
-  add("images/s, one a call, one thread", &mode::single);
-  add("images/s in batches, all threads", &mode::batches);
+  add("accuracy in %", &mode::accuracy, 2);
+  add("images/s, one a call, one thread", &mode::single, 0);
+  add("images/s in batches, all threads", &mode::batches, 0);
   return drawing::begin(580, y + 10) + t + "</svg>\n";
 }
 

@@ -24,10 +24,10 @@ inline std::string markup(std::string_view s) {
     else t += c;
   return t;
 }
-/// With one digit behind the point.
-inline std::string number(double v) {
+/// With one digit behind the point, or other many; further ones, up to six, are cut off.
+inline std::string number(double v, int digits = 1) {
   std::string const s = ia_nn::detail::number_text(v, 6);
-  return s.substr(0, s.find('.') + 2);
+  return s.substr(0, s.find('.') + static_cast<std::size_t>(digits > 0 ? digits + 1 : 0));
 }
 inline std::string attribute(char const* name, double v) {
   return std::string(" ") + name + "=\"" + number(v) + "\"";
