@@ -206,6 +206,10 @@ private:
   constexpr void find_signs() {
     for (int i = 0; i < d_.count(); ++i) // as its parts are, which come before those that read it
       if (d_[i].kind == op::concat) negative_[at(i)] = 0;
+    for (int i = 0; i < d_.count(); ++i)
+      if (d_[i].kind == op::input)
+        if (constant_range const* const r = find_range(ranges_, d_[i].name.view()))
+          negative_[at(i)] = r->low < 0;
     for (step const& s : steps_) {
       bool negative = true;
       if (s.stages.count > 0) {
@@ -220,10 +224,6 @@ private:
       negative_[at(s.out)] = r ? r->low < 0 : negative;
       if (s.slice_of >= 0) negative_[at(s.slice_of)] |= negative_[at(s.out)];
     }
-    for (node const& n : d_.nodes)
-      if (n.kind == op::input)
-        if (constant_range const* const r = find_range(ranges_, n.name.view()))
-          negative_[at(static_cast<int>(&n - d_.nodes.data()))] = r->low < 0;
     for (int i = 0; i < d_.count(); ++i) // of a class, if one value may be
       negative_[at(class_of(i))] |= negative_[at(root(d_, i))];
   }
@@ -233,6 +233,7 @@ private:
            is_never_negative(s.stages[s.stages.count - 2]) && last.operand >= 0 &&
            d_[root(d_, last.operand)].kind != op::parameter && !negative_[at(root(d_, last.operand))];
   }
+
   draft& d_;
   std::vector<step> const& steps_;
   quantize_rules const& rules_;
