@@ -2,6 +2,8 @@
 #include "graph/ours.hpp"
 
 #include <ia_nn/graph/layers/custom.hpp>
+#include <ia_nn/graph/layers/ends.hpp>
+#include <ia_nn/graph/layers/ends.hpp>
 
 namespace {
 
