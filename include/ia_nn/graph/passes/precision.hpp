@@ -22,7 +22,7 @@ namespace graph {
 namespace op {
 /// The same numbers in another storage type. Made by this pass.
 inline constexpr operator_row convert{
-    .name = "convert", .shape = takes_source, .by_channel = rules::always};
+    .name = "convert", .by_item = true, .shape = takes_source, .by_channel = rules::always};
 } // namespace op
 
 /// What a layer multiplies in a network where those that do not say multiply `usual`. Terms of bf16
