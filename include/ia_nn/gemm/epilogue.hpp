@@ -110,6 +110,10 @@ IA_NN_INLINE void store_results(V const (&rows)[N], T* p, index_t ldc) noexcept 
 /// Types whose results may be stored past the caches.
 template <class C> concept streamable = std::same_as<C, f32> || std::same_as<C, bf16>;
 
+/// What a chain makes of a register of sums.
+template <class Epilogue, class V>
+using result_in_f32 =
+    decltype(as_f32(std::declval<Epilogue const&>()(std::declval<V>(), std::declval<tile_position<true>>())));
 /// Registers of f32 of which two are stored as one of C.
 template <class C, class V>
 concept stores_both = requires(C* p, V v) {
@@ -133,7 +137,7 @@ template <class Epilogue, class C> struct tile_finish {
   }
   /// A whole row of two registers, which become one.
   template <vector_register V>
-    requires stores_both<C, decltype(as_f32(std::declval<Epilogue const&>()(std::declval<V>(), std::declval<tile_position<true>>())))>
+    requires stores_both<C, result_in_f32<Epilogue, V>>
   IA_NN_INLINE void both(int r, V a, V b) const noexcept {
     tile_position<true> const left{this->row + r, column, V::size}, right{this->row + r, column + V::size, V::size};
     auto const x = as_f32(epilogue(a, left)), y = as_f32(epilogue(b, right));

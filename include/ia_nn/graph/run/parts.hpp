@@ -16,9 +16,11 @@
 
 #include <ia_nn/arch/cpu.hpp>
 #include <ia_nn/gemm/narrow.hpp>
+#include <ia_nn/graph/ir/weights.hpp>
 #include <ia_nn/graph/kernels/compile_options.hpp>
 #include <ia_nn/graph/kernels/step_call.hpp>
-#include <ia_nn/graph/show/cost.hpp>
+#include <ia_nn/graph/layers/conv.hpp>
+#include <ia_nn/graph/layers/dense.hpp>
 
 #include <ia_nn/begin.hpp>
 namespace graph {
@@ -52,9 +54,12 @@ inline index_t items_of_part(plan_view const& v, compile_options const& o, bool 
   if (o.items_at_once > 0) return max_of(least, o.items_at_once);
   index_t bytes = 1, moved = 1, weights = 0; // of an item: memory, what is read and written
   for (int s = 0; s < v.count; ++s) {
-    step_cost const c = cost_of(v.nodes, v.steps[s]);
-    moved += c.read + c.written;
-    weights += precision_of(v.anchor(s), v.usual) == precision::bf16 ? c.weights / 2 : c.weights;
+    step const& t = v.steps[s];
+    auto const bytes_of = [&](int id) { return size_of(v.type(id)) * v.nodes[id].shape.size(); };
+    moved += bytes_of(t.out);
+    for (int const in : t.inputs) moved += bytes_of(in);
+    if (t.kind != op::embedding) // rows of a table, not the table
+      weights += weight_count(v.nodes, t.anchor) * (precision_of(v.anchor(s), v.usual) == precision::bf16 ? 2 : 4);
   }
   for (int i = 0; i < v.node_count; ++i)
     if (place const p = v.places[i]; p.where == storage::workspace)
