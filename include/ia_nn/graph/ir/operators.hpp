@@ -42,6 +42,7 @@ struct operator_row {
   char const* name;
 
   // Traits.
+  bool by_item = false;        ///< an item of the batch depends on no other: a batch may run in parts
   bool element_wise = false;   ///< an element depends on the same element of what is read
   bool has_epilogue = false;   ///< its sums pass through stages before they are stored (tail_kernel)
   bool in_place = false;       ///< may write over what it reads

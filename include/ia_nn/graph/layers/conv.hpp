@@ -117,7 +117,7 @@ constexpr char const* deconv_name(node const& n) {
 } // namespace detail
 
 namespace op {
-inline constexpr operator_row conv{.name = "conv",
+inline constexpr operator_row conv{.name = "conv", .by_item = true,
                                    .has_epilogue = true,
                                    .writes_slices = true,
                                    .multiplies = true,
@@ -130,7 +130,7 @@ inline constexpr operator_row conv{.name = "conv",
                                    .shown = detail::conv_name,
                                    .by_channel = detail::filters_each_channel,
                                    .orders_channels = detail::has_one_group};
-inline constexpr operator_row deconv{.name = "deconv",
+inline constexpr operator_row deconv{.name = "deconv", .by_item = true,
                                      .has_epilogue = true,
                                      .writes_slices = true,
                                      .multiplies = true,

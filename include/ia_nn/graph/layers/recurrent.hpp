@@ -77,14 +77,14 @@ constexpr int rnn_variant(node const& n) { return n.attributes.act == function::
 } // namespace detail
 
 namespace op {
-inline constexpr operator_row lstm{.name = "lstm",
+inline constexpr operator_row lstm{.name = "lstm", .by_item = true,
                                    .multiplies = true,
                                    .eight_bits = quantizes::never,
                                    .shape = detail::recurrent_shape,
                                    .meaning = rules::means_rows,
                                    .weights = detail::recurrent_weights<4>,
                                    .flops = detail::recurrent_flops<4>};
-inline constexpr operator_row gru{.name = "gru",
+inline constexpr operator_row gru{.name = "gru", .by_item = true,
                                   .multiplies = true,
                                   .eight_bits = quantizes::never,
                                   .shape = detail::recurrent_shape,
@@ -92,7 +92,7 @@ inline constexpr operator_row gru{.name = "gru",
                                   .weights = detail::recurrent_weights<3>,
                                   .flops = detail::recurrent_flops<3>,
                                   .variant = detail::gru_variant};
-inline constexpr operator_row rnn{.name = "rnn",
+inline constexpr operator_row rnn{.name = "rnn", .by_item = true,
                                   .multiplies = true,
                                   .eight_bits = quantizes::never,
                                   .shape = detail::recurrent_shape,
