@@ -27,8 +27,10 @@ struct precision_facts {
   double bound;
 };
 template <class Element> inline constexpr precision_facts facts_of{};
-template <> inline constexpr precision_facts facts_of<ia_nn::f32>{"f32", product::f32, is_base, 1e-6};
-template <> inline constexpr precision_facts facts_of<ia_nn::bf16>{"bf16", product::bf16, has_bf16, 0.05};
+template <> inline constexpr precision_facts facts_of<ia_nn::f32>{"f32", product::f32,
+                                                                  is_base, 1e-6};
+template <> inline constexpr precision_facts facts_of<ia_nn::bf16>{"bf16", product::bf16,
+                                                                   has_bf16, 0.05};
 
 template <class... Elements> struct element_list {};
 using precisions = element_list<ia_nn::f32, ia_nn::bf16>;
