@@ -3,139 +3,135 @@
 // Trains two small networks on pictures, then runs them in 8 bits and compares accuracy and speed
 // with f32. The pictures are those of Debian's package dataset-fashion-mnist, or of any folder of
 // the same form (--data); --quick draws its own and checks that everything works.
-#include "mnist_int8/dynamic_net.hpp"
-#include "mnist_int8/f32_net.hpp"
 #include "mnist_int8/nets.hpp"
 #include "mnist_int8/report.hpp"
-#include "mnist_int8/static_net.hpp"
 #include "mnist_int8/train.hpp"
 
-#include <ia_nn/arch/isa.hpp>
+#include <ia_nn/graph/files/ranges.hpp>
+#include <ia_nn/graph/run/calibrate.hpp>
+#include <ia_nn/io/gzip.hpp>
 #include <ia_nn/io/safetensors.hpp>
-#include <ia_nn/io/safetensors_write.hpp>
 
 #include <CLI/CLI.hpp>
 
-#include <algorithm>
-#include <cstdio>
 #include <filesystem>
-#include <thread>
-#include <unistd.h>
+#include <fstream>
 
 using namespace demo;
 
 namespace {
 
 struct options {
-  std::string data, save;
+  std::string data = "/usr/share/datasets/fashion-mnist", out;
   int threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
-  index_t calibrate = 1000;
   train_options train;
-  bool quick = false;
+  bool quick = false, reuse = false;
 };
 
-// FILE for the first network, FILE with -residual before its extension for the second; a temporary
-// one if none is to be kept.
-std::filesystem::path file_of(options const& o, char const* suffix) {
-  std::filesystem::path p = o.save;
-  if (o.save.empty())
-    p = std::filesystem::temp_directory_path() /
-        ("mnist_int8." + std::to_string(::getpid()) + ".safetensors");
-  std::string const name = p.stem().string() + suffix + p.extension().string();
-  return p.replace_filename(name);
+/// Of MNIST, Fashion-MNIST or any set of that form: train-images-idx3-ubyte[.gz] and so on.
+image_set load(std::string const& folder, char const* what) {
+  image_set set = load_image_set(folder, what, gunzip{});
+  if (set.height == demo_nets::side && set.width == demo_nets::side && set.count > 0) return set;
+  throw error(errc::bad_shape, "'" + folder + "': images of 28 x 28 are needed");
 }
-
-graph::file_weights<safetensors> trained(network const& n, image_sets const& data,
-                                         options const& o, char const* suffix,
-                                         thread_pool& threads) {
-  stopwatch const time;
-  training_reporter report;
-  named_arrays const all =
-      train(n, data.train, o.train, threads, [&](progress const& now) { report(now); });
-  std::vector<safetensors_entry> entries;
-  n.each_weight([&](auto const&, auto, std::string const& name, std::vector<index_t> const& shape) {
-    entries.push_back(make_safetensors_entry<f32>(name, all.at(name), shape));
-  });
-  std::string const path = file_of(o, suffix).string();
-  save_safetensors(path, entries, {{"network", n.title}});
-  safetensors again = load_safetensors(path);
-  std::printf("trained in %.0f s; weights (%.0f KiB) written to %s and read from there\n",
-              time.seconds(), static_cast<double>(std::filesystem::file_size(path)) / 1024,
-              o.save.empty() ? "a temporary file" : path.c_str());
-  if (o.save.empty()) std::filesystem::remove(path);
-  return graph::file_weights(std::move(again));
+/// A bright square in one of ten places of a noisy image; the place is the label.
+image_set squares(index_t count, std::uint64_t seed) {
+  std::mt19937_64 random(seed);
+  auto const below = [&](unsigned n) { return static_cast<index_t>(random() % n); };
+  image_set set{count, demo_nets::side, demo_nets::side, {}, {}};
+  for (index_t i = 0; i < count; ++i) { // two rows of five places, up to two pixels further
+    index_t const top = 4 + i % 10 / 5 * 14 + below(3), left = 1 + i % 5 * 5 + below(3);
+    for (index_t k = 0; k < set.height * set.width; ++k) {
+      index_t const y = k / set.width - top, x = k % set.width - left;
+      bool const within = y >= 0 && y < 4 && x >= 0 && x < 4;
+      set.images.push_back(static_cast<u8>(below(80) + (within ? 176 : 0)));
+    }
+    set.labels.push_back(static_cast<u8>(i % 10));
+  }
+  return set;
+}
+/// From 0 to 1, of at most `count` images.
+std::vector<f32> pixels_of(image_set const& set, index_t count) {
+  std::vector<f32> to;
+  for (index_t i = 0; i < min_of(count, set.count); ++i)
+    for (u8 const x : set.image(i)) to.push_back(static_cast<f32>(x) / 255);
+  return to;
 }
 
 template <class Net>
-bool show(char const* suffix, image_sets const& data, options const& o, thread_pool& threads) {
-  network const n = network_of<Net>();
-  std::printf("\n== %s\n%s\n", n.title.c_str(), describe(n).c_str());
-  auto const w = trained(n, data, o, suffix, threads);
-  stopwatch const time;
-  index_t const count = min_of(o.calibrate, data.train.count);
-  auto const by_range = calibrate<Net, min_max_calibrator>(n, w, data.train, count, threads);
-  auto const by_entropy = calibrate<Net, entropy_calibrator>(n, w, data.train, count, threads);
-  std::printf("ranges of the activations from %td images, both ways, in %.1f s\n", count,
-              time.seconds());
+bool show(image_set const& learn, image_set const& test, options const& o, thread_pool& threads) {
+  std::printf("\n== %s\n", Net::title);
+  std::string const path = o.out + "/" + Net::name, file = path + ".safetensors";
+  double began = now();
+  if (!o.reuse || !std::filesystem::exists(file)) {
+    trainer all(graph::original<Net>.edit(), o.train, threads);
+    all.run(learn);
+    all.save(file);
+    std::printf("trained in %.0f s\n", now() - began);
+  }
+  graph::file_weights const w(load_safetensors(file));
 
-  using I = isa::native;
-  run_options const limits{.max_batch = 64, .workers = threads.concurrency()};
-  f32_net<Net> f32_form(n, w, limits);
-  dynamic_net<I> ranging(n, w, limits);
-  static_net<I> min_max(n, w, by_range, limits), entropy(n, w, by_entropy, limits);
-  contestant all[] = {{"f32", f32_form},
-                      {"int8, ranges found in each call", ranging},
-                      {"int8, calibrated: min-max", min_max},
-                      {"int8, calibrated: KL", entropy}};
-  measure(all, data.test, limits.max_batch, o.quick ? 0.02 : 0.8, threads);
-  print_table(all, n, limits.max_batch, threads.concurrency());
-  if (!o.quick) return true;
+  began = now();
+  std::vector<f32> const samples = pixels_of(learn, 1000);
+  auto const min_max = graph::calibrate<Net, min_max_calibrator>(w, samples);
+  auto const entropy = graph::calibrate<Net, entropy_calibrator>(w, samples);
+  graph::save_ranges<Net>(path + ".min-max.json", min_max);
+  graph::save_ranges<Net>(path + ".kl.json", entropy);
+  std::printf("calibrated both ways in %.1f s\n", now() - began);
+
+  using in_f32 = graph::native<>;
+  using in_s8 = graph::native<isa::native, s8>;
+  constexpr index_t batch = 64;
+  int const workers = threads.concurrency();
+  auto const with = [&](graph::value_ranges const& ranges) {
+    return graph::compile_options{.max_batch = batch, .workers = workers, .ranges = ranges};
+  };
+  mode all[] = {make_mode<Net, in_f32>("f32", w, with({})),
+                make_mode<Net, in_s8>("int8, calibrated: min-max", w, with(min_max)),
+                make_mode<Net, in_s8>("int8, calibrated: KL", w, with(entropy))};
+  measure(all, pixels_of(test, test.count), test.labels, batch, o.quick ? 0.02 : 0.8, threads);
+  print_table(all, batch, workers);
+  std::ofstream(path + ".svg") << bars(all);
+  for (mode const& m : all)
+    if (m.name.ends_with("KL")) std::ofstream(path + ".confusion.svg") << confusion(m);
+  std::printf("weights, ranges and pictures: %s.*\n", path.c_str());
+
   bool good = all[0].accuracy > 50;
-  for (contestant const& c : all) good = good && c.accuracy > all[0].accuracy - 3;
+  for (mode const& m : all) good = good && m.accuracy > all[0].accuracy - 3;
   if (!good) std::printf("the accuracies are not what they should be\n");
   return good;
 }
 
 int run(options const& o) {
-  stopwatch const time;
+  std::filesystem::create_directories(o.out);
   thread_pool threads(o.threads);
-  image_sets const data = o.quick ? draw_squares(400, 200, o.train.seed) : load_images(o.data);
-  spatial const image{1, data.train.height, data.train.width};
-  std::printf("%s: %td images to learn from, %td to test, %s\n"
-              "%d threads, instruction set %s, %td epoch%s, batches of %td\n",
-              data.name.c_str(), data.train.count, data.test.count, image.to_string().c_str(),
-              o.threads, isa::name<isa::native>(), o.train.epochs, o.train.epochs == 1 ? "" : "s",
-              o.train.batch);
-  bool good = show<demo_nets::plain>("", data, o, threads);
-  good = show<demo_nets::residual>("-residual", data, o, threads) && good;
-  std::printf("\nall of it took %.0f s\n", time.seconds());
-  return good ? 0 : 1;
+  std::uint64_t const seed = o.train.seed;
+  image_set const learn = o.quick ? squares(400, seed) : load(o.data, "train"),
+                  test = o.quick ? squares(200, seed + 1) : load(o.data, "t10k");
+  std::printf("%s: %td images to learn from, %td to test; instruction set %s\n",
+              o.quick ? "squares" : o.data.c_str(), learn.count, test.count,
+              isa::name<isa::native>());
+  bool const good = show<demo_nets::plain>(learn, test, o, threads);
+  return show<demo_nets::residual>(learn, test, o, threads) && good ? 0 : 1;
 }
 
 } // namespace
 
 int main(int argc, char** argv) {
   options o;
+  o.out = (std::filesystem::absolute(argv[0]).parent_path() / "mnist_int8").string();
   CLI::App app{"Trains two networks on small pictures and runs them in f32 and in 8 bits."};
+  CLI::Range const some(1, 1000);
   app.add_option("--data", o.data, "folder with train-images-idx3-ubyte[.gz] and so on");
-  app.add_option("--epochs", o.train.epochs, "times that all images are seen")
-      ->check(CLI::Range(1, 1000));
-  app.add_option("--threads", o.threads, "all cores if not given")->check(CLI::Range(1, 1024));
-  app.add_option("--batch", o.train.batch, "images of a step of training")
-      ->check(CLI::Range(1, 4096));
-  app.add_option("--save", o.save, "keep the weights there, and in ...-residual");
+  app.add_option("--out", o.out, "folder for weights, ranges, pictures; beside the program");
+  app.add_flag("--reuse", o.reuse, "take the weights of that folder, if there are any");
+  app.add_option("--epochs", o.train.epochs, "how often training sees each image")->check(some);
+  app.add_option("--threads", o.threads, "all cores if not given")->check(some);
+  app.add_option("--batch", o.train.batch, "images of a step of training")->check(some);
   app.add_option("--seed", o.train.seed, "of weights and order");
   app.add_flag("--quick", o.quick, "a small check with pictures drawn by the program");
   CLI11_PARSE(app, argc, argv);
-  if (o.quick) {
-    o.train = {.epochs = 1, .batch = 8, .learning_rate = 3e-3, .seed = o.train.seed};
-  }
-  if (o.data.empty()) o.data = installed_images();
-  if (o.data.empty() && !o.quick) {
-    std::fprintf(stderr, "There are no pictures: apt install dataset-fashion-mnist, or give a "
-                         "folder with --data.\n");
-    return 2;
-  }
+  if (o.quick) o.train = {.epochs = 1, .batch = 8, .learning_rate = 3e-3, .seed = o.train.seed};
   std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ); // in order with the progress on stderr
   try {
     return run(o);

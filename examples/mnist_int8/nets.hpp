@@ -11,11 +11,14 @@
 namespace demo_nets {
 
 using ia_nn::index_t, ia_nn::graph::builder, ia_nn::graph::label, ia_nn::graph::value;
+using ia_nn::graph::quantize_rules;
 
 inline constexpr index_t side = 28, width = 32; ///< of images; filters of the first layer
 
 struct plain {
-  static constexpr char const* title = "two convolutions, two dense layers";
+  static constexpr char const *name = "plain", *title = "two convolutions, two dense layers";
+  /// The first convolution has one channel, few products a sum: with its pool it is faster in f32.
+  static constexpr quantize_rules quantize{.first_in_float = true};
   static constexpr value build(builder& b) {
     auto x = input(b, "image", {ia_nn::graph::any_batch, side, side, 1});
     x = relu(conv2d(x, {.filters = width, .kernel = 5, .pad = 2, .name = "conv1"}));
@@ -28,14 +31,12 @@ struct plain {
 };
 
 struct residual {
-  static constexpr char const* title = "batch normalization and a residual block";
-  static constexpr value conv(value x, index_t filters, index_t number) {
-    x = conv2d(x, {.filters = filters,
-                   .kernel = 3,
-                   .pad = 1,
-                   .bias = false,
-                   .name = label("conv") + number});
-    return batch_norm(x, {.name = label("bn") + number});
+  static constexpr char const *name = "residual", *title = "batch normalization, a residual block";
+  static constexpr quantize_rules quantize{.first_in_float = true};
+  static constexpr value conv(value x, index_t filters, index_t n) {
+    auto const name = label("conv") + n;
+    x = conv2d(x, {.filters = filters, .kernel = 3, .pad = 1, .bias = false, .name = name});
+    return batch_norm(x, {.name = label("bn") + n});
   }
   static constexpr value build(builder& b) {
     auto x = input(b, "image", {ia_nn::graph::any_batch, side, side, 1});

@@ -1,141 +1,147 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Clocks, progress and tables.
+// Progress, measurements, and what is made of them: a table and pictures.
 #pragma once
 
-#include "classifier.hpp"
-#include "train.hpp"
+#include <ia_nn/exec/thread_pool.hpp>
+#include <ia_nn/graph/compiled.hpp>
+#include <ia_nn/graph/show/drawing.hpp>
+#include <ia_nn/io/idx_images.hpp>
 
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <functional>
 #include <unistd.h>
 
 namespace demo {
 
-class stopwatch {
-public:
-  double seconds() const {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
-  }
+using namespace ia_nn;
+namespace drawing = ia_nn::graph::drawing;
 
-private:
-  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+inline double now() {
+  using std::chrono::steady_clock, std::chrono::duration;
+  return duration<double>(steady_clock::now().time_since_epoch()).count();
+}
+
+/// A line that is written over on a terminal; ten lines elsewhere.
+struct progress_bar {
+  index_t steps, items; ///< `items` in each step
+  double began = now(), next = 0, loss = 0;
+  bool terminal = ::isatty(STDERR_FILENO) != 0;
+
+  void show(index_t step, f32 loss_of_step) {
+    double const part = static_cast<double>(step) / static_cast<double>(steps);
+    double const time = now() - began;
+    loss += (static_cast<double>(loss_of_step) - loss) * (step == 1 ? 1 : 0.02);
+    if (step < steps && (terminal ? time : part) < next) return;
+    next = (terminal ? time : part) + 0.1;
+    std::fprintf(stderr, "%s[%-30.*s] %3.0f%%, loss %.3f, %6.0f images/s, %3.0f s left%s",
+                 terminal ? "\r" : "", static_cast<int>(30 * part), std::string(30, '#').c_str(),
+                 100 * part, loss, static_cast<double>(step * items) / time, time / part - time,
+                 terminal && step < steps ? "" : "\n");
+  }
 };
 
-/// One line that is written over on a terminal, one line per epoch elsewhere.
-class training_reporter {
-public:
-  void operator()(progress const& p) {
-    bool const ends = p.batch == p.batches;
-    if (!ends && (!terminal_ || time_.seconds() - shown_ < 0.1)) return;
-    shown_ = time_.seconds();
-    std::fprintf(stderr, "%sepoch %td of %td, batch %4td of %td, mean loss %.4f, %.0f s%s",
-                 terminal_ ? "\r" : "", p.epoch, p.epochs, p.batch, p.batches, p.loss,
-                 time_.seconds(), ends ? "\n" : "");
-  }
-
-private:
-  stopwatch time_;
-  double shown_ = 0;
-  bool terminal_ = ::isatty(STDERR_FILENO) != 0;
-};
-
-/// A network and what was measured.
-struct contestant {
+/// A form of a network and what was measured.
+struct mode {
   std::string name;
-  classifier& net;
-  double accuracy = 0;  ///< percent of the test images
-  double single_us = 0; ///< microseconds per image, one image per call, one thread
-  double batch_us = 0;  ///< microseconds per image in batches, all threads
-  bool is_int8() const { return name != "f32"; }
+  std::function<void(index_t, f32 const*, f32*, thread_pool&)> run; ///< batch, images, logits
+  double accuracy = 0;            ///< percent
+  double single = 0, batches = 0; ///< images/s: one a call, one thread; in batches, all threads
+  int answers[10][10]{};          ///< [label][answer]
 };
 
-/// Percent of the images that it names rightly.
-inline double accuracy(classifier& net, image_set const& set, index_t batch, thread_pool& threads) {
-  std::vector<f32> logits(at(batch * 10));
-  index_t right = 0;
-  for (index_t first = 0; first < set.count; first += batch) {
-    index_t const now = min_of(batch, set.count - first);
-    net.run(now, set.image(first).data(), logits.data(), threads);
-    for (index_t i = 0; i < now; ++i) {
-      f32 const* const row = logits.data() + i * 10;
-      right += std::max_element(row, row + 10) - row == set.labels[at(first + i)];
-    }
-  }
-  return 100 * static_cast<double>(right) / static_cast<double>(set.count);
+template <class Net, graph::backend Policy>
+mode make_mode(char const* name, graph::weights_source auto const& w,
+               graph::compile_options const& o) {
+  auto const net = std::make_shared<graph::compiled<Net, Policy>>(w, o);
+  auto const scratch = std::make_shared<workspace>(net->workspace_bytes());
+  return {name, [=](index_t batch, f32 const* images, f32* logits, thread_pool& threads) {
+            net->run(batch, images, logits, *scratch, threads);
+          }};
 }
 
-/// Microseconds per image of calls with `batch` images, of one pass over `images` of them.
-inline double pass(classifier& net, image_set const& set, index_t batch, index_t images,
-                   f32* logits, thread_pool& threads) {
-  stopwatch const time;
-  for (index_t i = 0; i + batch <= images; i += batch)
-    net.run(batch, set.image(i).data(), logits, threads);
-  return 1e6 * time.seconds() / static_cast<double>(images / batch * batch);
-}
-
-/// Accuracy of all images; the fastest of the repetitions of about `seconds` per number, the
-/// contestants in turn, so that a busy moment of the machine is nobody's alone.
-inline void measure(std::span<contestant> all, image_set const& test, index_t batch,
-                    double seconds, thread_pool& threads) {
-  std::vector<f32> logits(at(batch * 10));
-  for (contestant& c : all) c.accuracy = accuracy(c.net, test, batch, threads);
-  thread_pool alone(1);
-  auto const rounds = [&](index_t images, index_t of, double contestant::* to, thread_pool& on) {
-    images = min_of(images, test.count);
-    of = min_of(of, images);
-    stopwatch const time;
-    double const end = seconds * static_cast<double>(all.size());
-    do
-      for (contestant& c : all) {
-        double const us = pass(c.net, test, of, images, logits.data(), on);
-        if (c.*to == 0 || us < c.*to) c.*to = us;
-      }
-    while (time.seconds() < end);
+/// All images once for the accuracy; then the fastest of many repetitions, the modes in turn, so
+/// that a busy moment of the machine is nobody's alone.
+inline void measure(std::span<mode> all, std::vector<f32> const& images,
+                    std::vector<u8> const& labels, index_t batch, double seconds,
+                    thread_pool& threads) {
+  index_t const count = std::ssize(labels), pixels = std::ssize(images) / count;
+  std::vector<f32> logits(labels.size() * 10);
+  auto const speed = [&](mode& m, index_t last, index_t size, thread_pool& on) {
+    double const began = now();
+    for (index_t i = 0; i < last; i += size)
+      m.run(min_of(size, last - i), images.data() + i * pixels, logits.data() + i * 10, on);
+    return static_cast<double>(last) / (now() - began);
   };
-  rounds(32, 1, &contestant::single_us, alone);
-  rounds(4 * batch, batch, &contestant::batch_us, threads);
-}
-
-inline void print_table(std::span<contestant const> all, network const& n, index_t batch,
-                        int threads) {
-  index_t elements = 0, biases = 0;
-  for (graph::step const& s : n.steps)
-    if (s.kind->multiplies) {
-      elements += graph::weights_of(n.nodes, s.anchor)[0].shape.size();
-      biases += n.nodes[s.anchor].shape.last();
+  for (mode& m : all) {
+    speed(m, count, batch, threads);
+    for (std::size_t i = 0; i < labels.size(); ++i) {
+      f32 const* const row = logits.data() + 10 * i;
+      ++m.answers[labels[i]][std::max_element(row, row + 10) - row];
     }
-  std::string const calls = std::to_string(batch) + " images per call, " + std::to_string(threads) +
-                            (threads == 1 ? " thread" : " threads");
-  std::printf("%-32s %8s   %-30s   %-30s %9s\n", "", "", "1 image per call, 1 thread",
-              calls.c_str(), "");
-  std::printf("%-32s %8s   %8s %10s %10s   %8s %10s %10s %9s\n", "", "accuracy", "us/image",
-              "images/s", "times f32", "us/image", "images/s", "times f32", "weights");
-  for (contestant const& c : all) {
-    // A bias is 4 bytes in both; 8-bit filters have a scale as well.
-    index_t const bytes = c.is_int8() ? elements + 8 * biases : 4 * (elements + biases);
-    std::printf("%-32s %7.2f%%   %8.1f %10.0f %10.2f   %8.2f %10.0f %10.2f %5.0f KiB\n",
-                c.name.c_str(), c.accuracy, c.single_us, 1e6 / c.single_us,
-                all[0].single_us / c.single_us, c.batch_us, 1e6 / c.batch_us,
-                all[0].batch_us / c.batch_us, static_cast<double>(bytes) / 1024);
+    for (int i = 0; i < 10; ++i) m.accuracy += 100.0 * m.answers[i][i] / static_cast<double>(count);
   }
+  auto const rounds = [&](double mode::*to, index_t last, index_t size, thread_pool& on) {
+    for (double const end = now() + seconds * static_cast<double>(all.size()); now() < end;)
+      for (mode& m : all) m.*to = std::max(m.*to, speed(m, min_of(last, count), size, on));
+  };
+  thread_pool alone(1);
+  rounds(&mode::single, 8, 1, alone);
+  rounds(&mode::batches, batch, batch, threads);
 }
 
-/// The layers in a few words.
-inline std::string describe(network const& n) {
-  std::string text = n.image().to_string();
-  for (graph::node const& x : n.nodes.nodes) {
-    std::string const units = std::to_string(x.shape.last());
-    spatial const& kernel = x.attributes.win.kernel;
-    if (x.kind == op::conv) text += ", conv " + kernel.to_string() + " to " + units;
-    else if (x.kind == op::max_pool) text += ", max pool";
-    else if (x.kind == op::dense) text += ", dense " + units;
-    else if (x.kind == op::batch_norm) text += " + batch norm";
-    else if (x.kind == op::add) text += " + shortcut";
-    else if (x.kind == op::activation) text += " + relu";
+inline void print_table(std::span<mode const> all, index_t batch, int threads) {
+  std::printf("%-32s            1 image a call, 1 thread         %td images a call, %d threads\n"
+              "%-32s accuracy   us/image   images/s  times f32   us/image   images/s  times f32\n",
+              "", batch, threads, "");
+  for (mode const& m : all)
+    std::printf("%-32s %7.2f%%   %8.1f %10.0f %10.2f   %8.2f %10.0f %10.2f\n", m.name.c_str(),
+                m.accuracy, 1e6 / m.single, m.single, m.single / all[0].single, 1e6 / m.batches,
+                m.batches, m.batches / all[0].batches);
+}
+
+/// A picture of the table: a bar for each number.
+inline std::string bars(std::span<mode const> all) {
+  std::string t;
+  double y = 0;
+  auto const add = [&](char const* title, double mode::*what) {
+    t += drawing::words(10, y += 24, title);
+    double most = 0;
+    for (mode const& m : all) most = std::max(most, m.*what);
+    for (int i = 0; mode const& m : all) {
+      double const width = 300 * (m.*what) / most;
+      y += 14;
+      t += drawing::rectangle(210, y - 9, width, 12, drawing::color(i++), m.name) +
+           drawing::words(10, y, m.name) + drawing::words(215 + width, y, drawing::number(m.*what));
+    }
+  };
+  add("accuracy in %", &mode::accuracy);
+  add("images/s, one a call, one thread", &mode::single);
+  add("images/s in batches, all threads", &mode::batches);
+  return drawing::begin(580, y + 10) + t + "</svg>\n";
+}
+
+/// How often each label was answered by which. Mistakes have a color of their own, and are compared
+/// with the most frequent one: most images are on the diagonal.
+inline std::string confusion(mode const& m) {
+  std::string t = drawing::words(10, 15, m.name + ": labels downwards, answers to the right");
+  int most[2] = {1, 1};
+  for (int i = 0; i < 100; ++i)
+    most[i % 11 == 0] = std::max(most[i % 11 == 0], m.answers[i / 10][i % 10]);
+  for (int i = 0; i < 100; ++i) {
+    int const label = i / 10, answer = i % 10, n = m.answers[label][answer];
+    double const x = 30 + 34 * answer, y = 40 + 22 * label;
+    std::string const hue = label == answer ? "210" : "20";
+    std::string const light = std::to_string(97 - 45 * n / most[label == answer]);
+    t += drawing::rectangle(x, y, 33, 21, "hsl(" + hue + ",70%," + light + "%)",
+                            std::to_string(label) + " answered as " + std::to_string(answer)) +
+         drawing::words(x + 5, y + 14, std::to_string(n));
+    if (label == 0) t += drawing::words(x + 12, 34, std::to_string(answer));
+    if (answer == 0) t += drawing::words(14, y + 14, std::to_string(label));
   }
-  return text;
+  return drawing::begin(380, 270) + t + "</svg>\n";
 }
 
 } // namespace demo

@@ -11,6 +11,8 @@
 #include "nets.hpp"
 #include "planned.hpp"
 
+#include <ia_nn/graph/run/calibrate.hpp>
+
 namespace {
 
 using namespace graph_test;
@@ -38,6 +40,29 @@ TEST_CASE("digits", "[graph]") {
 TEST_CASE("the networks of the 8-bit demo in f32", "[graph]") {
   check_everywhere(both_ways::of<demo_nets::plain>(), 1);
   check_everywhere(both_ways::of<demo_nets::residual>(), 2);
+}
+
+/// In 8 bits each value and each filter is rounded to 1 / 255 and 1 / 127 of its range, some layers deep.
+template <class Net> void check_bytes_of(std::uint64_t seed) {
+  run_time_plan const n = run_time_plan::of<Net>();
+  problem const p = n.make_problem(seed, 2);
+  graph::compile_options o{.max_batch = 3, .workers = 2};
+  o.ranges = graph::calibrate<Net>(p.weights.from, p.floats[0]);
+  ia_nn::thread_pool two(2);
+  for_each_isa<planned_isas>([&](auto tag) {
+    using I = decltype(tag);
+    // An instruction that is emulated takes 10 us.
+    if (std::same_as<I, ia_nn::isa::avx2_vnni> && !ia_nn::isa::available<I>()) return;
+    call const c = run_planned<I>(n, p, o, precision::s8);
+    double const d = distance(c.out[0], p.expected[0]);
+    CHECK(d <= 0.05);
+    CHECK(d > 1e-4);
+    CHECK(same_bits(c, run_planned<I>(n, p, o, precision::s8, &two)));
+  });
+}
+TEST_CASE("the networks of the 8-bit demo in 8 bits", "[graph]") {
+  check_bytes_of<demo_nets::plain>(15);
+  check_bytes_of<demo_nets::residual>(16);
 }
 
 TEST_CASE("wide and deep", "[graph]") {

@@ -5,6 +5,7 @@
 // in the way: layers/hidden.hpp).
 #pragma once
 
+#include <ia_nn/graph/ir/quantize_rules.hpp>
 #include <ia_nn/graph/layers/concat.hpp>
 #include <ia_nn/graph/layers/conv.hpp>
 #include <ia_nn/graph/layers/custom.hpp>

@@ -7,47 +7,11 @@
 //   fusion_svg<Net>(from, count)   nodes to the left, the steps they became part of to the right
 #pragma once
 
+#include <ia_nn/graph/show/drawing.hpp>
 #include <ia_nn/graph/show/dump.hpp>
 
 #include <ia_nn/begin.hpp>
 namespace graph {
-
-namespace detail {
-
-/// For text between tags.
-inline std::string markup(std::string_view s) {
-  std::string t;
-  for (char const c : s)
-    if (c == '<') t += "&lt;";
-    else if (c == '>') t += "&gt;";
-    else if (c == '&') t += "&amp;";
-    else t += c;
-  return t;
-}
-/// With one digit behind the point.
-inline std::string number(double v) {
-  std::string const s = ia_nn::detail::number_text(v, 6);
-  return s.substr(0, s.find('.') + 2);
-}
-inline std::string attribute(char const* name, double v) {
-  return std::string(" ") + name + "=\"" + number(v) + "\"";
-}
-inline std::string svg_begin(double width, double height) {
-  return "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 " + number(width) + " " +
-         number(height) + "\" font-family=\"monospace\" font-size=\"9\">\n";
-}
-inline std::string rectangle(double x, double y, double width, double height, std::string fill,
-                             std::string const& title) {
-  return "<rect" + attribute("x", x) + attribute("y", y) + attribute("width", width) +
-         attribute("height", height) + " fill=\"" + fill + "\"><title>" + markup(title) +
-         "</title></rect>\n";
-}
-inline std::string words(double x, double y, std::string const& text) {
-  return "<text" + attribute("x", x) + attribute("y", y) + ">" + markup(text) + "</text>\n";
-}
-inline std::string color(int i) { return "hsl(" + std::to_string(i * 47 % 360) + ",55%,70%)"; }
-
-} // namespace detail
 
 /// One rectangle for each buffer: the steps it lives through by the bytes it takes.
 template <class Net, precision P = precision::f32> std::string memory_svg() {
@@ -56,21 +20,21 @@ template <class Net, precision P = precision::f32> std::string memory_svg() {
   double const x = 960.0 / (p.count > 0 ? p.count : 1);
   double const y = 420 / static_cast<double>(p.bytes > 0 ? p.bytes : 1);
   std::string t =
-      detail::svg_begin(1000, 480) + detail::rectangle(20, 20, 960, 420, "#f4f4f4", "workspace");
+      drawing::begin(1000, 480) + drawing::rectangle(20, 20, 960, 420, "#f4f4f4", "workspace");
   int i = 0;
   for (buffer const& b : p.live()) {
     double const height = y * static_cast<double>(b.bytes);
-    t += detail::rectangle(20 + x * b.first, 440 - y * static_cast<double>(b.offset) - height,
-                           x * (b.last - b.first + 1), height, detail::color(i++),
-                           std::string(d[b.node].name.view()) + ": " + std::to_string(b.bytes) +
-                               " bytes at " + std::to_string(b.offset) + ", steps " +
-                               std::to_string(b.first) + " to " + std::to_string(b.last));
+    t += drawing::rectangle(20 + x * b.first, 440 - y * static_cast<double>(b.offset) - height,
+                            x * (b.last - b.first + 1), height, drawing::color(i++),
+                            std::string(d[b.node].name.view()) + ": " + std::to_string(b.bytes) +
+                                " bytes at " + std::to_string(b.offset) + ", steps " +
+                                std::to_string(b.first) + " to " + std::to_string(b.last));
   }
   return t +
-         detail::words(20, 460,
-                       std::to_string(p.count) + " steps, " + std::to_string(p.buffer_count) +
-                           " buffers in " + std::to_string(p.bytes) +
-                           (d[0].shape.dynamic() ? " bytes for each item" : " bytes")) +
+         drawing::words(20, 460,
+                        std::to_string(p.count) + " steps, " + std::to_string(p.buffer_count) +
+                            " buffers in " + std::to_string(p.bytes) +
+                            (d[0].shape.dynamic() ? " bytes for each item" : " bytes")) +
          "</svg>\n";
 }
 
@@ -85,21 +49,21 @@ template <class Net, precision P = precision::f32> std::string cost_svg() {
     if (most_bytes < c.bytes()) most_bytes = c.bytes();
   }
   double const x = 960.0 / (p.count > 0 ? p.count : 1);
-  std::string t = detail::svg_begin(1000, 300);
+  std::string t = drawing::begin(1000, 300);
   for (int i = 0; i < p.count; ++i) {
     step_cost const c = cost_of(d, p.steps[i]);
     double const up = 120 * static_cast<double>(c.flops) / static_cast<double>(most_flops);
     double const down = 120 * static_cast<double>(c.bytes()) / static_cast<double>(most_bytes);
     std::string const name =
         detail::text_of(d[p.steps[i].anchor]) + ": " + detail::step_text(d, p.steps[i]) + ", ";
-    t += detail::rectangle(20 + x * i, 145 - up, 0.8 * x, up, "hsl(210,55%,60%)",
-                           name + detail::amount(c.flops) + " flops");
-    t += detail::rectangle(20 + x * i, 147, 0.8 * x, down, "hsl(30,75%,60%)",
-                           name + detail::amount(c.bytes()) + " bytes");
+    t += drawing::rectangle(20 + x * i, 145 - up, 0.8 * x, up, "hsl(210,55%,60%)",
+                            name + detail::amount(c.flops) + " flops");
+    t += drawing::rectangle(20 + x * i, 147, 0.8 * x, down, "hsl(30,75%,60%)",
+                            name + detail::amount(c.bytes()) + " bytes");
   }
   return t +
-         detail::words(20, 15, "operations, at most " + detail::amount(most_flops) + " a step") +
-         detail::words(20, 290, "bytes, at most " + detail::amount(most_bytes) + " a step") +
+         drawing::words(20, 15, "operations, at most " + detail::amount(most_flops) + " a step") +
+         drawing::words(20, 290, "bytes, at most " + detail::amount(most_bytes) + " a step") +
          "</svg>\n";
 }
 
@@ -122,21 +86,21 @@ template <class Net, precision P = precision::f32> std::string fusion_svg(int fr
       if (!part_of(p.steps[i], id)) continue;
       double const left = 20.0 + 14 * (id - from);
       if (first < 0) first = left < right ? right : left;
-      lines += "<path d=\"M 250 " + detail::number(left) + " C 290 " + detail::number(left) +
-               ", 290 " + detail::number(first) + ", 330 " + detail::number(first) +
-               "\" fill=\"none\" stroke=\"" + detail::color(i) + "\" stroke-width=\"2\"/>\n";
+      lines += "<path d=\"M 250 " + drawing::number(left) + " C 290 " + drawing::number(left) +
+               ", 290 " + drawing::number(first) + ", 330 " + drawing::number(first) +
+               "\" fill=\"none\" stroke=\"" + drawing::color(i) + "\" stroke-width=\"2\"/>\n";
     }
     if (first < 0) continue;
-    steps += detail::rectangle(330, first - 7, 370, 13, detail::color(i), "step") +
-             detail::words(335, first + 3, detail::step_text(d, p.steps[i]));
+    steps += drawing::rectangle(330, first - 7, 370, 13, drawing::color(i), "step") +
+             drawing::words(335, first + 3, detail::step_text(d, p.steps[i]));
     right = first + 14;
   }
   for (int id = from; id < end; ++id) {
     double const y = 20.0 + 14 * (id - from);
-    nodes += detail::rectangle(20, y - 7, 230, 13, "#eeeeee", detail::text_of(d[id].shape)) +
-             detail::words(25, y + 3, detail::padded(shown(d[id]), 12) + detail::text_of(d[id]));
+    nodes += drawing::rectangle(20, y - 7, 230, 13, "#eeeeee", detail::text_of(d[id].shape)) +
+             drawing::words(25, y + 3, detail::padded(shown(d[id]), 12) + detail::text_of(d[id]));
   }
-  return detail::svg_begin(720, 40.0 + 14 * (end - from)) + lines + nodes + steps + "</svg>\n";
+  return drawing::begin(720, 40.0 + 14 * (end - from)) + lines + nodes + steps + "</svg>\n";
 }
 
 } // namespace graph
