@@ -25,6 +25,19 @@ constexpr label const& ranged_name(plan_view const& v, int id) {
   return v.nodes[id].name;
 }
 
+/// The range of a value. A concat that its parts are written into has that of these. False if there is none.
+inline bool add_range(plan_view const& v, int id, value_ranges const& ranges, value_range& to) {
+  while (v.nodes[id].kind == op::convert || v.nodes[id].kind == op::reshape)
+    id = v.nodes[id].inputs[0];
+  node const& n = v.nodes[id];
+  value_range const* const r = ranges.find(n.name.view());
+  if (r) to.add(*r);
+  if (r || n.kind != op::concat) return r != nullptr;
+  bool all = true;
+  for (int const in : n.inputs) all = add_range(v, in, ranges, to) && all;
+  return all;
+}
+
 /// One for each node; of values that are no bytes {1, 0}. Errors: errc::bad_parameter, with the layer,
 /// if there is no range for a value.
 inline std::vector<ia_nn::quantization> scalings_of(plan_view const& v, value_ranges const& ranges) {
@@ -35,10 +48,7 @@ inline std::vector<ia_nn::quantization> scalings_of(plan_view const& v, value_ra
   for (int i = 0; i < v.node_count; ++i) {
     node const& n = v.nodes[i];
     if (n.scaled_as < 0) continue;
-    value_range const* const r = ranges.find(ranged_name(v, i).view());
-    if (!r) continue;
-    of_class[at(n.scaled_as)].add(*r);
-    known[at(n.scaled_as)] = 1;
+    if (add_range(v, i, ranges, of_class[at(n.scaled_as)])) known[at(n.scaled_as)] = 1;
   }
   for (int i = 0; i < v.node_count; ++i) {
     node const& n = v.nodes[i];
