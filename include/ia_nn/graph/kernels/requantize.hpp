@@ -90,7 +90,7 @@ template <byte_element C> byte_range byte_range_of(kernel_loader const& l) {
     bounds const b = bounds_of(t.stages[k]);
     auto const within = [&](f32 x) { return x < to.low ? to.low : x > to.high ? to.high : x; };
     f32 const low = within(b.lo / q.scale), high = within(b.hi / q.scale);
-    to.low = low, to.high = high;
+    to.low = low < high ? low : high, to.high = high; // of bounds in the wrong order clip takes the upper
   }
   return to;
 }
