@@ -59,7 +59,7 @@ constexpr id_list list_native_kernels() {
 /// Of what multiplies bytes, the kernels that read u8: s8 is for networks that the compiler plans.
 constexpr id_list list_byte_kernels() {
   id_list l;
-  for (operator_row const* const row : {&op::conv, &op::dense})
+  for (operator_row const* const row : {&op::conv, &op::deconv, &op::dense})
     for (value_type const to : {value_type::u8, value_type::f32})
       l.add(*row, precision::s8, value_type::u8, to);
   return l;
