@@ -45,7 +45,7 @@ public:
       : loaded_(v, p.weights.from, o, [&](int s) {
           graph::kernel_id const id = v.kernel_at(s);
           entry const* const found =
-              id.multiplies == graph::precision::s8
+              graph::has_byte_products(id.multiplies)
                   ? graph::find_kernel<byte_kernels, team, ByteIds>(id)
                   : graph::find_kernel<kernels, team, Ids>(id);
           REQUIRE(found);

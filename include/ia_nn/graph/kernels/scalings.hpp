@@ -25,6 +25,16 @@ constexpr label const& ranged_name(plan_view const& v, int id) {
   return v.nodes[id].name;
 }
 
+[[noreturn]] inline void no_range(plan_view const& v, int id, value_ranges const& ranges) {
+  std::string const name(ranged_name(v, id).view());
+  throw_error(errc::bad_parameter,
+              ranges.empty()
+                  ? "network: it computes in 8 bits and needs the ranges of its values, that of '" +
+                        name + "' first: give .ranges = calibrate<Net>(...)"
+                  : "network: the ranges have none for '" + name +
+                        "': they are those of another network");
+}
+
 /// One for each node; of values that are no bytes {1, 0}. Errors: errc::bad_parameter, with the layer,
 /// if there is no range for a value.
 inline std::vector<ia_nn::quantization> scalings_of(plan_view const& v, value_ranges const& ranges) {
@@ -43,15 +53,7 @@ inline std::vector<ia_nn::quantization> scalings_of(plan_view const& v, value_ra
   for (int i = 0; i < v.node_count; ++i) {
     node const& n = v.nodes[i];
     if (n.scaled_as < 0) continue;
-    if (!known[at(n.scaled_as)]) {
-      std::string const name(ranged_name(v, i).view());
-      throw_error(errc::bad_parameter,
-                  ranges.empty()
-                      ? "network: it computes in 8 bits and needs the ranges of its values, that of '" +
-                            name + "' first: give .ranges = calibrate<Net>(...)"
-                      : "network: the ranges have none for '" + name +
-                            "': they are those of another network");
-    }
+    if (!known[at(n.scaled_as)]) no_range(v, i, ranges);
     all[at(i)] = quantization_for(n.type, of_class[at(n.scaled_as)]);
   }
   return all;
