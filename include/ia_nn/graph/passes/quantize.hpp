@@ -4,7 +4,7 @@
 //
 // A layer with weights whose precision is s8 reads bytes: they meet 8-bit weights, sums are exact, and
 // what follows them is computed in f32. What it writes is in 8 bits if somebody reads it so, and f32
-// if not: an output of the network, what softmax reads. Operations without weights:
+// if not: an output of the network, what softmax reads. Recurrent layers write f32. Operations without weights:
 //
 //   smart   pools, moves and chains between two such layers: bytes come in, and bytes are wanted
 //   full    every one that has kernels for it, in front of such layers and behind them; pools and moves
@@ -175,7 +175,7 @@ private:
     return down_[at(v)] && (rules_.mode == quantize_mode::full || up_[at(v)]);
   }
   constexpr void decide(step const& s) {
-    bool const can = multiplies_bytes(s) || may_take_bytes(s);
+    bool const can = multiplies_bytes(s) ? s.kind->eight_bits == quantizes::may : may_take_bytes(s);
     bytes_[at(s.out)] = can && d_[s.out].type != value_type::s32 && wanted(s.out);
   }
   /// What the caller reads is f32; what writes into a concat has its type if it can.

@@ -26,6 +26,11 @@ struct id_list {
                      int variant = 0) {
     ids[count++] = {row.id, p, reads, writes, variant};
   }
+  constexpr void add_recurrent(precision p, value_type reads) {
+    add(op::lstm, p, reads);
+    for (int const variant : {0, 1})
+      add(op::gru, p, reads, value_type::f32, variant), add(op::rnn, p, reads, value_type::f32, variant);
+  }
 };
 constexpr id_list list_native_kernels() {
   constexpr value_type wide = value_type::f32, narrow = value_type::bf16, bytes = value_type::u8;
@@ -41,11 +46,7 @@ constexpr id_list list_native_kernels() {
     for (value_type const to : {wide, narrow, bytes}) l.add(op::activation, precision::f32, from, to);
   for (value_type const t : {wide, narrow, bytes})
     l.add(op::max_pool, precision::f32, t, t), l.add(op::average_pool, precision::f32, t, t);
-  for (precision const p : {precision::f32, precision::bf16}) {
-    l.add(op::lstm, p);
-    for (int const variant : {0, 1})
-      l.add(op::gru, p, wide, wide, variant), l.add(op::rnn, p, wide, wide, variant);
-  }
+  for (precision const p : {precision::f32, precision::bf16}) l.add_recurrent(p, wide);
   l.add(op::embedding, precision::f32, value_type::s32);
   l.add(op::softmax), l.add(op::log_softmax), l.add(op::lrn);
   l.add(op::layer_norm), l.add(op::group_norm);
@@ -59,9 +60,11 @@ constexpr id_list list_native_kernels() {
 /// Of what multiplies bytes, the kernels that read u8: s8 is for networks that the compiler plans.
 constexpr id_list list_byte_kernels() {
   id_list l;
-  for (operator_row const* const row : {&op::conv, &op::dense})
+  for (operator_row const* const row : {&op::conv, &op::deconv, &op::dense})
     for (value_type const to : {value_type::u8, value_type::f32})
       l.add(*row, precision::s8, value_type::u8, to);
+  l.add_recurrent(precision::s8, value_type::u8);
+  l.add_recurrent(precision::dynamic_s8, value_type::f32);
   return l;
 }
 
