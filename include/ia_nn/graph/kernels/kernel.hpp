@@ -103,7 +103,7 @@ public:
   /// What the values of the result range over, by calibration. Errors: errc::bad_parameter if that is
   /// not known.
   value_range result_range() const {
-    value_range const* const r = all_.ranges.find(detail::ranged_name(plan, what().out).view());
+    value_range const* const r = all_.ranges.find(ranged_name(plan.nodes, what().out));
     if (!r) detail::no_range(plan, what().out, all_.ranges);
     return *r;
   }
