@@ -47,7 +47,7 @@ constexpr id_list list_native_kernels() {
   for (value_type const t : {wide, narrow, bytes})
     l.add(op::max_pool, precision::f32, t, t), l.add(op::average_pool, precision::f32, t, t);
   for (precision const p : {precision::f32, precision::bf16}) l.add_recurrent(p, wide);
-  l.add(op::embedding, precision::f32, value_type::s32);
+  for (value_type const to : {wide, bytes}) l.add(op::embedding, precision::f32, value_type::s32, to);
   l.add(op::softmax), l.add(op::log_softmax), l.add(op::lrn);
   l.add(op::layer_norm), l.add(op::group_norm);
   l.add(op::concat), l.add(op::pad), l.add(op::transpose), l.add(op::slice);
