@@ -42,6 +42,7 @@ constexpr id_list list_native_kernels() {
   };
   products(op::conv, 0), products(op::conv, 1), products(op::deconv, 0), products(op::dense, 0);
   l.add(op::dense, precision::bf16_terms2), l.add(op::dense, precision::bf16_terms3);
+  l.add(op::dense, precision::weights_s8), l.add(op::dense, precision::weights_s4);
   for (value_type const from : {wide, narrow, bytes})
     for (value_type const to : {wide, narrow, bytes}) l.add(op::activation, precision::f32, from, to);
   for (value_type const t : {wide, narrow, bytes})
@@ -63,6 +64,8 @@ constexpr id_list list_byte_kernels() {
   for (operator_row const* const row : {&op::conv, &op::deconv, &op::dense})
     for (value_type const to : {value_type::u8, value_type::f32})
       l.add(*row, precision::s8, value_type::u8, to);
+  for (operator_row const* const row : {&op::conv, &op::deconv, &op::dense})
+    l.add(*row, precision::dynamic_s8);
   l.add_recurrent(precision::s8, value_type::u8);
   l.add_recurrent(precision::dynamic_s8, value_type::f32);
   return l;
