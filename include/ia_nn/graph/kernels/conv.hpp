@@ -5,6 +5,7 @@
 
 #include <ia_nn/graph/kernels/requantize.hpp>
 #include <ia_nn/graph/layers/conv.hpp>
+#include <ia_nn/int8/dynamic_conv.hpp>
 #include <ia_nn/ops/conv.hpp>
 #include <ia_nn/ops/conv_separable.hpp>
 #include <ia_nn/ops/deconv.hpp>
@@ -141,7 +142,7 @@ struct quantized_conv_kernel : byte_conv_kernel<conv<I, A, s8, C>, A, C> {
     quantized_weights const w = bytes_of<A>(l, filters_of(l), l.layer.attributes.filters);
     bool const planes = l.layer.attributes.reads == order::channels_first;
     store s{{conv_shape_of(l),
-             std::span<s8 const>(w.values.data(), static_cast<std::size_t>(w.values.size())),
+             all_of(w.values),
              {.max_batch = l.max_batch,
               .workers = l.workers,
               .zero_point = l.source_scaling().zero_point,
@@ -170,6 +171,39 @@ struct quantized_deconv_kernel : byte_conv_kernel<deconv<I, A, s8, C>, A, C> {
   }
 };
 
+/// From f32 to f32 by bytes, each item with a scale of its own. Layer: int8/dynamic_conv.hpp.
+template <class Layer, class C, bool Transposed> struct dynamic_conv_kernel : tail_kernel {
+  using store = Layer;
+  static store load(kernel_loader& l) {
+    store s = loaded(l);
+    l.scratch = s.workspace_bytes();
+    return s;
+  }
+  template <class Tail, class E>
+  static void run(store const& s, step_call const& c, Tail const& tail, E& e) noexcept {
+    s.run(c.batch(), c.source(), c.result<C>(), c.ld(), tail, c.scratch, e);
+  }
+
+private:
+  static store loaded(kernel_loader const& l) {
+    conv_options o{.max_batch = l.max_batch, .workers = l.workers};
+    index_t const filters = l.layer.attributes.filters;
+    auto const layer = [&](auto const& shape, dynamic_weights const& w, std::span<s8 const> values) {
+      return store(shape, values, all_of(w.channels.scale), all_of(w.channels.offset), o);
+    };
+    if constexpr (Transposed) {
+      deconv_shape const s = deconv_shape_of(l);
+      dynamic_weights const w(l, filters_first(s, transposed_filters_of(l).data()), filters);
+      std::vector<s8> const values = filters_first(s, w.bytes.values.data(), true);
+      return layer(s, w, values);
+    } else {
+      if (l.layer.attributes.reads == order::channels_first) o.src_order = image_order::channels_first;
+      dynamic_weights const w(l, filters_of(l), filters);
+      return layer(conv_shape_of(l), w, all_of(w.bytes.values));
+    }
+  }
+};
+
 template <kernel_id K> using operand_of = std::conditional_t<K.multiplies == precision::bf16, bf16, f32>;
 
 } // namespace detail
@@ -180,7 +214,7 @@ struct kernel<K, native_kernels<I>>
     : detail::quantized_conv_kernel<detail::isa_of_product<I, K.multiplies>, element_of<K.reads>,
                                     element_of<K.writes>> {};
 template <kernel_id K, isa::tag I>
-  requires(K.op == op::conv.id && K.variant == 0 && K.multiplies != precision::s8)
+  requires(K.op == op::conv.id && K.variant == 0 && !has_byte_products(K.multiplies))
 struct kernel<K, native_kernels<I>>
     : detail::forward_conv_kernel<detail::isa_of_product<I, K.multiplies>, detail::operand_of<K>,
                                   element_of<K.writes>> {};
@@ -195,10 +229,21 @@ struct kernel<K, native_kernels<I>>
     : detail::quantized_deconv_kernel<detail::isa_of_product<I, K.multiplies>, element_of<K.reads>,
                                       element_of<K.writes>> {};
 template <kernel_id K, isa::tag I>
-  requires(K.op == op::deconv.id && K.multiplies != precision::s8)
+  requires(K.op == op::deconv.id && !has_byte_products(K.multiplies))
 struct kernel<K, native_kernels<I>>
     : detail::deconv_kernel<detail::isa_of_product<I, K.multiplies>, detail::operand_of<K>,
                             element_of<K.writes>> {};
+
+template <kernel_id K, isa::tag I>
+  requires((K.op == op::conv.id || K.op == op::deconv.id) && K.variant == 0 &&
+           K.multiplies == precision::dynamic_s8)
+struct kernel<K, native_kernels<I>>
+    : detail::dynamic_conv_kernel<
+          std::conditional_t<
+              K.op == op::conv.id,
+              dynamic_conv<detail::isa_of_product<I, K.multiplies>, element_of<K.writes>>,
+              dynamic_deconv<detail::isa_of_product<I, K.multiplies>, element_of<K.writes>>>,
+          element_of<K.writes>, K.op == op::deconv.id> {};
 
 } // namespace graph
 IA_NN_END

@@ -4,7 +4,8 @@
 //
 // A layer with weights whose precision is s8 reads bytes: they meet 8-bit weights, sums are exact, and
 // what follows them is computed in f32. What it writes is in 8 bits if somebody reads it so, and f32
-// if not: an output of the network, what softmax reads. Recurrent layers write f32. Operations without weights:
+// if not: an output of the network, what softmax reads. Recurrent layers write f32. Rows of tables are
+// looked up in 8 bits where they are read so. Operations without weights:
 //
 //   smart   pools, moves and chains between two such layers: bytes come in, and bytes are wanted
 //   full    every one that has kernels for it, in front of such layers and behind them; pools and moves
@@ -148,7 +149,7 @@ private:
   }
   constexpr void find_up() { // steps stand behind what they read
     for (step const& s : steps_) {
-      if (multiplies_bytes(s)) up_[at(s.out)] = 1;
+      if (multiplies_bytes(s) || (s.kind->reads_indices && may_take_bytes(s))) up_[at(s.out)] = 1;
       else if (may_take_bytes(s) || s.kind == op::concat)
         each_source(s, [&](int v) { up_[at(s.out)] |= up_[at(v)]; });
       if (s.slice_of >= 0) up_[at(s.slice_of)] |= up_[at(s.out)];
@@ -197,7 +198,8 @@ private:
     class_[at(a < b ? b : a)] = a < b ? a : b;
   }
   constexpr bool keeps_numbers(step const& s) const {
-    return s.kind != op::activation && !s.kind->multiplies && s.kind != op::concat;
+    return s.kind != op::activation && !s.kind->multiplies && s.kind != op::concat &&
+           !s.kind->reads_indices;
   }
   constexpr void tie(step const& s) {
     if (bytes_[at(s.out)] && keeps_numbers(s)) join(s.inputs[0], s.out);
