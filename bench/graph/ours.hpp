@@ -10,6 +10,7 @@
 
 #include <ia_nn/exec/thread_pool.hpp>
 #include <ia_nn/graph/compiled.hpp>
+#include <ia_nn/graph/run/calibrate.hpp>
 #include <ia_nn/graph/show/cost.hpp>
 
 #include <stdexcept>
@@ -27,16 +28,46 @@ struct precision_facts {
   double bound;
 };
 template <class Element> inline constexpr precision_facts facts_of{};
-template <> inline constexpr precision_facts facts_of<ia_nn::f32>{"f32", product::f32, is_base, 1e-6};
-template <> inline constexpr precision_facts facts_of<ia_nn::bf16>{"bf16", product::bf16, has_bf16, 0.05};
+template <> inline constexpr precision_facts facts_of<ia_nn::f32>{"f32", product::f32,
+                                                                  is_base, 1e-6};
+template <> inline constexpr precision_facts facts_of<ia_nn::bf16>{"bf16", product::bf16,
+                                                                   has_bf16, 0.05};
+
+// Fused and not, different values are rounded to bytes.
+template <> inline constexpr precision_facts facts_of<ia_nn::s8>{
+    "int8", product::u8s8,
+    std::same_as<own_isa, ia_nn::graph::detail::isa_of_bytes<own_isa>>, 0.3};
 
 template <class... Elements> struct element_list {};
-using precisions = element_list<ia_nn::f32, ia_nn::bf16>;
+using precisions = element_list<ia_nn::f32, ia_nn::bf16, ia_nn::s8>;
 
-/// What `compiled` is told of the network Net in a precision.
+/// The inputs of set number `set`, in the order of the network's.
+template <class Net> std::vector<ia_nn::graph::source> sources_of(net_problem const& p, int sets, int set) {
+  std::vector<ia_nn::graph::source> in;
+  auto const& nodes = ia_nn::graph::simplified<Net>;
+  for (int i = 0; i < nodes.count(); ++i) {
+    if (nodes[i].kind != ia_nn::graph::op::input) continue;
+    ia_nn::graph::source s;
+    s.data = p.inputs[in.size() * static_cast<std::size_t>(sets) + static_cast<std::size_t>(set)];
+    s.type = nodes[i].type;
+    in.push_back(s);
+  }
+  return in;
+}
+
+/// What `compiled` is told of the network Net in a precision: in 8 bits the ranges of its values with
+/// the first set of inputs.
 template <class Net, class Element>
-ia_nn::graph::compile_options options_of(net_problem const&, ia_nn::index_t batch, int threads) {
-  return {.max_batch = batch, .workers = threads};
+ia_nn::graph::compile_options options_of(net_problem const& p, ia_nn::index_t batch, int threads,
+                                         int sets) {
+  ia_nn::graph::compile_options o{.max_batch = batch, .workers = threads};
+  if constexpr (std::same_as<Element, ia_nn::s8>) {
+    ia_nn::graph::calibration<Net, ia_nn::min_max_calibrator, own_isa> seen(p.weights,
+                                                                            {.max_batch = batch});
+    seen.observe(batch, sources_of<Net>(p, sets, 0));
+    o.ranges = seen.ranges();
+  }
+  return o;
 }
 
 /// Net without fusion: every operation is a kernel of its own and writes to memory. Independent
@@ -60,36 +91,32 @@ template <class Net, class Element> class net_runner {
 
 public:
   net_runner(std::shared_ptr<net_problem> p, ia_nn::index_t batch, int threads, int sets)
-      : problem_(std::move(p)), batch_(batch), sets_(sets), pool_(threads),
-        net_(problem_->weights, options_of<Net, Element>(*problem_, batch, threads)),
-        scratch_(net_.workspace_bytes()), in_(net::inputs) {
+      : problem_(std::move(p)), batch_(batch), pool_(threads),
+        net_(problem_->weights, options_of<Net, Element>(*problem_, batch, threads, sets)),
+        scratch_(net_.workspace_bytes()) {
+    for (int set = 0; set < sets; ++set) in_.push_back(sources_of<Net>(*problem_, sets, set));
     auto const& nodes = ia_nn::graph::simplified<Net>;
-    for (int i = 0, k = 0; i < nodes.count(); ++i) {
-      if (nodes[i].kind == ia_nn::graph::op::input)
-        in_[static_cast<std::size_t>(k++)].type = nodes[i].type;
+    for (int i = 0; i < nodes.count(); ++i) {
       if (nodes[i].kind == ia_nn::graph::op::output)
         out_.emplace_back(static_cast<std::size_t>(nodes[i].shape.size() *
                                                    (nodes[i].shape.dynamic() ? batch : 1)));
     }
   }
   void run() {
-    for (std::size_t i = 0; i < in_.size(); ++i)
-      in_[i].data = problem_->inputs[i * static_cast<std::size_t>(sets_) + set_];
-    set_ = (set_ + 1) % static_cast<std::size_t>(sets_);
     ia_nn::f32* out[1] = {out_[0].data()};
-    net_.run(batch_, in_, out, scratch_, pool_);
+    net_.run(batch_, in_[set_], out, scratch_, pool_);
+    set_ = (set_ + 1) % in_.size();
   }
   buffer<ia_nn::f32> const& result() const { return out_[0]; }
 
 private:
   std::shared_ptr<net_problem> problem_;
   ia_nn::index_t batch_;
-  int sets_;
   std::size_t set_ = 0;
   ia_nn::thread_pool pool_;
   net net_;
   ia_nn::workspace scratch_;
-  std::vector<ia_nn::graph::source> in_;
+  std::vector<std::vector<ia_nn::graph::source>> in_; ///< [set]
   std::vector<buffer<ia_nn::f32>> out_;
 };
 

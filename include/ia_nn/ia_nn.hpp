@@ -15,6 +15,7 @@
 #include <ia_nn/int8/calibration.hpp>
 #include <ia_nn/int8/conv.hpp>
 #include <ia_nn/int8/dense.hpp>
+#include <ia_nn/int8/dynamic_conv.hpp>
 #include <ia_nn/int8/dynamic_dense.hpp>
 #include <ia_nn/int8/elementwise.hpp>
 #include <ia_nn/int8/quantize.hpp>

@@ -87,6 +87,9 @@ struct byte_moves {
     auto const rows = concat({conv3(d, "rows0"), f, s, flip}, {.axis = 1});
     output(conv3(rows, "last"));
     output(d); // and read in 8 bits
+    auto const both = concat({conv3(d, "both0"), conv3(d, "both1")});
+    output(both);
+    output(conv3(both, "of_both"));
     output(dense(flatten(channel_shuffle(conv3(flip, "shuffled"), {.groups = 3})),
                  {.units = 7, .name = "columns"}));
     auto const flat = dense(reshape(relu(conv3(reshape(r, {5, 6, 6}), "turned")), {10, 18},
@@ -145,10 +148,10 @@ struct byte_islands {
     };
     auto const a = gelu(narrow(x, "a"));
     auto const c = tanh(bytes(a, "b")), d = relu(c) - a; // a chain of both types
-    auto const e = bytes(d, "c");
-    output(narrow(swish(e) * a, "d") + e);
+    auto const e = bytes(d, "c"), w = narrow(x, "w");
+    output(narrow(swish(e) * w, "d") + e);
     output(bytes(narrow(c, "e"), "f"));
-    output(narrow(bytes(relu(a), "g"), "h"));
+    output(narrow(bytes(relu(w), "g"), "h") + narrow(bytes(relu(a), "i"), "j"));
   }
 };
 } // namespace graph_nets

@@ -59,11 +59,7 @@ private:
     for (int i = 0; i < v_.node_count; ++i) {
       graph::node const& n = v_.nodes[i];
       if (n.scaled_as < 0) continue;
-      int from = i;
-      while (v_.nodes[from].kind == op::convert || v_.nodes[from].kind == op::reshape)
-        from = v_.nodes[from].inputs[0];
-      if (ia_nn::value_range const* const r = ranges.find(v_.nodes[from].name.view()))
-        all[at(n.scaled_as)].add(*r);
+      add_range(i, ranges, all[at(n.scaled_as)]);
     }
     for (int i = 0; i < v_.node_count; ++i) {
       graph::node const& n = v_.nodes[i];
@@ -77,6 +73,14 @@ private:
         q.zero_point = static_cast<s32>(std::nearbyint(0.0F - low / q.scale));
       }
     }
+  }
+
+  void add_range(int id, graph::value_ranges const& ranges, ia_nn::value_range& to) const {
+    graph::node const& n = v_.nodes[id];
+    if (n.kind == op::convert || n.kind == op::reshape) return add_range(n.inputs[0], ranges, to);
+    if (ia_nn::value_range const* const r = ranges.find(n.name.view())) to.add(*r);
+    else if (n.kind == op::concat)
+      for (int const in : n.inputs) add_range(in, ranges, to);
   }
 
   /// How the channels of a value lie, as they are counted.

@@ -153,10 +153,11 @@ constexpr auto x_plus = [](value x) { return conv(relu(x + conv(x, "a"), {.name 
 static_assert(writes<x_plus>("x.u8:u8 sum:u8 b:f32"));
 static_assert(schedule<bytes_of<x_plus>, precision::s8>.steps[1].stages[0].operand == 0); // x in f32
 
+constexpr auto around_deconv = [](value x) { return conv(deconv(conv(x, "a"), "d"), "b"); };
+static_assert(writes<around_deconv>("x.u8:u8 a:u8 d:u8 b:f32"));
+
 // ---- without kernels for 8 bits
 
-constexpr auto around_deconv = [](value x) { return conv(deconv(conv(x, "a"), "d"), "b"); };
-static_assert(writes<around_deconv>("x.u8:u8 a:f32 d:f32 d.u8:u8 b:f32"));
 constexpr auto around_softmax = [](value x) { return conv(softmax(conv(x, "a"), {.name = "s"}), "b"); };
 static_assert(writes<around_softmax>("x.u8:u8 a:f32 s:f32 s.u8:u8 b:f32"));
 constexpr auto lookup = [](value x) {

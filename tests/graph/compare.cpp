@@ -23,6 +23,8 @@ using ia_nn::value_range;
 using f32_net = graph::compiled<small_net>;
 using bf16_net = graph::compiled<small_net, graph::native<ia_nn::isa::native, bf16>>;
 
+using byte_net = graph::compiled<small_net, graph::native<ia_nn::isa::native, s8>>;
+
 std::vector<f32> results_of(auto const& net, problem const& p, thread_pool& pool) {
   ia_nn::workspace scratch(net.workspace_bytes());
   std::vector<f32> y(static_cast<std::size_t>(p.batch * 5));
@@ -100,6 +102,30 @@ TEST_CASE("f32 against bf16", "[graph][compare]") {
     CHECK(d.relative() < 0.05);
   }
   CHECK(some_bf16);
+}
+
+TEST_CASE("f32 against 8 bits", "[graph][compare]") {
+  ia_nn_test::random r(4);
+  every_value const all = every_value::of<small_net>(8, r);
+  thread_pool pool(2);
+  auto const& weights = all.p.weights.from;
+  auto const ranges = graph::calibrate<small_net>(weights, {all.p.floats[0], all.p.integers[0]},
+                                                  {.max_batch = 8}, ia_nn::min_max_calibrator(), pool);
+  f32_net const wide(weights, {.max_batch = 8});
+  byte_net const narrow(weights, {.max_batch = 5, .ranges = ranges});
+  auto const c = graph::compare(wide, narrow, {all.p.floats[0], all.p.integers[0]}, pool);
+  int bytes = 0;
+  for (value_difference const& d : c.values) {
+    INFO(d.name);
+    CHECK(d.first == graph::value_type::f32);
+    CHECK(d.count == static_cast<index_t>(all.by_name.at(d.name).size()));
+    bytes += graph::is_quantized(d.second);
+    if (d.what == "embedding") continue;
+    CHECK(d.largest > 0);
+    CHECK(d.decibels() > 20); // scales and zero points that are not those of the bytes leave none
+  }
+  CHECK(bytes >= 4);
+  CHECK(c.outputs[0].second == graph::value_type::f32);
 }
 
 TEST_CASE("numbers of bytes, within rows that are further apart", "[graph][compare]") {

@@ -6,6 +6,8 @@
 #include "../oracle/rnn.hpp"
 #include "random_weights.hpp"
 
+#include <algorithm>
+
 namespace ia_nn_test {
 
 /// The element of an array of shape `s` at these coordinates.
@@ -144,16 +146,26 @@ inline void interpret_deconv(graph::node const& n, ia_nn::spatial const& in,
   }
 }
 
+/// How rows of numbers of a recurrent layer are stored where they are multiplied; none: as they are.
+struct stored_states {
+  std::function<void(std::vector<double>&)> hidden = nullptr, unprojected = nullptr,
+                                            input = nullptr; ///< of the layers behind the first
+};
 /// A stack of layers; `x` is (batch, time, features).
 inline void interpret_rnn(graph::node const& n, index_t batch, index_t time, index_t features,
                           random_weights const& weights, std::vector<double> x,
-                          std::vector<double>& y) {
+                          std::vector<double>& y, stored_states const& as = {}) {
   namespace op = graph::op;
   std::ptrdiff_t const directions = n.attributes.direction == graph::direction::both ? 2 : 1;
   std::ptrdiff_t const wide = n.attributes.projection > 0 ? n.attributes.projection : n.attributes.hidden;
   std::vector<double> last;
   for (int l = 0; l < n.attributes.layers; ++l) {
     std::ptrdiff_t const in = l == 0 ? features : directions * wide;
+    for (std::ptrdiff_t r = 0; l > 0 && as.input && r < batch * time; ++r) {
+      std::vector<double> row(x.begin() + r * in, x.begin() + (r + 1) * in);
+      as.input(row);
+      std::copy(row.begin(), row.end(), x.begin() + r * in);
+    }
     std::vector<double> all(static_cast<std::size_t>(batch * time * directions * wide));
     last.assign(static_cast<std::size_t>(batch * directions * wide), 0.0);
     rnn_input call{.time = time, .batch = batch, .x = std::vector<double>(x.size())};
@@ -184,6 +196,7 @@ inline void interpret_rnn(graph::node const& n, index_t batch, index_t time, ind
       ref.reverse = d == 1 || n.attributes.direction == graph::direction::reverse;
       if (n.kind == op::rnn && n.attributes.act == graph::function::relu)
         ref.candidate = [](double v) { return v < 0 ? 0 : v; };
+      ref.stored = as.hidden, ref.stored_unprojected = as.unprojected;
       rnn_result const r = ref.run(call);
       for (std::ptrdiff_t b = 0; b < batch; ++b)
         for (std::size_t k = 0; k < static_cast<std::size_t>(wide); ++k) {

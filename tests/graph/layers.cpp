@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Every operator of the builder on every instruction set: fused against step by step, both against
-// the oracle, in bf16, and in one to three threads.
-#include "nets.hpp"
-#include "planned.hpp"
+// the oracle, in bf16, in 8 bits, and in one to three threads.
+#include "byte_nets.hpp"
+#include "bytes.hpp"
 
 #include <algorithm>
 
@@ -33,11 +33,28 @@ template <class F> void each_net(F const& f) {
   with("of three", both_ways::of<of_three>());
 }
 
+void check_in_bytes(draft const& written, options const& o, quantize_rules rules, byte_case how = {}) {
+  for (quantize_mode const mode : {quantize_mode::smart, quantize_mode::full}) {
+    rules.mode = mode;
+    how.part = mode == quantize_mode::smart ? 1.0F : 0.5F; // these saturate
+    check_bytes(run_time_plan(written, o, rules), 20, 2, how);
+  }
+}
+template <class Net> void check_byte_net(byte_case const& how = {}) {
+  check_in_bytes(graph::detail::built<Net>(), options_of<Net>(), rules_of<Net>(), how);
+}
+
 TEST_CASE("every operator", "[graph]") {
   each_net([](both_ways const& n) {
     check_everywhere(n, 1);
     check_precisions(n.fused, 2);
+    check_in_bytes(n.fused.written, {}, {});
+    check_in_bytes(n.fused.written, unfused, {});
   });
+  check_byte_net<byte_stages>();
+  check_byte_net<byte_chains>();
+  check_byte_net<byte_moves>();
+  check_byte_net<byte_islands>({.usual = precision::bf16});
   // Nothing is planned and never run.
   for_each_isa<planned_isas>([](auto tag) {
     for (auto const* const list : {&graph::native_kernel_ids, &graph::byte_kernel_ids})
@@ -49,7 +66,10 @@ TEST_CASE("every operator", "[graph]") {
 }
 
 TEST_CASE("every operator in two and three threads", "[graph]") {
-  each_net([](both_ways const& n) { check_threads(n.fused, 3, 5); });
+  each_net([](both_ways const& n) {
+    check_threads(n.fused, 3, 5);
+    check_bytes(n.fused, 3, 5, {.threads = true});
+  });
 }
 
 /// Each of the two layers of a pair computes what it computes alone.

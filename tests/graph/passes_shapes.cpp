@@ -375,6 +375,39 @@ constexpr auto in_bf16 = [](value x) {
 static_assert(node_of(in_bf16).attributes.precision == precision::bf16_terms3 &&
               original<net<in_bf16>>[1].attributes.precision == precision::bf16 &&
               shape_of(in_bf16) == dims{any_batch, 8, 8, 3});
+// Those that a layer cannot have are refused.
+static_assert(said<[](value x) {
+                return conv2d(x, {.filters = 2, .precision = precision::weights_s4, .name = "c"});
+              }> == "ia_nn: conv2d 'c': convolutions multiply f32, bf16 or 8 bits; terms of bf16, and 8 or "
+                    "4 bits of the weights alone, are for dense layers");
+static_assert(said<[](value x) {
+                return deconv2d(x, {.filters = 2, .precision = precision::weights_s8, .name = "d"});
+              }> == "ia_nn: deconv2d 'd': convolutions multiply f32, bf16 or 8 bits; terms of bf16, and 8 "
+                    "or 4 bits of the weights alone, are for dense layers");
+static_assert(said<[](value x) {
+                return gru(sequence(x),
+                           {.hidden = 2, .precision = precision::weights_s8, .name = "g"});
+              }> == "ia_nn: gru 'g': recurrent layers multiply f32, bf16 or 8 bits; terms of bf16, and 8 "
+                    "or 4 bits of the weights alone, are for dense layers");
+constexpr char const* unknown_states =
+    "ia_nn: lstm 'l': in 8 bits the range of its states must be known: that of a layer with relu or a "
+    "projection is, if there is one layer and it gives all its outputs; precision::dynamic_s8 needs no "
+    "ranges";
+static_assert(said<[](value x) {
+                return lstm(sequence(x), {.hidden = 4, .last_only = true, .projection = 2,
+                                          .precision = precision::s8, .name = "l"});
+              }> == unknown_states);
+static_assert(said<[](value x) {
+                return lstm(sequence(x), {.hidden = 4, .projection = 2, .precision = precision::s8});
+              }> == "");
+static_assert(said<[](value x) {
+                return lstm(sequence(x), {.hidden = 4, .layers = 2, .last_only = true, .projection = 2,
+                                          .precision = precision::dynamic_s8});
+              }> == "");
+static_assert(said<[](value x) {
+                return rnn(sequence(x), {.hidden = 4, .layers = 2, .precision = precision::s8,
+                                         .activation = function::relu, .name = "r"});
+              }>.substr(0, 47) == "ia_nn: rnn 'r': in 8 bits the range of its stat");
 struct in_f32 : net<in_bf16> {
   static constexpr void pass(draft& d) {
     for (node& n : d.nodes) n.attributes.precision = precision::of_net;

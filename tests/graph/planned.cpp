@@ -14,7 +14,8 @@ run_time_plan::run_time_plan(graph::draft const& d, graph::options const& o,
   graph::draft simple = d;
   graph::simplify(simple, o);
   for (precision const usual : {precision::f32, precision::bf16, precision::bf16_terms2,
-                                precision::bf16_terms3, precision::s8}) {
+                                precision::bf16_terms3, precision::s8, precision::dynamic_s8,
+                                precision::weights_s8, precision::weights_s4}) {
     form f{simple, {}};
     f.schedule = graph::schedule_of(f.nodes, o, usual, r);
     REQUIRE(graph::never_overlaps(f.schedule.memory.buffers, f.schedule.memory.bytes));

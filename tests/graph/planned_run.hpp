@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// run_planned with all its kernels. Only planned_*.cpp include this.
+// run_planned with all its kernels, which planned_*.cpp compile; and with those of a list.
 #pragma once
 
 #include "nets.hpp"
@@ -33,7 +33,9 @@ struct team {
 };
 
 /// What a run-time plan runs on: kernels of a table.
-template <ia_nn::isa::tag I> class planned {
+template <ia_nn::isa::tag I, graph::detail::id_list const& Ids = graph::native_kernel_ids,
+          graph::detail::id_list const& ByteIds = graph::byte_kernel_ids>
+class planned {
   using kernels = graph::native_kernels<graph::detail::isa_of_network<I>>;
   using byte_kernels = graph::native_kernels<graph::detail::isa_of_bytes<I>>;
   using entry = graph::kernel_entry<team>;
@@ -43,9 +45,9 @@ public:
       : loaded_(v, p.weights.from, o, [&](int s) {
           graph::kernel_id const id = v.kernel_at(s);
           entry const* const found =
-              id.multiplies == graph::precision::s8
-                  ? graph::find_kernel<byte_kernels, team, graph::byte_kernel_ids>(id)
-                  : graph::find_kernel<kernels, team>(id);
+              graph::has_byte_products(id.multiplies)
+                  ? graph::find_kernel<byte_kernels, team, ByteIds>(id)
+                  : graph::find_kernel<kernels, team, Ids>(id);
           REQUIRE(found);
           if (!has_run<I>(id)) ran<I>.push_back(id);
           run_.push_back(found->run[static_cast<int>(graph::common_tail_of(v, s))]);
@@ -78,25 +80,31 @@ private:
   graph::loaded_plan loaded_;
 };
 
+/// One run on Net, a `planned`. Checks that no step allocates.
+template <class Net>
+call run_on(graph::plan_view const& v, index_t bytes, problem const& p,
+            graph::compile_options const& o, ia_nn::thread_pool* pool) {
+  call c(p);
+  Net const net(v, p, o);
+  index_t const items = v.open_batch() ? p.batch : 1, own = bytes * items;
+  exact_buffer<std::byte> memory(own + net.scratch_bytes());
+  std::memset(memory.data(), 0xff, static_cast<std::size_t>(memory.size())); // NaN
+  frame const f{items,       p.batch,       c.in.data(),
+                c.to.data(), memory.data(), {memory.data() + own, net.scratch_bytes()}};
+  long const before = allocations_made();
+  net.run(f, {pool});
+  long const after = allocations_made();
+  CHECK(after == before);
+  return c;
+}
+
 } // namespace detail
 
 template <ia_nn::isa::tag I>
 call run_planned(graph::plan_view const& v, index_t bytes, problem const& p,
                  graph::compile_options const& o, ia_nn::thread_pool* pool) {
-  call c(p);
-  if constexpr (detail::is_planned<I>) {
-    detail::planned<I> const net(v, p, o);
-    index_t const items = v.open_batch() ? p.batch : 1, own = bytes * items;
-    exact_buffer<std::byte> memory(own + net.scratch_bytes());
-    std::memset(memory.data(), 0xff, static_cast<std::size_t>(memory.size())); // NaN
-    detail::frame const f{items,         p.batch,       c.in.data(),
-                          c.to.data(),   memory.data(), {memory.data() + own, net.scratch_bytes()}};
-    long const before = allocations_made();
-    net.run(f, {pool});
-    long const after = allocations_made();
-    CHECK(after == before);
-  }
-  return c;
+  if constexpr (detail::is_planned<I>) return detail::run_on<detail::planned<I>>(v, bytes, p, o, pool);
+  else return call(p);
 }
 
 template <ia_nn::isa::tag I, ia_nn::element Usual>

@@ -2,9 +2,9 @@
 //
 // Random networks: a seeded generator writes them, each is run fused and step by step, and compared
 // with the oracle. Some are planned by the compiler and most while the test runs, by the same
-// functions. The hidden test takes thousands: test_graph "[.slow]".
+// functions. The hidden tests take thousands: test_graph "[.slow]".
+#include "bytes.hpp"
 #include "order_nets.hpp"
-#include "planned.hpp"
 
 #include <ia_nn/graph/layers.hpp>
 
@@ -161,8 +161,31 @@ constexpr std::array<value, 2> random_network(builder& b, std::uint64_t seed) {
   return {all[count - 1], all[count - 2 - g.below(3)]};
 }
 
+/// What such a network says of itself in 8 bits.
+constexpr quantize_rules random_rules(std::uint64_t seed) {
+  generator g{seed * 0xd1342543de82ef95U + 7};
+  for (int i = 0; i < 8; ++i) static_cast<void>(g.below(2));
+  quantize_rules r;
+  if (g.below(2)) r.mode = quantize_mode::full;
+  if (g.below(2)) r.values = byte_values::symmetric;
+  r.first_in_float = g.below(4) == 0;
+  r.last_in_float = g.below(4) == 0;
+  r.weights_per_tensor = g.below(4) == 0;
+  if (g.below(4) == 0) r.weights = ia_nn::weight_range::reduced;
+  constexpr char const* kinds[] = {"dense", "max_pool", "average_pool", "concat", "add",
+                                   "transpose", "slice", "relu", "conv"};
+  for (char const* const kind : kinds)
+    if (g.below(12) == 0) r.in_float.add(ia_nn::graph::label(kind));
+  return r;
+}
+
 /// Planned by the compiler.
 template <int Seed> struct random_net {
+  static constexpr quantize_rules quantize = [] {
+    quantize_rules r = random_rules(Seed);
+    r.in_float = {"x"}; // a name that there is
+    return r;
+  }();
   static constexpr auto build(builder& b) { return random_network(b, Seed); }
 };
 /// Planned while the test runs.
@@ -194,6 +217,7 @@ void check_same_plan(plan_view const& a, plan_view const& b, bool same_bytes) {
     node const &x = a.nodes[i], &y = b.nodes[i];
     place const &p = a.places[i], &q = b.places[i];
     CHECK((x.kind == y.kind && x.type == y.type && x.name == y.name && x.shape == y.shape &&
+           x.scaled_as == y.scaled_as &&
            x.inputs == y.inputs && x.attributes == y.attributes));
     CHECK((p.where == q.where && p.index == q.index && p.column == q.column && p.ld == q.ld));
     if (p.where == storage::workspace)
@@ -229,12 +253,15 @@ template <int Seed> void planned_by_the_compiler() {
   });
   // At run time the passes find the same.
   run_time_net::seed = Seed;
-  run_time_plan const again = run_time_plan::of<run_time_net>({});
+  run_time_plan const again(ia_nn::graph::detail::built<run_time_net>(), {}, net::quantize);
   check_same_plan(plan_view::of(typed<net>, schedule<net>, original<net>, precision::f32),
                   again.view(), schedule<net>.bytes == again.bytes());
   constexpr precision narrow = precision::bf16;
   check_same_plan(plan_view::of(typed<net, narrow>, schedule<net, narrow>, original<net>, narrow),
                   again.view(narrow), schedule<net, narrow>.bytes == again.bytes(narrow));
+  constexpr precision bytes = precision::s8;
+  check_same_plan(plan_view::of(typed<net, bytes>, schedule<net, bytes>, original<net>, bytes),
+                  again.view(bytes), schedule<net, bytes>.bytes == again.bytes(bytes));
 }
 
 // ---- PyTorch's order of flattened images
@@ -325,6 +352,25 @@ void planned_at_run_time(std::uint64_t first, int count) {
 }
 
 TEST_CASE("random networks, planned at run time", "[graph]") { planned_at_run_time(1000, 300); }
+
+// Those with values in s8 are for the compiler: here they are u8 with a zero point.
+void in_bytes(std::uint64_t first, int count) {
+  int bytes = 0;
+  for (int i = 0; i < count; ++i) {
+    run_time_net::seed = first + static_cast<std::uint64_t>(i);
+    INFO("seed " << run_time_net::seed);
+    quantize_rules r = random_rules(run_time_net::seed);
+    r.values = byte_values::asymmetric;
+    run_time_plan const n(ia_nn::graph::detail::built<run_time_net>(), i % 4 == 0 ? unfused : options{}, r);
+    for (node const& x : n.in(precision::s8).nodes.nodes) bytes += x.type == value_type::u8;
+    check_bytes(n, run_time_net::seed, 3, {.part = i % 2 ? 1.0F : 0.3F});
+  }
+  CHECK(bytes > 5 * count);
+}
+TEST_CASE("random networks in 8 bits", "[graph][bytes]") { in_bytes(2000, 300); }
+TEST_CASE("thousands of random networks in 8 bits", "[.slow][graph][bytes]") {
+  in_bytes(process_seed(), 5000);
+}
 TEST_CASE("thousands of random networks", "[.slow][graph]") {
   planned_at_run_time(process_seed(), 5000);
 }

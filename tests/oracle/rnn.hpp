@@ -69,6 +69,8 @@ struct rnn_reference {
   std::function<double(double)> output = [](double v) { return std::tanh(v); };
   bool bf16_weights = false;  ///< matrices are rounded to bf16
   bool bf16_operands = false; ///< x, and what U and P multiply, are rounded to f32, then to bf16
+  /// Of quantized layers: how what U, and what P multiplies is stored.
+  std::function<void(std::vector<double>&)> stored = nullptr, stored_unprojected = nullptr;
   rnn_nudge nudge{};
 
   std::ptrdiff_t gates() const {
@@ -130,6 +132,11 @@ private:
     return out;
   }
 
+  static vector as(std::function<void(vector&)> const& f, vector v) {
+    if (f) f(v);
+    return v;
+  }
+
   double parameter(std::ptrdiff_t k, std::ptrdiff_t j) const {
     return static_cast<double>(parameters.at(at(k * hidden + j)));
   }
@@ -157,11 +164,11 @@ private:
     vector a = product(w_input, b_input, 0, gates() * H, x), next(at(H));
     disturb(a, rnn_nudge::input_sum, step);
     if (cell == rnn_cell::gru_reset_before) {
-      vector const u = product(w_recurrent, b_recurrent, 0, 2 * H, h);
+      vector const u = product(w_recurrent, b_recurrent, 0, 2 * H, as(stored, h));
       vector reset(at(H));
       for (std::ptrdiff_t j = 0; j < H; ++j)
         reset[at(j)] = gate(within(a[at(j)] + u[at(j)], clip_input)) * h[at(j)];
-      vector const un = product(w_recurrent, b_recurrent, 2 * H, H, reset);
+      vector const un = product(w_recurrent, b_recurrent, 2 * H, H, as(stored, reset));
       for (std::ptrdiff_t j = 0; j < H; ++j) {
         double const z = keep * gate(within(a[at(H + j)] + u[at(H + j)], clip_input));
         double const n = candidate(within(a[at(2 * H + j)] + un[at(j)], clip_input));
@@ -171,7 +178,7 @@ private:
       disturb(h, rnn_nudge::hidden, step);
       return;
     }
-    vector u = product(w_recurrent, b_recurrent, 0, gates() * H, h);
+    vector u = product(w_recurrent, b_recurrent, 0, gates() * H, as(stored, h));
     disturb(u, rnn_nudge::recurrent_sum, step);
     if (cell == rnn_cell::lstm_layer_norm) a = normalized(a, 0, 4), u = normalized(u, 8, 12);
     vector out_gate(at(H));
@@ -201,7 +208,7 @@ private:
       vector const seen = cell == rnn_cell::lstm_layer_norm ? normalized(c, 16, 17) : c;
       for (std::ptrdiff_t j = 0; j < H; ++j) next[at(j)] = out_gate[at(j)] * output(seen[at(j)]);
     }
-    h = projected > 0 ? product(projection, {}, 0, projected, next) : next;
+    h = projected > 0 ? product(projection, {}, 0, projected, as(stored_unprojected, next)) : next;
     disturb(h, rnn_nudge::hidden, step);
   }
 };

@@ -99,8 +99,27 @@ IA_NN_INLINE void store_result(V v, T* p, lanes<Whole> at) noexcept {
   else at.store(to_f32(v), p);
 }
 
+/// N rows of results, ldc apart: registers that are rounded are looked at together.
+template <int N, class V, class T>
+IA_NN_INLINE void store_results(V const (&rows)[N], T* p, index_t ldc) noexcept {
+  if constexpr (requires { V::store_rows(rows, p, ldc); }) V::store_rows(rows, p, ldc);
+  else
+    IA_NN_UNROLL for (int i = 0; i < N; ++i) store_result(rows[i], p + i * ldc, lanes<true>{V::size});
+}
+
 /// Types whose results may be stored past the caches.
 template <class C> concept streamable = std::same_as<C, f32> || std::same_as<C, bf16>;
+
+/// What a chain makes of a register of sums.
+template <class Epilogue, class V>
+using result_in_f32 =
+    decltype(as_f32(std::declval<Epilogue const&>()(std::declval<V>(), std::declval<tile_position<true>>())));
+/// Registers of f32 of which two are stored as one of C.
+template <class C, class V>
+concept stores_both = requires(C* p, V v) {
+  store_both(p, v, v);
+  stream_both(p, v, v);
+};
 
 /// Takes a register of sums of a whole tile through the chain and stores it. (row, column) is the place
 /// of the tile in C, c its element there, which is aligned to 64 bytes if it is streamed.
@@ -115,6 +134,15 @@ template <class Epilogue, class C> struct tile_finish {
     if constexpr (streamable<C>)
       if (streams) return as_f32(epilogue(sums, at)).stream(c + r * ldc + j);
     store_result(epilogue(sums, at), c + r * ldc + j, at.lanes);
+  }
+  /// A whole row of two registers, which become one.
+  template <vector_register V>
+    requires stores_both<C, result_in_f32<Epilogue, V>>
+  IA_NN_INLINE void both(int r, V a, V b) const noexcept {
+    tile_position<true> const left{this->row + r, column, V::size}, right{this->row + r, column + V::size, V::size};
+    auto const x = as_f32(epilogue(a, left)), y = as_f32(epilogue(b, right));
+    if (streams) return stream_both(c + r * ldc, x, y);
+    store_both(c + r * ldc, x, y);
   }
 };
 

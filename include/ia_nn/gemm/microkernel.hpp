@@ -156,10 +156,9 @@ template <isa::tag I, element A, element B, bool Grouped = false> struct vector_
   /// One whole tile of max_rows rows read in place. sink(row, column, sums) takes the sums from the
   /// registers: worth an instantiation of its own where k is short.
   template <class Sink> IA_NN_NOINLINE static void run_into(call const& c, Sink const& sink) noexcept {
-    Sink const own = sink; // which no store of its own can change
     if constexpr (may_fit)
-      if (c.b.pairs_fit) return tile_into<fitting_dot, max_rows, 1, false, true>(c, own);
-    tile_into<dot_type, max_rows, 1, false, true>(c, own);
+      if (c.b.pairs_fit) return tile_into<fitting_dot, max_rows, 1, false, true>(c, sink);
+    tile_into<dot_type, max_rows, 1, false, true>(c, sink);
   }
 
 private:

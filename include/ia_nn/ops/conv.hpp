@@ -99,7 +99,7 @@ public:
     static_assert(std::same_as<W, B> || (std::same_as<W, f32> && std::same_as<B, bf16>),
                   "ia_nn: conv: weights must have the element type B, or be f32 where B is bf16");
     check_weights(plan_.shape, static_cast<index_t>(weights.size()));
-    if (depthwise()) return depthwise_.template pack<B>(plan_.shape, weights.data());
+    if (depthwise()) return depthwise_.pack(plan_.shape, weights.data());
     index_t first = 0;
     for (packed& group : weights_) {
       group.assign([&](B* panel, index_t column, index_t columns) {
@@ -317,7 +317,7 @@ private:
   conv_options options_;
   std::vector<packed> weights_;
   detail::conv_weight_zeros zeros_;
-  detail::depthwise_weights<accumulator> depthwise_;
+  detail::depthwise_weights<accumulator, B> depthwise_;
 };
 
 IA_NN_END

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Depthwise convolution, one filter per channel: lanes are channels, no product of matrices.
-// conv_depthwise_strip.hpp serves windows of three neighbouring taps, this file all others.
+// conv_depthwise_strip.hpp serves windows of three neighbouring taps, conv_depthwise_pairs.hpp those
+// of 3 x 3 where an instruction multiplies pairs of bf16, this file all others.
 //
 //   a block of 4 registers of channels
 //     line of output
@@ -17,6 +18,7 @@
 
 #include <ia_nn/arch/cpu.hpp>
 #include <ia_nn/arch/tiling.hpp>
+#include <ia_nn/ops/conv_depthwise_pairs.hpp>
 #include <ia_nn/ops/conv_depthwise_strip.hpp>
 
 #include <ia_nn/begin.hpp>
@@ -36,6 +38,10 @@ public:
       : depthwise_plane(*t.shape, t.plane), t_(t), epilogue_(e) {}
 
   void run() noexcept {
+    if constexpr (multiplies_pairs<I, a_type>) {
+      using pairs = depthwise_pairs<I, Task, Epilogue>;
+      if (pairs::serve(s_)) return pairs(t_, epilogue_).run();
+    }
     using strips = depthwise_strips<I, Task, Epilogue>;
     if (!t_.wide && strips::serve(s_)) return strips(t_, epilogue_).run();
     index_t c = 0;

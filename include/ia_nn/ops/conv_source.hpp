@@ -28,16 +28,17 @@ template <class Packed> struct band_source {
   index_t line, pixel; ///< from line to line, from pixel to pixel of output
 };
 
-/// Pixels of three bytes as words of four, the fourth zero: pictures. A word may be read where
-/// another pixel follows.
+/// Pixels of three bytes or bf16 as words of four, the fourth zero: pictures. A word may be read
+/// where another pixel follows.
 template <class Packed, class A>
 void copy_three(Packed* to, A const* from, index_t pixels, index_t pitch) noexcept {
-  constexpr std::uint32_t flip = std::same_as<Packed, A> ? 0U : 0x808080U;
+  using word_type = std::conditional_t<sizeof(A) == 1, std::uint32_t, std::uint64_t>;
+  constexpr word_type kept = ~word_type{} >> 8 * sizeof(A), flip = std::same_as<Packed, A> ? 0U : 0x808080U;
   for (index_t x = 0; x + 1 < pixels; ++x) {
-    std::uint32_t word;
-    __builtin_memcpy(&word, from + x * pitch, 4);
-    word = (word & 0xffffffU) ^ flip;
-    __builtin_memcpy(static_cast<void*>(to + x * 4), &word, 4);
+    word_type word;
+    __builtin_memcpy(&word, from + x * pitch, sizeof word);
+    word = (word & kept) ^ flip;
+    __builtin_memcpy(static_cast<void*>(to + x * 4), &word, sizeof word);
   }
   if (pixels == 0) return;
   copy_elements(to + (pixels - 1) * 4, from + (pixels - 1) * pitch, 3);
@@ -110,7 +111,7 @@ band_source<Packed> copy_band(conv_plan const& p, A const* image, index_t plane,
       A const* src = image + pixel * all;
       if (channels == all && pitch == all && step == 1) {
         copy_elements(out, src, (to - from) * pitch);
-      } else if (pitch == 4 && channels == 3 && sizeof(A) == 1) {
+      } else if (sizeof(A) < 4 && pitch == 4 && channels == 3) {
         copy_three(out, src, to - from, all * step);
       } else {
         for (index_t x = from; x < to; ++x, out += pitch, src += all * step) {

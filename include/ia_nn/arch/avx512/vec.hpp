@@ -131,6 +131,33 @@ template <> struct vec_impl<f32, isa::avx512> {
     _mm512_storeu_si512(p, _mm512_permutex2var_epi16(_mm512_castps_si512(a.r), odd,
                                                      _mm512_castps_si512(b.r)));
   }
+#if defined(__AVX512BF16__)
+  /// Stores x[i] as bf16 at p + i * ld.
+  template <int N>
+  static IA_NN_INLINE void store_rows(vec_impl const (&x)[N], bf16* p, index_t ld) noexcept {
+    mask any = denormals(x[0]);
+    IA_NN_UNROLL for (int i = 1; i < N; ++i) any = _kor_mask16(any, denormals(x[i]));
+    if (__builtin_expect(_kortestz_mask16_u8(any, any) != 0, 1)) {
+      IA_NN_UNROLL for (int i = 0; i < N; ++i)
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(p + i * ld),
+                            __builtin_bit_cast(__m256i, _mm512_cvtneps_pbh(x[i].r)));
+      return;
+    }
+    alignas(64) f32 copy[N * size];
+    IA_NN_UNROLL for (int i = 0; i < N; ++i) {
+      vec_impl one = x[i];
+      one.pin(); // or all of x is kept in memory, to be copied from there
+      one.store(copy + i * size);
+    }
+    store_each(copy, N, p, ld);
+  }
+  friend IA_NN_INLINE void store_both(bf16* p, vec_impl a, vec_impl b) noexcept {
+    _mm512_storeu_si512(p, narrow(a, b));
+  }
+  friend IA_NN_INLINE void stream_both(bf16* p, vec_impl a, vec_impl b) noexcept {
+    _mm512_stream_si512(reinterpret_cast<__m512i*>(p), narrow(a, b));
+  }
+#endif
   friend IA_NN_INLINE bool any_nan(vec_impl a) noexcept {
     return _mm512_cmp_ps_mask(a.r, a.r, _CMP_UNORD_Q) != 0;
   }
@@ -155,8 +182,7 @@ private:
   // on every ISA.
   IA_NN_INLINE __m256i narrow() const noexcept {
 #if defined(__AVX512BF16__)
-    constexpr int denormal = 0x20;
-    if (__builtin_expect(_mm512_fpclass_ps_mask(r, denormal) == 0, 1))
+    if (__builtin_expect(denormals(*this) == 0, 1))
       return __builtin_bit_cast(__m256i, _mm512_cvtneps_pbh(r));
 #endif
     __m512i const u = _mm512_castps_si512(r);
@@ -166,6 +192,17 @@ private:
     __mmask16 const nan = _mm512_cmp_ps_mask(r, r, _CMP_UNORD_Q);
     return _mm512_cvtepi32_epi16(_mm512_srli_epi32(_mm512_mask_mov_epi32(rounded, nan, quiet), 16));
   }
+#if defined(__AVX512BF16__)
+  static IA_NN_INLINE mask denormals(vec_impl a) noexcept { return _mm512_fpclass_ps_mask(a.r, 0x20); }
+  __attribute__((cold)) static IA_NN_NOINLINE void store_each(f32 const* x, int n, bf16* p, index_t ld) noexcept {
+    for (int i = 0; i < n; ++i) load(x + i * size).store(p + i * ld);
+  }
+  static IA_NN_INLINE __m512i narrow(vec_impl a, vec_impl b) noexcept {
+    if (__builtin_expect(_kortestz_mask16_u8(denormals(a), denormals(b)) != 0, 1))
+      return __builtin_bit_cast(__m512i, _mm512_cvtne2ps_pbh(b.r, a.r));
+    return _mm512_inserti64x4(_mm512_castsi256_si512(a.narrow()), b.narrow(), 1);
+  }
+#endif
   template <byte_element T> IA_NN_INLINE __m128i saturate() const noexcept {
     __m512 const lo = _mm512_set1_ps(std::same_as<T, u8> ? 0.0F : -128.0F);
     __m512 const hi = _mm512_set1_ps(std::same_as<T, u8> ? 255.0F : 127.0F);

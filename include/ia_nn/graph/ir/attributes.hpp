@@ -54,8 +54,17 @@ enum class precision : unsigned char {
   bf16,        ///< operands rounded to bf16, sums in f32
   bf16_terms2, ///< f32 as the sum of two bf16 terms, three products
   bf16_terms3, ///< of three, six products
-  s8           ///< 8-bit operands, exact sums
+  s8,          ///< 8-bit operands, exact sums; scales from calibration
+  dynamic_s8,  ///< the same from f32 to f32, scales from the numbers that there are: of each row (dense,
+               ///< recurrent) or item (conv, deconv)
+  weights_s8,  ///< dense: f32 by weights of 8 bits, a scale for each column
+  weights_s4   ///< dense: f32 by weights of 4 bits, scale and zero point for each 32 of a column
 };
+
+/// True for what 8-bit products need instructions of their own for.
+constexpr bool has_byte_products(precision p) {
+  return p == precision::s8 || p == precision::dynamic_s8;
+}
 
 enum class direction : unsigned char {
   forward,

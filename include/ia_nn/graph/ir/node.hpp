@@ -99,9 +99,9 @@ inline constexpr int max_inputs = 32;
 namespace op { // rows of what a network has without layers
 constexpr sentence takes_source(node& n, node_inputs in, detail::subject const& who);
 
-inline constexpr operator_row input{.name = "input",
+inline constexpr operator_row input{.name = "input", .by_item = true,
                                     .shape = rules::nothing_to_say};
-inline constexpr operator_row output{.name = "output", .moves = true, .any_type = true, .shape = takes_source};
+inline constexpr operator_row output{.name = "output", .by_item = true, .moves = true, .any_type = true, .shape = takes_source};
 } // namespace op
 
 struct node {

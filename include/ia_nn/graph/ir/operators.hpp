@@ -21,8 +21,13 @@ struct subject;
 /// The nodes that a node reads, as many as it has inputs.
 using node_inputs = node const* const*;
 
-/// Whether a pass may compute an operator in 8 bits; `moves` takes whatever its source has.
-enum class quantizes : unsigned char { never, may, moves };
+/// Whether a pass may compute an operator in 8 bits.
+enum class quantizes : unsigned char {
+  never,
+  reads, ///< reads bytes and writes f32
+  may,   ///< reads and writes bytes; one with weights may write f32
+  moves  ///< takes whatever its source has
+};
 
 namespace rules { // the defaults of a row
 constexpr sentence no_shape(node&, node_inputs, detail::subject const&) {
@@ -35,6 +40,7 @@ constexpr int one_kernel(node const&) { return 0; }
 constexpr char const* no_other_name(node const&) { return ""; }
 constexpr bool never(node const&, node_inputs) { return false; }
 constexpr bool always(node const&, node_inputs) { return true; }
+constexpr bool each_node(node const&) { return true; }
 } // namespace rules
 
 /// The defaults are right for an operator that runs by itself, in f32.
@@ -42,6 +48,7 @@ struct operator_row {
   char const* name;
 
   // Traits.
+  bool by_item = false;        ///< an item of the batch depends on no other: a batch may run in parts
   bool element_wise = false;   ///< an element depends on the same element of what is read
   bool has_epilogue = false;   ///< its sums pass through stages before they are stored (tail_kernel)
   bool in_place = false;       ///< may write over what it reads
@@ -66,6 +73,8 @@ struct operator_row {
   index_t (*flops)(node const& n, node_inputs in) = rules::no_flops;
   /// Which of an operator's kernels it needs.
   int (*variant)(node const& n) = rules::one_kernel;
+  /// False for a node that is computed in f32 in a network in 8 bits, though `eight_bits` is not never.
+  bool (*takes_bytes)(node const& n) = rules::each_node;
   /// What it is called in sentences and tables if not by its name.
   char const* (*shown)(node const& n) = rules::no_other_name;
   /// True if the result is the first source, unchanged.

@@ -47,7 +47,7 @@ using isa_of_bytes = std::conditional_t<
                        std::conditional_t<isa::has<I, isa::avx2_vnni>, isa::avx2_vnni, isa_of_f32<I>>>>;
 template <isa::tag I, precision P>
 using isa_of_product = std::conditional_t<
-    P == precision::s8, isa_of_bytes<I>,
+    has_byte_products(P), isa_of_bytes<I>,
     std::conditional_t<P == precision::bf16 || ((P == precision::bf16_terms2 ||
                                                  P == precision::bf16_terms3) &&
                                                 isa::has<I, isa::amx>),
@@ -55,19 +55,25 @@ using isa_of_product = std::conditional_t<
 
 } // namespace detail
 
+/// The precision of a network whose layers find their scales while they run: precision::dynamic_s8.
+struct dynamic_s8 {};
+
 /// Kernels of this library for instruction set I. Precision bf16: convolutions, dense and recurrent
 /// layers round their source and weights to bf16 and add in f32, unless the layer says otherwise,
 /// and values between steps are bf16 where that is possible (passes/precision.hpp). Precision s8: layers
 /// with weights multiply bytes, see passes/quantize.hpp; the ranges of values are in compile_options.
-template <isa::tag I = isa::native, element Precision = f32> struct native {
+/// Precision dynamic_s8: layers with weights multiply bytes, values between steps are f32.
+template <isa::tag I = isa::native, class Precision = f32> struct native {
   static_assert(std::same_as<Precision, f32> || std::same_as<Precision, bf16> ||
-                    std::same_as<Precision, s8>,
-                "ia_nn: native: the precision of a network is f32, bf16 or s8");
+                    std::same_as<Precision, s8> || std::same_as<Precision, dynamic_s8>,
+                "ia_nn: native: the precision of a network is f32, bf16, s8 or dynamic_s8");
   using kernels = native_kernels<
-      std::conditional_t<std::same_as<Precision, s8>, I, detail::isa_of_network<I>>>;
-  static constexpr precision usual = std::same_as<Precision, bf16> ? precision::bf16
-                                     : std::same_as<Precision, s8> ? precision::s8
-                                                                   : precision::f32;
+      std::conditional_t<std::same_as<Precision, s8> || std::same_as<Precision, dynamic_s8>, I,
+                         detail::isa_of_network<I>>>;
+  static constexpr precision usual = std::same_as<Precision, bf16>         ? precision::bf16
+                                     : std::same_as<Precision, s8>         ? precision::s8
+                                     : std::same_as<Precision, dynamic_s8> ? precision::dynamic_s8
+                                                                           : precision::f32;
 };
 
 } // namespace graph

@@ -16,6 +16,9 @@ namespace graph {
 struct compile_options {
   index_t max_batch = 1;              ///< of a network with an open batch
   int workers = 1;                    ///< concurrency of the executor
+  /// A batch passes through the network in parts of at least so many items; 0: as many as it is fast
+  /// with (run/parts.hpp).
+  index_t items_at_once = 0;
   bool allow_unknown_weights = false; ///< passes over what no layer has
 
   /// What may stand in front of all names of the source, as "module." of a wrapped model does. One

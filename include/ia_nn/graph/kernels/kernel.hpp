@@ -77,6 +77,7 @@ public:
     plan_view const& plan;
     weight_reader const& weights;
     std::vector<quantization> const& scalings; ///< of each node
+    value_ranges const& ranges;
     std::vector<aligned_array<f32>>& arrays;
     index_t max_batch;
     int workers;
@@ -99,6 +100,13 @@ public:
   quantization scaling(int value) const { return all_.scalings[static_cast<std::size_t>(value)]; }
   quantization source_scaling(int k = 0) const { return scaling(what().inputs[k]); }
   quantization result_scaling() const { return scaling(what().out); }
+  /// What the values of the result range over, by calibration. Errors: errc::bad_parameter if that is
+  /// not known.
+  value_range result_range() const {
+    value_range const* const r = all_.ranges.find(ranged_name(plan.nodes, what().out));
+    if (!r) detail::no_range(plan, what().out, all_.ranges);
+    return *r;
+  }
 
   /// A weight that the operator's row lists for this layer. Errors: errc::bad_parameter if it lists
   /// none of this suffix, and those of weight_reader::read.

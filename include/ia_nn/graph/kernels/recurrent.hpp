@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Recurrent layers. They read and write f32.
+// Recurrent layers. They read f32, in 8 bits bytes of the scale of their source, and write f32. States of
+// 8-bit layers are bytes between steps of time: 127 steps to 1 where nothing but tanh and sigmoid makes
+// them, else of the range of the result, which holds them all (layers/recurrent.hpp: knows_states).
 #pragma once
 
 #include <ia_nn/graph/kernels/move.hpp>
@@ -12,8 +14,47 @@ namespace graph {
 
 namespace detail {
 
-template <class Cell, isa::tag I, element A> struct recurrent_kernel : plain_kernel {
-  using weights_type = rnn_weights<I, Cell, A>;
+/// What is read, what is multiplied, and the weights.
+template <precision P, element Reads> struct recurrent_types {
+  using operand = f32;
+  using weights = f32;
+};
+template <element Reads> struct recurrent_types<precision::bf16, Reads> {
+  using operand = bf16;
+  using weights = bf16;
+};
+template <element Reads> struct recurrent_types<precision::s8, Reads> {
+  using operand = Reads;
+  using weights = s8;
+};
+template <element Reads> struct recurrent_types<precision::dynamic_s8, Reads> {
+  using operand = u8;
+  using weights = s8;
+};
+
+/// How layer `layer` of a stack quantizes x and h.
+template <precision P, element A>
+rnn_quantization recurrent_quantization(kernel_loader const& l, int layer) {
+  rnn_quantization q;
+  q.dynamic = P == precision::dynamic_s8;
+  if constexpr (P == precision::s8) {
+    q.hidden = has_bounded_states(l.layer.attributes)
+                   ? quantization{1.0F / 127.0F, ::ia_nn::detail::middle_of<A>}
+                   : rnn_quantization_of<A>(l.result_range());
+    q.input = layer == 0 ? l.source_scaling() : q.hidden;
+  }
+  return q;
+}
+/// Errors: errc::bad_parameter if sums of so many products of bytes may not fit s32.
+inline void check_byte_sums(kernel_loader const& l, index_t products) {
+  if (products > INT32_MAX / (255 * 127))
+    throw_error(errc::bad_parameter, l.who() + ": sums of " + std::to_string(products) +
+                                         " 8-bit products may leave s32");
+}
+
+template <class Cell, isa::tag I, precision P, element X> struct recurrent_kernel : plain_kernel {
+  using A = typename recurrent_types<P, X>::operand;
+  using weights_type = rnn_weights<I, Cell, A, typename recurrent_types<P, X>::weights>;
   struct store {
     ::ia_nn::rnn<weights_type> layer;
     index_t time, width; ///< of the last layer's output, for each direction
@@ -23,6 +64,8 @@ template <class Cell, isa::tag I, element A> struct recurrent_kernel : plain_ker
     attribute_set const& a = l.layer.attributes;
     index_t const directions = directions_of(l.layer), width = output_width(l.layer);
     std::vector<weights_type> layers;
+    if constexpr (byte_element<A>)
+      check_byte_sums(l, max_of(l.source.last(), max_of(a.hidden, directions * width)));
     for (int layer = 0; layer < a.layers; ++layer)
       for (index_t d = 0; d < directions; ++d) {
         std::string const end = "_l" + std::to_string(layer) + (d == 1 ? "_reverse" : "");
@@ -39,7 +82,7 @@ template <class Cell, isa::tag I, element A> struct recurrent_kernel : plain_ker
                        .b_recurrent = c,
                        .projection = p,
                        .projected = a.projection},
-            Cell{}, rnn_quantization{}, l.who());
+            Cell{}, recurrent_quantization<P, A>(l, layer), l.who());
       }
     rnn_direction const order = a.direction == direction::both      ? rnn_direction::concat
                                 : a.direction == direction::reverse ? rnn_direction::reverse
@@ -59,8 +102,8 @@ template <class Cell, isa::tag I, element A> struct recurrent_kernel : plain_ker
   }
   /// Final states go through the front of `scratch`: a batch may have them from two directions.
   template <class E> static void run(store const& s, step_call const& c, E& e) noexcept {
-    rnn_call<f32, f32> call{
-        .src = c.source(), .dst = c.result(), .time = s.time, .batch = c.batch()};
+    rnn_call<X, f32> call{
+        .src = c.source<X>(), .dst = c.result(), .time = s.time, .batch = c.batch()};
     if (!s.last_only) {
       s.layer.run(call, c.scratch, e);
       return;
@@ -92,8 +135,8 @@ template <kernel_id K, isa::tag I>
   requires(K.op == op::lstm.id || K.op == op::gru.id || K.op == op::rnn.id)
 struct kernel<K, native_kernels<I>>
     : detail::recurrent_kernel<detail::recurrent_cell_of<K>,
-                               detail::isa_of_product<I, K.multiplies>,
-                               std::conditional_t<K.multiplies == precision::bf16, bf16, f32>> {};
+                               detail::isa_of_product<I, K.multiplies>, K.multiplies,
+                               element_of<K.reads>> {};
 
 } // namespace graph
 IA_NN_END

@@ -90,7 +90,7 @@ template <byte_element C> byte_range byte_range_of(kernel_loader const& l) {
     bounds const b = bounds_of(t.stages[k]);
     auto const within = [&](f32 x) { return x < to.low ? to.low : x > to.high ? to.high : x; };
     f32 const low = within(b.lo / q.scale), high = within(b.hi / q.scale);
-    to.low = low, to.high = high;
+    to.low = low < high ? low : high, to.high = high; // of bounds in the wrong order clip takes the upper
   }
   return to;
 }
@@ -116,23 +116,43 @@ template <element C> struct quantized_channels {
   }
 };
 
+template <class T> std::span<T const> all_of(aligned_array<T> const& a) noexcept {
+  return {a.data(), static_cast<std::size_t>(a.size())};
+}
+/// What f gives. Its errors, "ia_nn: quantize_weights: ...", name the layer in place of the function.
+template <class F> auto in_layer(kernel_loader const& l, F const& f) {
+  IA_NN_TRY { return f(); }
+  IA_NN_CATCH(error const& e) {
+    std::string const why = e.what();
+    throw_error(e.code(), l.who() + why.substr(why.find(": ", why.find(": ") + 2)));
+  }
+}
 /// Weights in 8 bits, `channels` filters as they lie. Errors: errc::bad_parameter (weights that are NaN
-/// or infinite, sums that may not fit s32), with the layer.
+/// or infinite), with the layer.
+inline quantized_weights quantized_of(kernel_loader const& l, std::vector<f32> const& w,
+                                      index_t channels) {
+  attribute_set const& a = l.layer.attributes;
+  return in_layer(l, [&] {
+    return quantize_weights(w, channels, {}, 1, a.one_weight_scale, a.weights_up_to);
+  });
+}
+/// The same for products with data of type A. Errors: also sums that may not fit s32.
 template <byte_element A>
 quantized_weights bytes_of(kernel_loader const& l, std::vector<f32> const& w, index_t channels) {
-  attribute_set const& a = l.layer.attributes;
-  quantized_weights q = [&] {
-    IA_NN_TRY {
-      return quantize_weights(w, channels, {}, 1, a.one_weight_scale, a.weights_up_to);
-    }
-    IA_NN_CATCH(error const& e) {
-      std::string const why = e.what(); // "ia_nn: quantize_weights: ..."
-      throw_error(e.code(), l.who() + why.substr(why.find(": ", why.find(": ") + 2)));
-    }
-  }();
+  quantized_weights q = quantized_of(l, w, channels);
   ::ia_nn::detail::check_sums<A>(l.who().c_str(), q, l.source_scaling().zero_point);
   return q;
 }
+/// Weights for data whose scale is found at run time: its zero point is in the middle.
+struct dynamic_weights {
+  quantized_weights bytes;
+  channel_affine channels; ///< what sums, times the scale of the data, are multiplied by
+
+  dynamic_weights(kernel_loader const& l, std::vector<f32> const& w, index_t count)
+      : bytes(bytes_of<s8>(l, w, count)),
+        channels(l, l.what().batch_norm, count,
+                 [&](index_t c) { return static_cast<double>(bytes.scales[c]); }, 1.0) {}
+};
 
 } // namespace detail
 } // namespace graph

@@ -13,6 +13,16 @@
 namespace graph {
 namespace detail {
 
+/// Says which value has no range. Errors: errc::bad_parameter.
+[[noreturn]] inline void no_range(plan_view const& v, int id, value_ranges const& ranges) {
+  std::string const name(ranged_name(v.nodes, id));
+  throw_error(errc::bad_parameter,
+              ranges.empty() ? "network: it computes in 8 bits and needs the ranges of its values, that of '" +
+                                   name + "' first: give .ranges = calibrate<Net>(...)"
+                             : "network: the ranges have none for '" + name +
+                                   "': they are those of another network");
+}
+
 /// One for each node; of values that are no bytes {1, 0}. Errors: errc::bad_parameter, with the layer,
 /// if there is no range for a value, or if there are ranges beside the constants of the program.
 inline std::vector<quantization> scalings_of(plan_view const& v, value_ranges const& ranges) {
@@ -28,13 +38,8 @@ inline std::vector<quantization> scalings_of(plan_view const& v, value_ranges co
   }
   scaling_draft s = find_scalings(v.nodes, v.node_count,
                                   [&](std::string_view name) { return ranges.find(name); });
-  if (s.missing < 0) return std::move(s.of_node);
-  std::string const name(ranged_name(v.nodes, s.missing));
-  throw_error(errc::bad_parameter,
-              ranges.empty() ? "network: it computes in 8 bits and needs the ranges of its values, that of '" +
-                                   name + "' first: give .ranges = calibrate<Net>(...)"
-                             : "network: the ranges have none for '" + name +
-                                   "': they are those of another network");
+  if (s.missing >= 0) no_range(v, s.missing, ranges);
+  return std::move(s.of_node);
 }
 
 } // namespace detail

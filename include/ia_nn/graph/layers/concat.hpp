@@ -38,7 +38,7 @@ constexpr bool joins_nothing(node const& n, node_inputs) { return n.inputs.count
 } // namespace detail
 
 namespace op {
-inline constexpr operator_row concat{.name = "concat",
+inline constexpr operator_row concat{.name = "concat", .by_item = true,
                                      .moves = true,
                                      .eight_bits = quantizes::moves,
                                      .shape = detail::concat_shape,

@@ -117,7 +117,7 @@ constexpr char const* deconv_name(node const& n) {
 } // namespace detail
 
 namespace op {
-inline constexpr operator_row conv{.name = "conv",
+inline constexpr operator_row conv{.name = "conv", .by_item = true,
                                    .has_epilogue = true,
                                    .writes_slices = true,
                                    .multiplies = true,
@@ -130,12 +130,12 @@ inline constexpr operator_row conv{.name = "conv",
                                    .shown = detail::conv_name,
                                    .by_channel = detail::filters_each_channel,
                                    .orders_channels = detail::has_one_group};
-inline constexpr operator_row deconv{.name = "deconv",
+inline constexpr operator_row deconv{.name = "deconv", .by_item = true,
                                      .has_epilogue = true,
                                      .writes_slices = true,
                                      .multiplies = true,
                                      .narrow = true,
-                                     .eight_bits = quantizes::never,
+                                     .eight_bits = quantizes::may,
                                      .shape = detail::deconv_shape_of,
                                      .meaning = rules::means_image,
                                      .weights = detail::deconv_weights,
@@ -155,9 +155,10 @@ constexpr value conv_of(value x, Layer const& o, op_kind kind, int axes, char co
                          : axes == 2 ? " must be (batch, height, width, channels)"
                                      : " must be (batch, depth, height, width, channels)");
   x = fits_axes(x, axes, what, o.name, {o.kernel, o.stride, o.pad, o.dilation, o.pad_end});
-  if (x.id >= 0 && (o.precision == precision::bf16_terms2 || o.precision == precision::bf16_terms3))
+  if (x.id >= 0 && is_for_dense(o.precision))
     return x.owner->fail(about(what, o.name),
-                         "convolutions multiply f32 or bf16; terms of bf16 are for dense layers");
+                         "convolutions multiply f32, bf16 or 8 bits; terms of bf16, and 8 or 4 bits "
+                         "of the weights alone, are for dense layers");
   node n{.kind = kind, .name = o.name};
   spatial const begin = o.pad.of(axes, 0);
   n.attributes.win = {.kernel = o.kernel.of(axes, 1),

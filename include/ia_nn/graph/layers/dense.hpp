@@ -48,7 +48,7 @@ constexpr index_t dense_flops(node const& n, node_inputs in) {
 } // namespace detail
 
 namespace op {
-inline constexpr operator_row dense{.name = "dense",
+inline constexpr operator_row dense{.name = "dense", .by_item = true,
                                     .has_epilogue = true,
                                     .joins_groups = true,
                                     .writes_slices = true,

@@ -19,7 +19,7 @@ constexpr bool is_identity_function(node const& n, node_inputs) {
   return a.act == function::identity || (a.act == function::linear && a.a == 1 && a.b == 0);
 }
 constexpr operator_row binary_row(char const* name) {
-  return {.name = name,
+  return {.name = name, .by_item = true,
           .element_wise = true,
           .in_place = true,
           .joins_groups = true,
@@ -37,7 +37,7 @@ constexpr operator_row binary_row(char const* name) {
 namespace op {
 /// A function of math/activation.hpp. Chains of element-wise operators that stand alone are steps of
 /// this kind.
-inline constexpr operator_row activation{.name = "activation",
+inline constexpr operator_row activation{.name = "activation", .by_item = true,
                                          .element_wise = true,
                                          .in_place = true,
                                          .joins_groups = true,
@@ -56,7 +56,7 @@ inline constexpr operator_row divide = detail::binary_row("divide");
 inline constexpr operator_row minimum = detail::binary_row("minimum");
 inline constexpr operator_row maximum = detail::binary_row("maximum");
 /// A number in every element.
-inline constexpr operator_row constant{.name = "constant",
+inline constexpr operator_row constant{.name = "constant", .by_item = true,
                                        .shape = rules::nothing_to_say,
                                        .orders_channels = rules::always};
 } // namespace op

@@ -34,7 +34,7 @@ constexpr void embedding_weights(node const& n, node_inputs, std::vector<weight>
 } // namespace detail
 
 namespace op {
-inline constexpr operator_row embedding{.name = "embedding",
+inline constexpr operator_row embedding{.name = "embedding", .by_item = true,
                                         .joins_groups = true,
                                         .writes_slices = true,
                                         .reads_indices = true,

@@ -95,14 +95,14 @@ constexpr bool takes_all(node const& n, node_inputs in) {
 } // namespace detail
 
 namespace op {
-inline constexpr operator_row pad{.name = "pad",
+inline constexpr operator_row pad{.name = "pad", .by_item = true,
                                   .joins_groups = true,
                                   .moves = true,
                                   .eight_bits = quantizes::moves,
                                   .shape = detail::pad_shape,
                                   .changes_nothing = detail::pads_nothing,
                                   .by_channel = detail::pads_no_channels};
-inline constexpr operator_row transpose{.name = "transpose",
+inline constexpr operator_row transpose{.name = "transpose", .by_item = true,
                                         .joins_groups = true,
                                         .moves = true,
                                         .eight_bits = quantizes::moves,
@@ -110,7 +110,7 @@ inline constexpr operator_row transpose{.name = "transpose",
                                         .meaning = detail::transpose_meaning,
                                         .changes_nothing = detail::transposes_nothing,
                                         .by_channel = detail::keeps_last_axis};
-inline constexpr operator_row slice{.name = "slice",
+inline constexpr operator_row slice{.name = "slice", .by_item = true,
                                     .joins_groups = true,
                                     .moves = true,
                                     .eight_bits = quantizes::moves,
@@ -118,13 +118,13 @@ inline constexpr operator_row slice{.name = "slice",
                                     .changes_nothing = detail::takes_all,
                                     .by_channel = detail::cuts_no_channels};
 /// Nothing happens at inference.
-inline constexpr operator_row dropout{.name = "dropout",
+inline constexpr operator_row dropout{.name = "dropout", .by_item = true,
                                       .moves = true,
                                       .eight_bits = quantizes::moves,
                                       .shape = rules::keeps_shape,
                                       .changes_nothing = rules::always,
                                       .by_channel = rules::always};
-inline constexpr operator_row identity{.name = "identity",
+inline constexpr operator_row identity{.name = "identity", .by_item = true,
                                        .moves = true,
                                        .any_type = true,
                                        .eight_bits = quantizes::moves,

@@ -58,7 +58,7 @@ constexpr index_t norm_flops(node const& n, node_inputs) { return 6 * n.shape.si
 } // namespace detail
 
 namespace op {
-inline constexpr operator_row batch_norm{.name = "batch_norm",
+inline constexpr operator_row batch_norm{.name = "batch_norm", .by_item = true,
                                          .element_wise = true,
                                          .narrow = true,
                                          .eight_bits = quantizes::may,
@@ -67,7 +67,7 @@ inline constexpr operator_row batch_norm{.name = "batch_norm",
                                          .weights = detail::batch_norm_weights,
                                          .flops = detail::batch_norm_flops,
                                          .by_channel = rules::always};
-inline constexpr operator_row layer_norm{.name = "layer_norm",
+inline constexpr operator_row layer_norm{.name = "layer_norm", .by_item = true,
                                          .in_place = true,
                                          .joins_groups = true,
                                          .writes_slices = true,
@@ -75,7 +75,7 @@ inline constexpr operator_row layer_norm{.name = "layer_norm",
                                          .weights = detail::affine_weights,
                                          .flops = detail::norm_flops,
                                          .by_channel = rules::always};
-inline constexpr operator_row group_norm{.name = "group_norm",
+inline constexpr operator_row group_norm{.name = "group_norm", .by_item = true,
                                          .in_place = true,
                                          .joins_groups = true,
                                          .shape = detail::group_norm_shape,

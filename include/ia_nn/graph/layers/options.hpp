@@ -32,5 +32,13 @@ struct named {
   label name{};
 };
 
+namespace detail {
+/// What dense layers alone multiply.
+constexpr bool is_for_dense(precision p) {
+  return p == precision::bf16_terms2 || p == precision::bf16_terms3 || p == precision::weights_s8 ||
+         p == precision::weights_s4;
+}
+} // namespace detail
+
 } // namespace graph
 IA_NN_END

@@ -33,7 +33,7 @@ constexpr void parameter_weights(node const& n, node_inputs, std::vector<weight>
 } // namespace detail
 
 namespace op {
-inline constexpr operator_row parameter{.name = "parameter",
+inline constexpr operator_row parameter{.name = "parameter", .by_item = true,
                                         .writes_slices = true,
                                         .shape = rules::nothing_to_say,
                                         .meaning = rules::nothing_to_say,

@@ -63,7 +63,7 @@ constexpr bool pool_is_identity(node const& n, node_inputs) {
 }
 
 constexpr operator_row pool_row(char const* name) {
-  return {.name = name,
+  return {.name = name, .by_item = true,
           .joins_groups = true,
           .writes_slices = true,
           .narrow = true,

@@ -71,35 +71,46 @@ template <int Gates> constexpr index_t recurrent_flops(node const& n, node_input
   for (weight const& w : all) sum += w.shape.size();
   return 2 * in[0]->shape[1] * sum;
 }
+/// States are in -1 .. 1 unless relu or a projection makes them. The range of such is that of the result,
+/// if it holds all of them.
+constexpr bool has_bounded_states(attribute_set const& a) {
+  return a.projection == 0 && a.act != function::relu;
+}
+constexpr bool knows_states(node const& n) {
+  return has_bounded_states(n.attributes) || (n.attributes.layers == 1 && !n.attributes.last_only);
+}
 constexpr int gru_variant(node const& n) { return n.attributes.reset_before; }
 constexpr int rnn_variant(node const& n) { return n.attributes.act == function::relu; }
 
 } // namespace detail
 
 namespace op {
-inline constexpr operator_row lstm{.name = "lstm",
+inline constexpr operator_row lstm{.name = "lstm", .by_item = true,
                                    .multiplies = true,
-                                   .eight_bits = quantizes::never,
+                                   .eight_bits = quantizes::reads,
                                    .shape = detail::recurrent_shape,
                                    .meaning = rules::means_rows,
                                    .weights = detail::recurrent_weights<4>,
-                                   .flops = detail::recurrent_flops<4>};
-inline constexpr operator_row gru{.name = "gru",
+                                   .flops = detail::recurrent_flops<4>,
+                                   .takes_bytes = detail::knows_states};
+inline constexpr operator_row gru{.name = "gru", .by_item = true,
                                   .multiplies = true,
-                                  .eight_bits = quantizes::never,
+                                  .eight_bits = quantizes::reads,
                                   .shape = detail::recurrent_shape,
                                   .meaning = rules::means_rows,
                                   .weights = detail::recurrent_weights<3>,
                                   .flops = detail::recurrent_flops<3>,
-                                  .variant = detail::gru_variant};
-inline constexpr operator_row rnn{.name = "rnn",
+                                  .variant = detail::gru_variant,
+                                  .takes_bytes = detail::knows_states};
+inline constexpr operator_row rnn{.name = "rnn", .by_item = true,
                                   .multiplies = true,
-                                  .eight_bits = quantizes::never,
+                                  .eight_bits = quantizes::reads,
                                   .shape = detail::recurrent_shape,
                                   .meaning = rules::means_rows,
                                   .weights = detail::recurrent_weights<1>,
                                   .flops = detail::recurrent_flops<1>,
-                                  .variant = detail::rnn_variant};
+                                  .variant = detail::rnn_variant,
+                                  .takes_bytes = detail::knows_states};
 } // namespace op
 
 namespace detail {
@@ -107,8 +118,9 @@ constexpr value rnn_of(value x, rnn_layer const& o, op_kind kind) {
   char const* const stray =
       o.projection != 0 && kind != op::lstm            ? "an lstm alone has a projection"
       : o.reset_before && kind != op::gru              ? "a gru alone has reset_before"
-      : o.precision == precision::bf16_terms2 || o.precision == precision::bf16_terms3
-          ? "recurrent layers multiply f32 or bf16; terms of bf16 are for dense layers"
+      : is_for_dense(o.precision)
+          ? "recurrent layers multiply f32, bf16 or 8 bits; terms of bf16, and 8 or 4 bits of the weights "
+            "alone, are for dense layers"
       : kind == op::rnn && o.activation != function::tanh && o.activation != function::relu
           ? "the activation is tanh or relu"
       : kind != op::rnn && o.activation != function::tanh ? "an rnn alone has another activation"
@@ -124,6 +136,11 @@ constexpr value rnn_of(value x, rnn_layer const& o, op_kind kind) {
   if (kind == op::lstm) n.attributes.projection = o.projection;
   if (kind == op::gru) n.attributes.reset_before = o.reset_before;
   if (kind == op::rnn) n.attributes.act = o.activation;
+  if (x.id >= 0 && o.precision == precision::s8 && !knows_states(n))
+    return x.owner->fail(about(name_of(kind), o.name),
+                         "in 8 bits the range of its states must be known: that of a layer with relu or a "
+                         "projection is, if there is one layer and it gives all its outputs; "
+                         "precision::dynamic_s8 needs no ranges");
   return apply(n, {x}, name_of(kind));
 }
 } // namespace detail

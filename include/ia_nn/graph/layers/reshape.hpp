@@ -101,7 +101,7 @@ constexpr bool keeps_extents(node const& n, node_inputs in) { return n.shape == 
 } // namespace detail
 
 namespace op {
-inline constexpr operator_row reshape{.name = "reshape",
+inline constexpr operator_row reshape{.name = "reshape", .by_item = true,
                                       .moves = true,
                                       .any_type = true,
                                       .eight_bits = quantizes::moves,

@@ -22,7 +22,7 @@ constexpr index_t lrn_flops(node const& n, node_inputs) {
   return n.shape.size() * (n.attributes.neighbours + 3);
 }
 constexpr operator_row softmax_row(char const* name) {
-  return {.name = name,
+  return {.name = name, .by_item = true,
           .in_place = true,
           .joins_groups = true,
           .writes_slices = true,
@@ -35,7 +35,7 @@ constexpr operator_row softmax_row(char const* name) {
 namespace op {
 inline constexpr operator_row softmax = detail::softmax_row("softmax");
 inline constexpr operator_row log_softmax = detail::softmax_row("log_softmax");
-inline constexpr operator_row lrn{.name = "lrn",
+inline constexpr operator_row lrn{.name = "lrn", .by_item = true,
                                   .joins_groups = true,
                                   .writes_slices = true,
                                   .shape = rules::keeps_rows,

@@ -15,7 +15,7 @@ namespace graph {
 namespace op {
 /// The same numbers in another storage type. Made by this pass.
 inline constexpr operator_row convert{
-    .name = "convert", .shape = takes_source, .by_channel = rules::always};
+    .name = "convert", .by_item = true, .shape = takes_source, .by_channel = rules::always};
 } // namespace op
 
 namespace detail {

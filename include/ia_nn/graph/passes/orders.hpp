@@ -209,6 +209,13 @@ private:
     n.inputs.add(from);
     return add(n);
   }
+  /// "x.transposed", or with a number behind it: ranges of values are found by their names.
+  constexpr label name_of_move(label const& of, char const* what) const {
+    label const name = of + what;
+    for (node const& n : made_)
+      if (n.name == name) return name + index_t{moves_};
+    return name;
+  }
   /// Places 0, 1, ... of the last axis of `from`, seen as (batch, pixels, n), get what lies in
   /// places by.at(0), by.at(1) ...
   constexpr int moved(int from, index_t n, channel_order by, label const& name) {
@@ -216,7 +223,7 @@ private:
     index_t const batch = image[0], pixels = image.item() / n;
     if (by.reversed) {
       int const rows = add(op::reshape, from, dims{batch, pixels, n}, name);
-      from = add(op::slice, rows, dims{batch, pixels, n}, name + ".reversed");
+      from = add(op::slice, rows, dims{batch, pixels, n}, name_of_move(name, ".reversed"));
       attribute_set& a = node_made(from).attributes;
       a.axis = 2, a.first = n - 1, a.step = -1, a.taken = n;
       ++moves_;
@@ -228,7 +235,7 @@ private:
       dims seen = to;
       seen.extent[to.rank - 2] = rows, seen.extent[to.rank - 1] = columns;
       int const matrix = add(op::reshape, from, seen, name);
-      from = add(op::transpose, matrix, to, name + ".transposed");
+      from = add(op::transpose, matrix, to, name_of_move(name, ".transposed"));
       for (int k = 0; k < to.rank; ++k)
         node_made(from).attributes.from_axis[k] = k < to.rank - 2 ? k : 2 * to.rank - 3 - k;
       by = channel_order::quotient(by, channel_order::shuffled(rows, n), n);

@@ -21,7 +21,7 @@ namespace graph {
 namespace op {
 /// Channel c of the result is channel `lies.at(c)` of the source. Made by this pass, gone behind
 /// passes/orders.hpp.
-inline constexpr operator_row permute{.name = "permute", .moves = true, .shape = takes_source};
+inline constexpr operator_row permute{.name = "permute", .by_item = true, .moves = true, .shape = takes_source};
 } // namespace op
 
 namespace detail {

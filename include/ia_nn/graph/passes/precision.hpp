@@ -20,13 +20,14 @@
 namespace graph {
 
 /// What a layer multiplies in a network where those that do not say multiply `usual`. Terms of bf16
-/// are for dense layers: in a network of them the others multiply f32.
+/// and narrow weights alone are for dense layers: in a network of them the others multiply f32.
 constexpr precision precision_of(node const& n, precision usual) {
   if (!n.kind->multiplies) return precision::f32;
   precision const p =
       n.attributes.precision == precision::of_net ? usual : n.attributes.precision;
-  if (p == precision::s8)
-    return n.kind->eight_bits == quantizes::may ? p : precision::f32;
+  bool const has_bytes = n.kind->eight_bits == quantizes::may || n.kind->eight_bits == quantizes::reads;
+  if (p == precision::s8) return has_bytes && n.kind->takes_bytes(n) ? p : precision::f32;
+  if (p == precision::dynamic_s8) return has_bytes ? p : precision::f32;
   return n.kind == op::dense || p == precision::bf16 ? p : precision::f32;
 }
 
@@ -74,16 +75,16 @@ private:
       bool const in_float = asked == precision::of_net &&
                             ((rules_.first_in_float && i == first) ||
                              (rules_.last_in_float && i == last) || is_named(rules_.in_float, n));
-      if (n.attributes.precision != precision::s8) continue;
+      if (!has_byte_products(n.attributes.precision)) continue;
       if (in_float) n.attributes.precision = precision::f32;
-      else bytes = true;
+      else bytes = bytes || n.attributes.precision == precision::s8;
       n.attributes.one_weight_scale = rules_.weights_per_tensor;
       n.attributes.weights_up_to = rules_.weights;
     }
     for (step const& s : steps_) // pairs have kernels for f32 and bf16
       if (s.depthwise.node >= 0)
         for (int const i : {s.anchor, s.depthwise.node})
-          if (d_[i].attributes.precision == precision::s8)
+          if (has_byte_products(d_[i].attributes.precision))
             d_[i].attributes.precision = precision::f32;
     return bytes;
   }

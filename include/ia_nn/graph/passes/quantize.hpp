@@ -4,7 +4,8 @@
 //
 // A layer with weights whose precision is s8 reads bytes: they meet 8-bit weights, sums are exact, and
 // what follows them is computed in f32. What it writes is in 8 bits if somebody reads it so, and f32
-// if not: an output of the network, what softmax reads. Operations without weights:
+// if not: an output of the network, what softmax reads. Recurrent layers write f32. Rows of tables are
+// looked up in 8 bits where they are read so. Operations without weights:
 //
 //   smart   pools, moves and chains between two such layers: bytes come in, and bytes are wanted
 //   full    every one that has kernels for it, in front of such layers and behind them; pools and moves
@@ -148,7 +149,7 @@ private:
   }
   constexpr void find_up() { // steps stand behind what they read
     for (step const& s : steps_) {
-      if (multiplies_bytes(s)) up_[at(s.out)] = 1;
+      if (multiplies_bytes(s) || (s.kind->reads_indices && may_take_bytes(s))) up_[at(s.out)] = 1;
       else if (may_take_bytes(s) || s.kind == op::concat)
         each_source(s, [&](int v) { up_[at(s.out)] |= up_[at(v)]; });
       if (s.slice_of >= 0) up_[at(s.slice_of)] |= up_[at(s.out)];
@@ -175,7 +176,7 @@ private:
     return down_[at(v)] && (rules_.mode == quantize_mode::full || up_[at(v)]);
   }
   constexpr void decide(step const& s) {
-    bool const can = multiplies_bytes(s) || may_take_bytes(s);
+    bool const can = multiplies_bytes(s) ? s.kind->eight_bits == quantizes::may : may_take_bytes(s);
     bytes_[at(s.out)] = can && d_[s.out].type != value_type::s32 && wanted(s.out);
   }
   /// What the caller reads is f32; what writes into a concat has its type if it can.
@@ -197,7 +198,8 @@ private:
     class_[at(a < b ? b : a)] = a < b ? a : b;
   }
   constexpr bool keeps_numbers(step const& s) const {
-    return s.kind != op::activation && !s.kind->multiplies && s.kind != op::concat;
+    return s.kind != op::activation && !s.kind->multiplies && s.kind != op::concat &&
+           !s.kind->reads_indices;
   }
   constexpr void tie(step const& s) {
     if (bytes_[at(s.out)] && keeps_numbers(s)) join(s.inputs[0], s.out);
@@ -206,6 +208,10 @@ private:
   constexpr void find_signs() {
     for (int i = 0; i < d_.count(); ++i) // as its parts are, which come before those that read it
       if (d_[i].kind == op::concat) negative_[at(i)] = 0;
+    for (int i = 0; i < d_.count(); ++i)
+      if (d_[i].kind == op::input)
+        if (constant_range const* const r = find_range(ranges_, d_[i].name.view()))
+          negative_[at(i)] = r->low < 0;
     for (step const& s : steps_) {
       bool negative = true;
       if (s.stages.count > 0) {
@@ -220,10 +226,6 @@ private:
       negative_[at(s.out)] = r ? r->low < 0 : negative;
       if (s.slice_of >= 0) negative_[at(s.slice_of)] |= negative_[at(s.out)];
     }
-    for (node const& n : d_.nodes)
-      if (n.kind == op::input)
-        if (constant_range const* const r = find_range(ranges_, n.name.view()))
-          negative_[at(static_cast<int>(&n - d_.nodes.data()))] = r->low < 0;
     for (int i = 0; i < d_.count(); ++i) // of a class, if one value may be
       negative_[at(class_of(i))] |= negative_[at(root(d_, i))];
   }
@@ -233,6 +235,7 @@ private:
            is_never_negative(s.stages[s.stages.count - 2]) && last.operand >= 0 &&
            d_[root(d_, last.operand)].kind != op::parameter && !negative_[at(root(d_, last.operand))];
   }
+
   draft& d_;
   std::vector<step> const& steps_;
   quantize_rules const& rules_;

@@ -24,6 +24,19 @@ template <class Nodes> constexpr std::string_view ranged_name(Nodes const& d, in
   return d[id].name.view();
 }
 
+/// Adds the range of a value; a concat that its parts are written into has that of these. False if
+/// there is none.
+template <class Nodes, class Find>
+constexpr bool add_range(Nodes const& d, int id, Find const& find, value_range& to) {
+  while (d[id].kind == op::convert || d[id].kind == op::reshape) id = d[id].inputs[0];
+  auto const* const r = find(d[id].name.view());
+  if (r) to.add({r->low, r->high});
+  if (r || d[id].kind != op::concat) return r != nullptr;
+  bool all = true;
+  for (int const in : d[id].inputs) all = add_range(d, in, find, to) && all;
+  return all;
+}
+
 /// Scales of a network. `missing` is a value without any range, or -1.
 struct scaling_draft {
   std::vector<quantization> of_node{}; ///< {1, 0} of values that are no bytes
@@ -40,10 +53,7 @@ constexpr scaling_draft find_scalings(Nodes const& d, int count, Find const& fin
   for (int i = 0; i < count; ++i) {
     int const c = d[i].scaled_as;
     if (c < 0) continue;
-    auto const* const r = find(ranged_name(d, i));
-    if (!r) continue;
-    of_class[at(c)].add({r->low, r->high});
-    known[at(c)] = 1;
+    if (add_range(d, i, find, of_class[at(c)])) known[at(c)] = 1;
   }
   for (int i = 0; i < count; ++i) {
     int const c = d[i].scaled_as;

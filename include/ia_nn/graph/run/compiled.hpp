@@ -14,6 +14,7 @@
 #include <ia_nn/graph/kernels/native.hpp>
 #include <ia_nn/graph/run/arguments.hpp>
 #include <ia_nn/graph/run/loaded.hpp>
+#include <ia_nn/graph/run/parts.hpp>
 #include <ia_nn/graph/run/tails.hpp>
 #include <ia_nn/graph/run/weights.hpp>
 
@@ -63,7 +64,8 @@ public:
 
   template <weights_source W>
   explicit compiled(W const& weights, compile_options const& o = {})
-      : loaded_(view, weights, o, [](int s) {
+      : max_batch_(o.max_batch), part_(items_of_part(view, o, detail::has_tiles<kernels>)),
+        loaded_(view, weights, detail::of_parts(o, part_), [](int s) {
           return load_functions[static_cast<std::size_t>(s)];
         }) {}
 
@@ -72,7 +74,9 @@ public:
   index_t workspace_bytes() const noexcept {
     return plan_bytes(open_batch ? loaded_.max_batch : 1) + loaded_.scratch_bytes;
   }
-  index_t max_batch() const noexcept { return loaded_.max_batch; }
+  index_t max_batch() const noexcept { return open_batch ? max_batch_ : loaded_.max_batch; }
+  /// A batch runs in parts of at least so many items and less than twice as many (parts.hpp).
+  index_t items_at_once() const noexcept { return part_; }
 
   /// The preconditions of `run`, as errors: those of run_status::code. Pointers have no lengths.
   void check(index_t batch, std::span<source const> in, std::span<f32* const> out,
@@ -127,11 +131,12 @@ public:
   }
 
 private:
+  static constexpr detail::end_sizes<(inputs > 0 ? inputs : 1), outputs> sizes{view};
   static constexpr index_t plan_bytes(index_t scale) noexcept { return plan.bytes * scale; }
 
   run_status status_of(index_t batch, in_arguments in, out_arguments out,
                        workspace_view scratch) const noexcept {
-    return detail::status_of(view, {loaded_.max_batch, workspace_bytes()}, batch, in.list(),
+    return detail::status_of(view, {max_batch(), workspace_bytes()}, batch, in.list(),
                              out.list(), scratch);
   }
   template <class E, class Trace>
@@ -141,10 +146,16 @@ private:
       static_assert(std::same_as<typename Trace::network, Net> && Trace::usual == usual,
                     "ia_nn: network: the trace is for another network or precision: "
                     "step_trace<Net, precision::bf16> if the policy is native<isa, bf16>");
-    index_t const items = open_batch ? batch : 1, bytes = plan_bytes(items);
-    frame const f{items, batch, in, out, scratch.data,
-                          {scratch.data + bytes, scratch.size - bytes}};
-    run_steps<0, plan.count>(f, e, trace);
+    if constexpr (tracer_like<Trace> && requires { trace.start(); }) trace.start();
+    index_t const parts = open_batch ? max_of(1, batch / part_) : 1;
+    for (index_t i = 0; i < parts; ++i) {
+      block const items = open_batch ? block_of(batch, static_cast<int>(parts), static_cast<int>(i)) : block{0, 1};
+      detail::part_of_call const ends(sizes, in, out, inputs, items.begin);
+      index_t const bytes = plan_bytes(items.size());
+      frame const f{items.size(), open_batch ? items.size() : batch, ends.in, ends.out, scratch.data,
+                    {scratch.data + bytes, scratch.size - bytes}};
+      run_steps<0, plan.count>(f, e, trace);
+    }
   }
 
   using load_table = std::array<detail::load_function, static_cast<std::size_t>(plan.count)>;
@@ -213,7 +224,8 @@ private:
   template <class T>
   static constexpr bool tracer_like = !std::same_as<std::remove_cvref_t<T>, no_trace>;
 
-  loaded_plan loaded_;
+  index_t max_batch_, part_;
+  loaded_plan loaded_; ///< for the largest part
 };
 
 } // namespace graph

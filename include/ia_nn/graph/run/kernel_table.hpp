@@ -26,6 +26,11 @@ struct id_list {
                      int variant = 0) {
     ids[count++] = {row.id, p, reads, writes, variant};
   }
+  constexpr void add_recurrent(precision p, value_type reads) {
+    add(op::lstm, p, reads);
+    for (int const variant : {0, 1})
+      add(op::gru, p, reads, value_type::f32, variant), add(op::rnn, p, reads, value_type::f32, variant);
+  }
 };
 constexpr id_list list_native_kernels() {
   constexpr value_type wide = value_type::f32, narrow = value_type::bf16, bytes = value_type::u8;
@@ -37,16 +42,13 @@ constexpr id_list list_native_kernels() {
   };
   products(op::conv, 0), products(op::conv, 1), products(op::deconv, 0), products(op::dense, 0);
   l.add(op::dense, precision::bf16_terms2), l.add(op::dense, precision::bf16_terms3);
+  l.add(op::dense, precision::weights_s8), l.add(op::dense, precision::weights_s4);
   for (value_type const from : {wide, narrow, bytes})
     for (value_type const to : {wide, narrow, bytes}) l.add(op::activation, precision::f32, from, to);
   for (value_type const t : {wide, narrow, bytes})
     l.add(op::max_pool, precision::f32, t, t), l.add(op::average_pool, precision::f32, t, t);
-  for (precision const p : {precision::f32, precision::bf16}) {
-    l.add(op::lstm, p);
-    for (int const variant : {0, 1})
-      l.add(op::gru, p, wide, wide, variant), l.add(op::rnn, p, wide, wide, variant);
-  }
-  l.add(op::embedding, precision::f32, value_type::s32);
+  for (precision const p : {precision::f32, precision::bf16}) l.add_recurrent(p, wide);
+  for (value_type const to : {wide, bytes}) l.add(op::embedding, precision::f32, value_type::s32, to);
   l.add(op::softmax), l.add(op::log_softmax), l.add(op::lrn);
   l.add(op::layer_norm), l.add(op::group_norm);
   l.add(op::concat), l.add(op::pad), l.add(op::transpose), l.add(op::slice);
@@ -59,9 +61,13 @@ constexpr id_list list_native_kernels() {
 /// Of what multiplies bytes, the kernels that read u8: s8 is for networks that the compiler plans.
 constexpr id_list list_byte_kernels() {
   id_list l;
-  for (operator_row const* const row : {&op::conv, &op::dense})
+  for (operator_row const* const row : {&op::conv, &op::deconv, &op::dense})
     for (value_type const to : {value_type::u8, value_type::f32})
       l.add(*row, precision::s8, value_type::u8, to);
+  for (operator_row const* const row : {&op::conv, &op::deconv, &op::dense})
+    l.add(*row, precision::dynamic_s8);
+  l.add_recurrent(precision::s8, value_type::u8);
+  l.add_recurrent(precision::dynamic_s8, value_type::f32);
   return l;
 }
 

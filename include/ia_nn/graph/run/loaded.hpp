@@ -31,7 +31,7 @@ public:
     detail::reader_of<W> reader(weights, o);
     detail::weight_check(p, reader, o).run();
     scalings = detail::scalings_of(p, o.ranges);
-    kernel_loader::context const all{plan, reader, scalings, arrays_, max_batch, o.workers};
+    kernel_loader::context const all{plan, reader, scalings, o.ranges, arrays_, max_batch, o.workers};
     for (int s = 0; s < p.count; ++s) load_step(all, s, load(s));
     place_scratch();
   }

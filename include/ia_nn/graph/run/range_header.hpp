@@ -24,7 +24,7 @@ inline std::string cpp_literal(std::string_view s) {
   std::string t = "\"";
   for (char const c : s) {
     auto const u = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\') t += '\\', t += c;
+    if (c == '"' || c == '\\' || c == '?') t += '\\', t += c; // ??/ would be a trigraph
     else if (u >= 0x20 && u < 0x7f) t += c;
     else
       for (int const digit : {-1, u >> 6, u >> 3 & 7, u & 7})

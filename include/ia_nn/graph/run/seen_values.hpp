@@ -75,7 +75,7 @@ template <calibrator C> class calibrating_observer final : public value_observer
 public:
   /// Values: those of inputs, and of steps that are no copies to outputs.
   calibrating_observer(plan_view const& plan, C const& each)
-      : at_(static_cast<std::size_t>(plan.node_count), -1) {
+      : plan_(plan), at_(static_cast<std::size_t>(plan.node_count), -1) {
     for (int i = 0; i < plan.node_count; ++i)
       if (plan.nodes[i].kind == op::input) add(plan.nodes[i], i, each);
     for (int s = 0; s < plan.count; ++s)
@@ -96,6 +96,7 @@ public:
         calibration_fails(e.code(), s, why);
       }
     }
+    add_concats(all);
     return all;
   }
 
@@ -105,6 +106,19 @@ private:
     at_[static_cast<std::size_t>(id)] = static_cast<int>(seen_.size());
     seen_.push_back({.name = text_of(n), .what = shown(n)});
     calibrators_.push_back(each);
+  }
+  /// A concat that its parts write into has no step of its own. Its range holds theirs.
+  void add_concats(value_ranges& all) const {
+    for (int i = 0; i < plan_.node_count; ++i) {
+      node const& n = plan_.nodes[i];
+      if (n.kind != op::concat || n.type != value_type::f32 || at_[static_cast<std::size_t>(i)] >= 0)
+        continue;
+      value_range r;
+      for (int const in : n.inputs)
+        if (value_range const* const part = all.find(plan_.nodes[root(plan_.nodes, in)].name.view()))
+          r.add(*part);
+      all.add(n.name.view(), r);
+    }
   }
   void see(written_value const& v) override {
     int const at = at_[static_cast<std::size_t>(v.id)];
@@ -125,6 +139,7 @@ private:
     return finite_;
   }
 
+  plan_view plan_;
   std::vector<int> at_; ///< of each node: its place in the lists, or -1
   std::vector<seen_value> seen_;
   std::vector<C> calibrators_;

@@ -5,7 +5,7 @@
 
 #include <ia_nn/graph/run/quantization_report.hpp>
 #include <ia_nn/graph/show/comparison.hpp>
-#include <ia_nn/graph/show/svg.hpp>
+#include <ia_nn/graph/show/drawing.hpp>
 
 #include <ia_nn/begin.hpp>
 namespace graph {
@@ -69,8 +69,8 @@ inline std::string quantization_json(quantization_report const& all) {
 /// most.
 inline std::string quantization_svg(quantization_report const& all) {
   double const line = 14;
-  std::string t = detail::svg_begin(760, 40 + line * static_cast<double>(all.size())) +
-                  detail::words(240, 14, "SQNR, 60 dB") + detail::words(600, 14, "saturated, 1 %");
+  std::string t = drawing::begin(760, 40 + line * static_cast<double>(all.size())) +
+                  drawing::words(240, 14, "SQNR, 60 dB") + drawing::words(600, 14, "saturated, 1 %");
   double y = 22;
   for (quantized_value const& v : all) {
     double const db = v.decibels() < 60 ? (v.decibels() > 0 ? v.decibels() : 0) : 60;
@@ -79,9 +79,9 @@ inline std::string quantization_svg(quantization_report const& all) {
                               ia_nn::detail::number_text(100 * v.saturated_share(), 3) +
                               " % saturated, range " + ia_nn::detail::number_text(v.range.low) +
                               " to " + ia_nn::detail::number_text(v.range.high);
-    t += detail::words(10, y + 9, v.name) +
-         detail::rectangle(240, y, 5.5 * db, line - 4, "hsl(210,55%,60%)", title) +
-         detail::rectangle(600, y, 14000 * share, line - 4, "hsl(0,65%,60%)", title);
+    t += drawing::words(10, y + 9, v.name) +
+         drawing::rectangle(240, y, 5.5 * db, line - 4, "hsl(210,55%,60%)", title) +
+         drawing::rectangle(600, y, 14000 * share, line - 4, "hsl(0,65%,60%)", title);
     y += line;
   }
   return t + "</svg>\n";

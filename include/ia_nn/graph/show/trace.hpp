@@ -11,16 +11,18 @@
 #include <ia_nn/begin.hpp>
 namespace graph {
 
-/// Something with begin(step) and end(step), both noexcept. Members of a parallel group call it
-/// from several threads, each with a step of its own. One that also has wrote(step, loaded_plan, frame)
-/// is told behind each step where its result lies (run/observe.hpp).
+/// Something with begin(step) and end(step), and start() if it is to know where a run begins, all
+/// noexcept. A batch that runs in parts passes each step several times. Members of a parallel group
+/// call it from several threads, each with a step of its own. One that also has wrote(step, loaded_plan,
+/// frame) is told behind each step where its result lies (run/observe.hpp).
 template <class T>
 concept tracer = requires(T& t, int step) {
   { t.begin(step) } noexcept;
   { t.end(step) } noexcept;
 };
 
-/// Keeps the times of the last run. P: what layers of the policy multiply that do not say.
+/// Keeps the times of the last run, of a batch that runs in parts their sums. P: what layers of the
+/// policy multiply that do not say.
 template <class Net, precision P = precision::f32> class step_trace {
   using clock = std::chrono::steady_clock;
 
@@ -29,11 +31,17 @@ public:
   static constexpr int steps = schedule<Net, P>.count;
   static constexpr precision usual = P;
 
+  /// A run begins.
+  void start() noexcept {
+    for (clock::duration& d : spent_) d = {};
+  }
   void begin(int step) noexcept { start_[step] = clock::now(); }
-  void end(int step) noexcept { stop_[step] = clock::now(); }
+  void end(int step) noexcept { spent_[step] += clock::now() - start_[step]; }
 
   /// Microseconds of a step.
-  double microseconds(int step) const { return between(start_[step], stop_[step]); }
+  double microseconds(int step) const {
+    return std::chrono::duration<double, std::micro>(spent_[step]).count();
+  }
 
   /// One line for each step: time, share, GFLOP/s, GB/s, for `items` of the batch.
   std::string table(index_t items = 1) const {
@@ -55,7 +63,7 @@ public:
     return t;
   }
 
-  /// For chrome://tracing and Perfetto.
+  /// For chrome://tracing and Perfetto. Of several parts a step stands where the last one had it.
   std::string chrome() const {
     auto const& p = schedule<Net, P>;
     std::string t = "[";
@@ -74,7 +82,8 @@ private:
     return std::chrono::duration<double, std::micro>(b - a).count();
   }
   static constexpr std::size_t count = static_cast<std::size_t>(steps);
-  clock::time_point start_[count]{}, stop_[count]{};
+  clock::time_point start_[count]{};
+  clock::duration spent_[count]{};
 };
 
 } // namespace graph
