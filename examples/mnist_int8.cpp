@@ -81,12 +81,14 @@ bool show(image_set const& learn, image_set const& test, options const& o, threa
 
   using in_f32 = graph::native<>;
   using in_s8 = graph::native<isa::native, s8>;
+  using in_dynamic_s8 = graph::native<isa::native, graph::dynamic_s8>;
   constexpr index_t batch = 64;
   int const workers = threads.concurrency();
   auto const with = [&](graph::value_ranges const& ranges) {
     return graph::compile_options{.max_batch = batch, .workers = workers, .ranges = ranges};
   };
   mode all[] = {make_mode<Net, in_f32>("f32", w, with({})),
+                make_mode<Net, in_dynamic_s8>("int8, ranges found in each call", w, with({})),
                 make_mode<Net, in_s8>("int8, calibrated: min-max", w, with(min_max)),
                 make_mode<Net, in_s8>("int8, calibrated: KL", w, with(entropy))};
   measure(all, pixels_of(test, test.count), test.labels, batch, o.quick ? 0.02 : 0.8, threads);
