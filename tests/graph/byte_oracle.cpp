@@ -25,9 +25,8 @@ bool is_bound(stage const& s) {
 
 class step_oracle {
 public:
-  step_oracle(open_run const& run, call const& c, problem const& p,
-              graph::value_ranges const& ranges)
-      : run_(run), v_(run.view()), c_(c), p_(p) {
+  step_oracle(seen_values const& run, problem const& p, graph::value_ranges const& ranges)
+      : run_(run), v_(run.view), p_(p) {
     find_scalings(ranges);
   }
 
@@ -45,10 +44,13 @@ public:
     if (step_->kind == op::concat) return joined(n);
     return {};
   }
-  values actual(int id) const { return run_.value(c_, id, p_.batch); }
+  values actual(int id) const { return run_.value(id); }
 
 private:
   value_type type(int id) const { return v_.nodes[id].type; }
+  index_t rows(int id) const {
+    return v_.nodes[id].shape.rows() * (v_.open_batch() ? run_.batch : 1);
+  }
   quantization const& scaling(int id) const { return scalings_[at(id)]; }
 
   // int8/schemes.hpp, of the union of the ranges of all that share one.
@@ -304,18 +306,18 @@ private:
   double operand(stage const& g, values const& from, std::size_t i) const {
     graph::dims const& shape = v_.nodes[step_->out].shape;
     std::size_t const columns = at(shape.last()), row = i / columns, column = i % columns;
-    std::size_t const rows = at(run_.rows(step_->out, p_.batch)) / at(p_.batch); // of an item
+    std::size_t const each = at(rows(step_->out)) / at(p_.batch); // rows of an item
     switch (g.how) {
     case spread::channels:
-      return from[row / rows * columns + column];
+      return from[row / each * columns + column];
     case spread::rows:
       return from[row];
     case spread::items:
-      return from[row / rows];
+      return from[row / each];
     case spread::every_row:
     case spread::every_item: {
       std::size_t const width = at(v_.nodes[g.operand].shape.last());
-      std::size_t const r = g.how == spread::every_row ? 0 : row % rows;
+      std::size_t const r = g.how == spread::every_row ? 0 : row % each;
       return from[r * width + (width == 1 ? 0 : column)];
     }
     default:
@@ -414,7 +416,7 @@ private:
     values const x = actual(from);
     if (step_->kind != op::pad && step_->kind != op::transpose && step_->kind != op::slice)
       return x;
-    values y(at(run_.rows(step_->out, p_.batch) * n.shape.last()));
+    values y(at(rows(step_->out) * n.shape.last()));
     graph::node move = n;
     if (is_quantized(type(step_->out))) {
       f32 const number = n.attributes.number / scaling(step_->out).scale;
@@ -447,9 +449,8 @@ private:
     return y;
   }
 
-  open_run const& run_;
+  seen_values const& run_;
   graph::plan_view const& v_;
-  call const& c_;
   problem const& p_;
   graph::step const* step_ = nullptr;
   std::vector<quantization> scalings_;
@@ -463,16 +464,16 @@ bool same(double a, double b) {
 
 } // namespace
 
-int check_steps(open_run const& plan, call const& c, problem const& p,
-                graph::value_ranges const& ranges) {
-  step_oracle oracle(plan, c, p, ranges);
-  graph::plan_view const& v = plan.view();
+int check_steps(seen_values const& run, problem const& p, graph::value_ranges const& ranges) {
+  step_oracle oracle(run, p, ranges);
+  graph::plan_view const& v = run.view;
   int known = 0;
   for (int s = 0; s < v.count; ++s) {
     values const wanted = oracle.expected(s);
     if (wanted.empty()) continue;
-    ++known;
     values const is = oracle.actual(v.steps[s].out);
+    if (is.empty() && v.steps[s].kind == op::output) continue;
+    ++known;
     REQUIRE(is.size() == wanted.size());
     std::size_t wrong = 0, first = 0;
     for (std::size_t i = is.size(); i-- > 0;)

@@ -94,7 +94,8 @@ int check_bytes(graph::plan_view const& v, index_t bytes, problem& p, graph::com
     call const all = plan.made(p, [&](graph::plan_view const& w, problem const& q) {
       return run_planned<I>(w, 0, q, o);
     });
-    known = check_steps(plan, all, p, o.ranges);
+    auto const value = [&](int id) { return plan.value(all, id, p.batch); };
+    known = check_steps({plan.view(), p.batch, value}, p, o.ranges);
     call const one = run_planned<I>(v, bytes, p, o);
     CHECK(same_bits(one, all));
     if (known == plan.view().count && !first.empty()) CHECK(same_bits(one, first.front()));

@@ -8,6 +8,8 @@
 
 #include "planned.hpp"
 
+#include <functional>
+
 namespace graph_test {
 
 /// How a network is taken to 8 bits.
@@ -55,8 +57,14 @@ private:
   graph::plan_view view_;
 };
 
-/// Checks each step of a run that the oracle knows; returns how many.
-int check_steps(open_run const& plan, call const& c, problem const& p,
-                graph::value_ranges const& ranges);
+/// What the steps of one run have written.
+struct seen_values {
+  graph::plan_view view;
+  index_t batch;
+  std::function<std::vector<double>(int id)> value; ///< elements as they lie, rows without gaps
+};
+/// Checks each step of a run that the oracle knows; returns how many. Copies to outputs are passed over
+/// where `value` has nothing of them.
+int check_steps(seen_values const& run, problem const& p, graph::value_ranges const& ranges);
 
 } // namespace graph_test
