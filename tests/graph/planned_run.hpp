@@ -36,7 +36,7 @@ struct team {
 template <ia_nn::isa::tag I, graph::detail::id_list const& Ids = graph::native_kernel_ids,
           graph::detail::id_list const& ByteIds = graph::byte_kernel_ids>
 class planned {
-  using kernels = graph::native_kernels<graph::detail::isa_of_network<I>>;
+  using kernels = graph::native_kernels<graph::detail::isa_of_bf16<I>>;
   using byte_kernels = graph::native_kernels<graph::detail::isa_of_bytes<I>>;
   using entry = graph::kernel_entry<team>;
 

@@ -34,11 +34,11 @@ template <isa::tag I> struct native_kernels {
 
 namespace detail {
 
-/// f32 takes registers, bf16 instructions of its own where there are such, terms of bf16 tiles. What
-/// an instruction set has beside is nothing to a network: it shares the kernels of the one below.
+/// f32 takes registers, bf16 instructions of its own where there are such, terms of bf16 tiles: what an
+/// instruction set has beside is nothing to a kernel, which has the code of the set below.
 template <isa::tag I> using isa_of_f32 = typename ::ia_nn::detail::vec_tag<I>::type;
 template <isa::tag I>
-using isa_of_network = std::conditional_t<isa::has<I, isa::avx512_bf16>, I, isa_of_f32<I>>;
+using isa_of_bf16 = std::conditional_t<isa::has<I, isa::avx512_bf16>, I, isa_of_f32<I>>;
 /// Of bytes: tiles, or the instructions that multiply them, where there are such.
 template <isa::tag I>
 using isa_of_bytes = std::conditional_t<
@@ -51,7 +51,7 @@ using isa_of_product = std::conditional_t<
     std::conditional_t<P == precision::bf16 || ((P == precision::bf16_terms2 ||
                                                  P == precision::bf16_terms3) &&
                                                 isa::has<I, isa::amx>),
-                       I, isa_of_f32<I>>>;
+                       isa_of_bf16<I>, isa_of_f32<I>>>;
 
 } // namespace detail
 
@@ -67,9 +67,7 @@ template <isa::tag I = isa::native, class Precision = f32> struct native {
   static_assert(std::same_as<Precision, f32> || std::same_as<Precision, bf16> ||
                     std::same_as<Precision, s8> || std::same_as<Precision, dynamic_s8>,
                 "ia_nn: native: the precision of a network is f32, bf16, s8 or dynamic_s8");
-  using kernels = native_kernels<
-      std::conditional_t<std::same_as<Precision, s8> || std::same_as<Precision, dynamic_s8>, I,
-                         detail::isa_of_network<I>>>;
+  using kernels = native_kernels<I>;
   static constexpr precision usual = std::same_as<Precision, bf16>         ? precision::bf16
                                      : std::same_as<Precision, s8>         ? precision::s8
                                      : std::same_as<Precision, dynamic_s8> ? precision::dynamic_s8
