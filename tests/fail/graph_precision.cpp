@@ -1,4 +1,4 @@
-// expect: ia_nn: native: the precision of a network is f32, bf16 or s8
+// expect: ia_nn: native: the precision of a network is f32, bf16, s8 or dynamic_s8
 #include <ia_nn/graph/kernels/backend.hpp>
 
 #if defined(IA_NN_SHOULD_FAIL)

@@ -154,4 +154,28 @@ struct byte_islands {
     output(narrow(bytes(relu(w), "g"), "h") + narrow(bytes(relu(a), "i"), "j"));
   }
 };
+/// Recurrent layers whose states have the range of their results, between layers in 8 bits.
+struct byte_states {
+  static constexpr void build(builder& b) {
+    auto x = dense(input(b, "x", {any_batch, 5, 7}), {.units = 20, .name = "a"});
+    x = rnn(x, {.hidden = 9, .direction = direction::both, .activation = function::relu, .name = "b"});
+    x = lstm(x, {.hidden = 20, .projection = 6, .name = "c"});
+    output(dense(relu(x), {.units = 4, .name = "d"}));
+  }
+};
+
+/// Tables whose rows are read in 8 bits, beside numbers that are converted; the last one is not.
+struct byte_tables {
+  static constexpr void build(builder& b) {
+    auto const i = input(b, "i", {any_batch, 1}, value_type::s32),
+               j = input(b, "j", {any_batch, 1}, value_type::s32);
+    auto const x = input(b, "x", {any_batch, 6});
+    auto const rows = concat({embedding(i, {.rows = 9, .width = 5, .name = "a"}),
+                              embedding(j, {.rows = 4, .width = 70, .name = "b"}), x});
+    output(relu(dense(rows, {.units = 9, .name = "d"})));
+    output(dense(embedding(i, {.rows = 11, .width = 16, .name = "c"}), {.units = 3, .name = "e"}));
+    output(softmax(embedding(j, {.rows = 5, .width = 4, .name = "f"})));
+  }
+};
+
 } // namespace graph_nets

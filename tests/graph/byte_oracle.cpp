@@ -36,7 +36,8 @@ public:
     graph::node const& n = v_.anchor(s);
     value_type const out = type(step_->out);
     if (step_->kind == op::activation) return chain();
-    if (step_->kind == op::conv || step_->kind == op::dense)
+    if (step_->kind == op::embedding) return looked_up(n);
+    if (step_->kind == op::conv || step_->kind == op::deconv || step_->kind == op::dense)
       return n.attributes.precision == graph::precision::s8 ? product(n) : values();
     if (step_->kind == op::max_pool) return pool(n, true);
     if (step_->kind == op::average_pool && is_quantized(out)) return pool(n, false);
@@ -116,7 +117,35 @@ private:
     std::vector<s8> q; // (filters, each) as sources and results lie
     std::vector<f32> scale;
   };
+  /// (channels, filters of a group, window), and a scale for each filter.
+  weights_of_layer transposed_weights(graph::node const& n) const {
+    std::vector<f32> const& w = p_.weights(n, ".weight");
+    std::vector<index_t> const read = order(n.inputs[0]), made = order(id_of(n));
+    std::size_t const groups = at(n.attributes.groups), filters = made.size() / groups,
+                      channels = read.size() / groups, taps = w.size() / (read.size() * filters);
+    auto const number = [&](std::size_t c, std::size_t f, std::size_t t) {
+      std::size_t const filter = groups == 1 ? at(made[f]) : f % filters;
+      return w[(at(read[c]) * filters + filter) * taps + t];
+    };
+    f32 const most = static_cast<f32>(n.attributes.weights_up_to);
+    f32 widest = 0;
+    for (f32 const x : w) widest = std::max(widest, std::fabs(x));
+    weights_of_layer to{std::vector<s8>(w.size()), {}};
+    for (std::size_t f = 0; f < made.size(); ++f) {
+      std::size_t const begin = f / filters * channels, end = begin + channels;
+      f32 largest = n.attributes.one_weight_scale ? widest : 0;
+      for (std::size_t c = begin; c < end; ++c)
+        for (std::size_t t = 0; t < taps; ++t) largest = std::max(largest, std::fabs(number(c, f, t)));
+      to.scale.push_back(largest > 0 ? largest / most : 1.0F);
+      for (std::size_t c = begin; c < end; ++c)
+        for (std::size_t t = 0; t < taps; ++t)
+          to.q[(c * filters + f % filters) * taps + t] =
+              static_cast<s8>(std::nearbyint(number(c, f, t) / to.scale.back()));
+    }
+    return to;
+  }
   weights_of_layer weights(graph::node const& n) const {
+    if (n.kind == op::deconv) return transposed_weights(n);
     std::vector<f32> const& w = p_.weights(n, ".weight");
     std::vector<index_t> const made = order(id_of(n));
     std::vector<index_t> read = order(n.inputs[0]);
@@ -167,6 +196,7 @@ private:
         }
       return to;
     }
+    if (step_->kind == op::deconv) return transposed_sums(n, w, x, zero);
     ia_nn::conv_shape const shape = conv_of(n, in);
     std::vector<int> image(x.size()); // channels last
     std::size_t const pixels = at(shape.in.size()), channels = at(in.last());
@@ -178,6 +208,53 @@ private:
     }
     index_t const images = static_cast<index_t>(x.size() / (pixels * channels));
     return oracle::conv<std::int64_t>(shape, images, image.data(), w.data(), zero);
+  }
+
+  /// Each element of the source meets every tap.
+  std::vector<std::int64_t> transposed_sums(graph::node const& n, std::vector<s8> const& w,
+                                            values const& x, std::int64_t zero) const {
+    graph::attribute_set const& a = n.attributes;
+    graph::dims const& shape = v_.nodes[step_->inputs[0]].shape;
+    ia_nn::spatial const in = graph::detail::image_of(shape), out = graph::detail::image_of(n.shape);
+    index_t const channels = shape.last(), each = channels / a.groups, made = a.filters / a.groups,
+                  taps = a.win.kernel.size();
+    std::vector<std::int64_t> to(x.size() / at(in.size() * channels) * at(out.size() * a.filters));
+    for (std::size_t i = 0; i < x.size(); ++i)
+      for (index_t t = 0; t < taps; ++t) {
+        index_t const c = static_cast<index_t>(i) % channels, pixel = static_cast<index_t>(i) / channels;
+        index_t const from[3] = {pixel / (in.height * in.width) % in.depth,
+                                 pixel / in.width % in.height, pixel % in.width};
+        index_t const tap[3] = {t / (a.win.kernel.height * a.win.kernel.width),
+                                t / a.win.kernel.width % a.win.kernel.height, t % a.win.kernel.width};
+        index_t o = pixel / in.size();
+        bool inside = true;
+        for (int d = 0; d < 3; ++d) {
+          index_t const k =
+              from[d] * a.win.stride[d] - a.win.pad_begin[d] + tap[d] * a.win.dilation[d];
+          inside = inside && k >= 0 && k < out[d];
+          o = o * out[d] + k;
+        }
+        for (index_t f = 0; inside && f < made; ++f)
+          to[at(o * a.filters + c / each * made + f)] +=
+              (static_cast<std::int64_t>(x[i]) - zero) * w[at((c * made + f) * taps + t)];
+      }
+    return to;
+  }
+
+  values looked_up(graph::node const& n) const {
+    std::vector<f32> const& table = p_.weights(n, ".weight");
+    index_t const width = n.attributes.width;
+    values y;
+    for (double const row : actual(step_->inputs[0]))
+      for (index_t k = 0; k < width; ++k) {
+        f32 const x = table[at(static_cast<index_t>(row) * width + k)];
+        if (is_quantized(type(step_->out))) {
+          quantization const& q = scaling(step_->out);
+          f32 const steps = x / q.scale;
+          y.push_back(to_byte(steps, q.zero_point));
+        } else y.push_back(static_cast<double>(x));
+      }
+    return y;
   }
 
   values product(graph::node const& n) {

@@ -27,6 +27,8 @@ template <class Net> void check(byte_case const& how = {}) {
 TEST_CASE("stages in 8 bits", "[graph][bytes]") { check<byte_stages>(); }
 TEST_CASE("chains in 8 bits", "[graph][bytes]") { check<byte_chains>(); }
 TEST_CASE("moves in 8 bits", "[graph][bytes]") { check<byte_moves>(); }
+TEST_CASE("tables in 8 bits", "[graph][bytes]") { check<byte_tables>(); }
+TEST_CASE("states in 8 bits", "[graph][bytes]") { check<byte_states>(); }
 TEST_CASE("NaN and infinities in 8 bits", "[graph][bytes]") { check<byte_extremes>(); }
 TEST_CASE("axes in 8 bits", "[graph][bytes]") { check<byte_axes>(); }
 TEST_CASE("layers in 8 bits in a network in bf16", "[graph][bytes]") {

@@ -54,6 +54,8 @@ TEST_CASE("every operator", "[graph]") {
   check_byte_net<byte_stages>();
   check_byte_net<byte_chains>();
   check_byte_net<byte_moves>();
+  check_byte_net<byte_tables>();
+  check_byte_net<byte_states>();
   check_byte_net<byte_islands>({.usual = precision::bf16});
   // Nothing is planned and never run.
   for_each_isa<planned_isas>([](auto tag) {

@@ -89,6 +89,7 @@ void check_threads(run_time_plan const& n, std::uint64_t seed, index_t batch) {
 // Layers that multiply bf16 are alike on every instruction set: sums differ by their order, and
 // where one is rounded to bf16 for the next layer it may fall to either side, 2^-8 of one operand.
 // Against the oracle each operand is 2^-9 off, of which norms of small variances make more.
+// The same holds of bytes and of narrow weights: tests/graph/byte_sources.cpp has tight bounds.
 // Terms of bf16 are near f32: two of them within 3 * 2^-16 of each product.
 void check_precisions(run_time_plan const& n, std::uint64_t seed) {
   using graph::precision;
@@ -99,12 +100,18 @@ void check_precisions(run_time_plan const& n, std::uint64_t seed) {
     graph::compile_options const o{.max_batch = 2};
     call const narrow = run_planned<I>(n, p, o, precision::bf16),
                two = run_planned<I>(n, p, o, precision::bf16_terms2),
-               three = run_planned<I>(n, p, o, precision::bf16_terms3);
+               three = run_planned<I>(n, p, o, precision::bf16_terms3),
+               bytes = run_planned<I>(n, p, o, precision::dynamic_s8),
+               weights = run_planned<I>(n, p, o, precision::weights_s8),
+               nibbles = run_planned<I>(n, p, o, precision::weights_s4);
     for (std::size_t i = 0; i < p.expected.size(); ++i) {
       INFO("output " << i);
       if (first.size() == i) first.emplace_back(narrow.out[i].begin(), narrow.out[i].end());
       CHECK(distance(narrow.out[i], first[i]) <= 0x1p-7);
       CHECK(distance(narrow.out[i], p.expected[i]) <= 0.3);
+      CHECK(distance(bytes.out[i], p.expected[i]) <= 0.3);
+      CHECK(distance(weights.out[i], p.expected[i]) <= 0.3);
+      CHECK(distance(nibbles.out[i], p.expected[i]) <= 1);
       CHECK(distance(two.out[i], p.expected[i]) <= 1e-3);
       CHECK(distance(three.out[i], p.expected[i]) <= 1e-5);
     }

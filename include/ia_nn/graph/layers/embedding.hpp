@@ -38,7 +38,7 @@ inline constexpr operator_row embedding{.name = "embedding", .by_item = true,
                                         .joins_groups = true,
                                         .writes_slices = true,
                                         .reads_indices = true,
-                                        .eight_bits = quantizes::never,
+                                        .eight_bits = quantizes::may,
                                         .shape = detail::embedding_shape,
                                         .meaning = rules::means_rows,
                                         .weights = detail::embedding_weights};
