@@ -156,12 +156,12 @@ static_assert(schedule<bytes_of<x_plus>, precision::s8>.steps[1].stages[0].opera
 constexpr auto around_deconv = [](value x) { return conv(deconv(conv(x, "a"), "d"), "b"); };
 static_assert(writes<around_deconv>("x.u8:u8 a:u8 d:u8 b:f32"));
 
-// A table of bytes is there where its rows are read as bytes: in full mode by a chain as well.
+// A table of bytes is there where its rows are read as bytes: here by a chain whose result is.
 constexpr auto lookup = [](value x) {
   auto const i = input(*x.owner, "i", {any_batch, 8, 8}, value_type::s32);
   return conv(x + embedding(i, {.rows = 5, .width = 4, .name = "e"}), "a");
 };
-static_assert(of<bytes_of<lookup>>("e").type == value_type::f32 &&
+static_assert(of<bytes_of<lookup>>("e").type == value_type::u8 &&
               of<bytes_of<lookup, full>>("e").type == value_type::u8);
 
 // ---- without kernels for 8 bits

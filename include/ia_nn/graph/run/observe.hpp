@@ -78,7 +78,7 @@ private:
     if (failed_) return;
     IA_NN_TRY { see(v); }
     IA_NN_CATCH(error const& e) { fail(v, e.code(), e.what()); }
-    IA_NN_CATCH(std::exception const& e) { fail(v, errc::out_of_memory, e.what()); }
+    IA_NN_CATCH(std::exception const& other) { fail(v, errc::out_of_memory, other.what()); }
   }
   void fail(written_value const& v, errc code, std::string_view why) noexcept {
     constexpr std::string_view head = "ia_nn: ";
