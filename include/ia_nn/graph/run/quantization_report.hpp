@@ -87,7 +87,7 @@ report_quantization(W const& weights, value_ranges const& ranges,
   observed_network<Net> run(net);
   detail::quantizing_observer seen(run.plan, ranges);
   detail::sample_list const samples("quantization_report", run.plan, in.list());
-  samples.each_batch(run.max_batch(), [&](index_t batch, std::span<source const> from) {
+  samples.each_batch(run.most_at_once(), [&](index_t batch, std::span<source const> from) {
     run.run(batch, from, seen, e);
   });
   return std::move(seen.all);
