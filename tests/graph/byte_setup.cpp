@@ -7,6 +7,7 @@
 
 #include <ia_nn/graph/layers.hpp>
 #include <ia_nn/graph/run/calibrate.hpp>
+#include <ia_nn/graph/run/quantization_report.hpp>
 
 namespace {
 
@@ -40,6 +41,7 @@ TEST_CASE("networks with layers in 8 bits are calibrated in f32", "[graph][bytes
   std::vector<std::string> names;
   for (named_range const& n : ranges.all()) names.push_back(n.name);
   CHECK(names == std::vector<std::string>{"b", "r", "x"});
+  CHECK(report_quantization<small>(p.weights.from, ranges, {p.floats[0]}).size() == 3);
   // Both networks are in 8 bits by a's word; b is so in one of them.
   call const one = run<small>(p, {.max_batch = 9, .ranges = ranges}),
              both = run<small, in_bytes>(p, {.max_batch = 9, .ranges = ranges});
