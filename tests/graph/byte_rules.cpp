@@ -191,6 +191,11 @@ static_assert(writes<soft_slice>("x.u8:u8 a:u8 b:f32 s:f32 s.u8:u8 c:f32") &&
               share<soft_slice>("a", "s.u8"));
 static_assert(schedule<bytes_of<soft_slice>, precision::s8>.steps[4].slice_of >= 0 &&
               schedule<bytes_of<soft_slice>, precision::s8>.steps[4].column == 4);
+constexpr auto soft_first = [](value x) { // the first conversion of all is that of the part
+  auto const s = softmax(x, {.name = "s"});
+  return conv(concat({s, conv(x, "a")}), "b");
+};
+static_assert(writes<soft_first>("s:f32 s.u8:u8 x.u8:u8 a:u8 b:f32"));
 constexpr auto of_input = [](value x) {
   return conv(concat({x, conv(x, "a")}, {.name = "cat"}), "b");
 };

@@ -3,10 +3,11 @@
 // Set-up of networks in 8 bits: ranges from calibration, layers that say what they multiply, and what
 // is refused, with its sentence.
 #include "../gemm/throws.hpp"
-#include "support.hpp"
+#include "planned.hpp"
 
 #include <ia_nn/graph/layers.hpp>
 #include <ia_nn/graph/run/calibrate.hpp>
+#include <ia_nn/graph/run/quantization_report.hpp>
 
 namespace {
 
@@ -40,6 +41,7 @@ TEST_CASE("networks with layers in 8 bits are calibrated in f32", "[graph][bytes
   std::vector<std::string> names;
   for (named_range const& n : ranges.all()) names.push_back(n.name);
   CHECK(names == std::vector<std::string>{"b", "r", "x"});
+  CHECK(report_quantization<small>(p.weights.from, ranges, {p.floats[0]}).size() == 3);
   // Both networks are in 8 bits by a's word; b is so in one of them.
   call const one = run<small>(p, {.max_batch = 9, .ranges = ranges}),
              both = run<small, in_bytes>(p, {.max_batch = 9, .ranges = ranges});
@@ -70,6 +72,32 @@ TEST_CASE("what set-up of 8 bits refuses", "[graph][bytes][error]") {
   REQUIRE_ERROR([&] { refused.add("y", {-INFINITY, 1}); }, errc::bad_parameter, "range of 'y' is -inf to 1");
   REQUIRE_ERROR([&] { refused.add("y", {0, NAN}); }, errc::bad_parameter, "range of 'y' is 0 to nan");
   CHECK(refused.empty());
+}
+
+/// One concat of what has ranges of its own, and a pool that has none to say.
+struct joined {
+  static constexpr auto build(builder& b) {
+    auto const x = input(b, "x", {any_batch, 4, 4, 3});
+    auto const a = conv2d(x, {.filters = 4, .name = "a"}), c = conv2d(x, {.filters = 4, .name = "c"});
+    auto const p = max_pool(concat({a, c, softmax(x, {.name = "s"})}), {.kernel = 2, .name = "p"});
+    return conv2d(p, {.filters = 2, .name = "last"});
+  }
+};
+TEST_CASE("a range that other values share does not stand for one that is missing",
+          "[graph][bytes][error]") {
+  run_time_plan const n = run_time_plan::of<joined>();
+  auto const& nodes = n.in(precision::s8).nodes;
+  constant_range const all[] = {{"x", -1, 1}, {"a", -1, 2}, {"c", -9, 8}, {"s", 0, 1}, {"p", -9, 8}};
+  for (std::string_view const gone : {"", "x", "a", "c", "s", "p"}) {
+    INFO("without " << gone);
+    scaling_draft const s = find_scalings(nodes, nodes.count(), [&](std::string_view name) {
+      return name == gone ? nullptr : find_range(all, name);
+    });
+    bool const needed = gone != "" && gone != "p"; // the pool's numbers are those of the concat
+    REQUIRE((s.missing >= 0) == needed);
+    if (needed) CHECK(ranged_name(nodes, s.missing) == gone);
+    else CHECK(s.of_node[static_cast<std::size_t>(nodes.count() - 1)].scale > 0);
+  }
 }
 
 TEST_CASE("weights that cannot be in 8 bits", "[graph][bytes][error]") {

@@ -100,6 +100,14 @@ TEST_CASE("a calibrator of the user sees every element, once a batch", "[graph][
   }
   CHECK(static_cast<index_t>(every.all.size()) == elements);
   CHECK(every.calls == 3 * static_cast<int>(c.values().size()));
+
+  // Of more items than run at once otherwise.
+  recorder whole;
+  graph::calibration<small_net, shared_recorder> large(all.p.weights.from, {.max_batch = 9, .items_at_once = 1},
+                                                       {&whole});
+  every_value const more = every_value::of<small_net>(9, r);
+  large.observe({more.p.floats[0], more.p.integers[0]});
+  CHECK(whole.calls == static_cast<int>(large.values().size()));
   value_ranges const ranges = c.ranges();
   for (graph::named_range const& n : ranges.all()) CHECK(n.range == value_range{0, 3}); // with 0
 }

@@ -78,6 +78,23 @@ TEST_CASE("a network compared with itself, and with other weights", "[graph][com
   CHECK(text.find("11 samples\n") != std::string::npos);
 }
 
+TEST_CASE("networks that run in other parts are compared item by item", "[graph][compare]") {
+  ia_nn_test::random r(6);
+  every_value const all = every_value::of<small_net>(13, r);
+  auto const net = [&](index_t at_once) {
+    return f32_net(all.p.weights.from, {.max_batch = 13, .items_at_once = at_once});
+  };
+  f32_net const parts = net(4), whole = net(13);
+  REQUIRE(parts.most_at_once() == 7);
+  auto const c = graph::compare(parts, whole, {all.p.floats[0], all.p.integers[0]});
+  REQUIRE(c.values.size() == 10);
+  for (value_difference const& d : c.values) {
+    INFO(d.name);
+    CHECK(d.count == static_cast<index_t>(all.by_name.at(d.name).size()));
+    CHECK(d.largest == 0);
+  }
+}
+
 TEST_CASE("f32 against bf16", "[graph][compare]") {
   ia_nn_test::random r(2);
   every_value const all = every_value::of<small_net>(6, r);

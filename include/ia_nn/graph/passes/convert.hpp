@@ -42,7 +42,8 @@ public:
       int const whole = s.slice_of;
       if (whole < 0 || d_[whole].type == d_[s.out].type) continue;
       all.back().slice_of = -1, all.back().column = 0;
-      replace(d_[whole], s.out, converted(s.out, d_[whole].type, all));
+      int const copy = converted(s.out, d_[whole].type, all); // first: it adds to d_
+      replace(d_[whole], s.out, copy);
       all.back().slice_of = whole, all.back().column = s.column;
     }
     steps_ = static_cast<std::vector<step>&&>(all);

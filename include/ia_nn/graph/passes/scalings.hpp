@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Scale and zero point of each value that lies in 8 bits, from ranges by name. Values that share them
-// (pools, moves, concat) have the range that holds those of all.
+// (pools, moves, concat) have the range that holds those of all. Pools and moves need none of their own:
+// their numbers are among those that they read.
 #pragma once
 
 #include <ia_nn/graph/ir/constant_ranges.hpp>
+#include <ia_nn/graph/layers/pool.hpp>
 #include <ia_nn/graph/passes/convert.hpp>
 
 #include <vector>
@@ -37,7 +39,14 @@ constexpr bool add_range(Nodes const& d, int id, Find const& find, value_range& 
   return all;
 }
 
-/// Scales of a network. `missing` is a value without any range, or -1.
+/// True if a value may have numbers that no other of its class has.
+template <class Nodes> constexpr bool makes_numbers(Nodes const& d, int id) {
+  while (d[id].kind == op::convert || d[id].kind == op::reshape) id = d[id].inputs[0];
+  op_kind const k = d[id].kind;
+  return k->eight_bits != quantizes::moves && k != op::max_pool && k != op::average_pool;
+}
+
+/// Scales of a network. `missing` is a value whose range is not known, or -1.
 struct scaling_draft {
   std::vector<quantization> of_node{}; ///< {1, 0} of values that are no bytes
   int missing = -1;
@@ -54,6 +63,7 @@ constexpr scaling_draft find_scalings(Nodes const& d, int count, Find const& fin
     int const c = d[i].scaled_as;
     if (c < 0) continue;
     if (add_range(d, i, find, of_class[at(c)])) known[at(c)] = 1;
+    else if (s.missing < 0 && makes_numbers(d, i)) s.missing = i;
   }
   for (int i = 0; i < count; ++i) {
     int const c = d[i].scaled_as;

@@ -40,10 +40,16 @@ template <class Net> struct without_bytes : Net {
 template <class Net>
 using calibrated_net = std::conditional_t<says_bytes_of<Net>(), without_bytes<Net>, Net>;
 
+/// Batches as a whole: how they are cut depends on the machine and on the number of threads.
+inline compile_options in_whole_batches(compile_options o) {
+  o.items_at_once = o.max_batch;
+  return o;
+}
+
 } // namespace detail
 
 /// A network that is being calibrated. Calibrators see one batch of `max_batch` items after the other,
-/// in the order of the samples and whatever the number of threads.
+/// in the order of the samples and whatever the number of threads; batches run as a whole.
 ///
 ///   calibration<my_net, percentile_calibrator> seen(weights, {.max_batch = 16},
 ///                                                   percentile_calibrator(99.9));
@@ -61,7 +67,7 @@ public:
   template <weights_source W>
   explicit calibration(W const& weights, compile_options const& o = {.max_batch = 32},
                        C const& each = C())
-      : net_(weights, o), run_(net_), seen_(run_.plan, each) {}
+      : net_(weights, detail::in_whole_batches(o)), run_(net_), seen_(run_.plan, each) {}
   calibration(calibration const&) = delete;
   calibration& operator=(calibration const&) = delete;
 
@@ -70,7 +76,7 @@ public:
   /// does not fit; with the name of the layer those of calibrators.
   template <executor E = sequential> void observe(samples in, E&& e = {}) {
     detail::sample_list const all("calibration", run_.plan, in.list());
-    all.each_batch(run_.max_batch(), [&](index_t batch, std::span<source const> from) {
+    all.each_batch(run_.most_at_once(), [&](index_t batch, std::span<source const> from) {
       observe(batch, from, e);
     });
   }

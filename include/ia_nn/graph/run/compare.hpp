@@ -124,7 +124,7 @@ inline void compare_rows(output_difference& d, f32 const* a, f32 const* b, index
 
 } // namespace detail
 
-/// Runs both on all samples, in batches of as many as both take. The executor runs one after the other.
+/// Runs both on all samples, in batches of as many as both take at once. The executor runs one after the other.
 /// Errors: errc::bad_parameter and errc::bad_shape for samples that do not fit.
 template <class Net, class Other, backend A, backend B, executor E = sequential>
 network_comparison
@@ -147,7 +147,8 @@ compare(compiled<Net, A> const& first, compiled<Other, B> const& second,
   }
   detail::sample_list const samples("compare", a.plan, in.list());
   all.samples = samples.items();
-  samples.each_batch(min_of(a.max_batch(), b.max_batch()),
+  // Whole batches: parts of the two might have other items.
+  samples.each_batch(min_of(a.most_at_once(), b.most_at_once()),
                      [&](index_t batch, std::span<source const> from) {
                        kept.forget();
                        a.run(batch, from, kept, e);

@@ -77,6 +77,8 @@ public:
   index_t max_batch() const noexcept { return open_batch ? max_batch_ : loaded_.max_batch; }
   /// A batch runs in parts of at least so many items and less than twice as many (parts.hpp).
   index_t items_at_once() const noexcept { return part_; }
+  /// The largest batch that runs as a whole.
+  index_t most_at_once() const noexcept { return loaded_.max_batch; }
 
   /// The preconditions of `run`, as errors: those of run_status::code. Pointers have no lengths.
   void check(index_t batch, std::span<source const> in, std::span<f32* const> out,

@@ -83,11 +83,12 @@ quantization_report
 report_quantization(W const& weights, value_ranges const& ranges,
                     std::type_identity_t<detail::arguments<Net, detail::network_end::input>> in,
                     compile_options const& o = {.max_batch = 32}, E&& e = {}) {
-  compiled<Net> const net(weights, o);
-  observed_network<Net> run(net);
+  using form = detail::calibrated_net<Net>; // in f32, whatever its layers say
+  compiled<form> const net(weights, o);
+  observed_network<form> run(net);
   detail::quantizing_observer seen(run.plan, ranges);
   detail::sample_list const samples("quantization_report", run.plan, in.list());
-  samples.each_batch(run.max_batch(), [&](index_t batch, std::span<source const> from) {
+  samples.each_batch(run.most_at_once(), [&](index_t batch, std::span<source const> from) {
     run.run(batch, from, seen, e);
   });
   return std::move(seen.all);

@@ -95,7 +95,8 @@ public:
       out_.push_back(results_.back().data());
     }
   }
-  index_t max_batch() const noexcept { return net_.max_batch(); }
+  /// The largest batch whose values are seen as a whole: larger ones are seen part by part.
+  index_t most_at_once() const noexcept { return net_.most_at_once(); }
   /// Of the last run.
   f32 const* result(int number) const noexcept { return out_[static_cast<std::size_t>(number)]; }
 
