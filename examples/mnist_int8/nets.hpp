@@ -34,8 +34,8 @@ struct residual {
   static constexpr char const *name = "residual", *title = "batch normalization, a residual block";
   static constexpr quantize_rules quantize{.first_in_float = true};
   static constexpr value conv(value x, index_t filters, index_t n) {
-    auto const name = label("conv") + n;
-    x = conv2d(x, {.filters = filters, .kernel = 3, .pad = 1, .bias = false, .name = name});
+    auto const layer = label("conv") + n;
+    x = conv2d(x, {.filters = filters, .kernel = 3, .pad = 1, .bias = false, .name = layer});
     return batch_norm(x, {.name = label("bn") + n});
   }
   static constexpr value build(builder& b) {

@@ -99,7 +99,8 @@ TEST_CASE("values in s8", "[graph][bytes]") {
       if (part == 1)
         for (int i = 0; i < 3; ++i) {
           exact_buffer<f32> const& y = c.out[static_cast<std::size_t>(i)];
-          std::vector<f32> const is(run.result(i), run.result(i) + y.size());
+          f32 const* const is = run.result(i);
+          REQUIRE(y.size() > 0);
           CHECK(distance(is, p.expected[static_cast<std::size_t>(i)]) <= 0.1);
         }
     });

@@ -228,7 +228,7 @@ struct learned {
     auto const x = input(b, "x", {any_batch, 5, 3, 6});
     constexpr dims image{5, 3, 6};
     auto const c = conv2d(x, {.filters = 6, .kernel = 3, .pad = 1, .name = "c"});
-    output(relu(c * learned_in(c, {6}, "scale") + learned_in(c, {1}, "shift")));
+    output(abs(c * learned_in(c, {6}, "scale") + learned_in(c, {1}, "shift")));
     output(relu(learned_in(c, {6}, "first") - conv2d(x, {.filters = 6, .name = "c2"})));
     output(learned_in(c, image, "dividend") / (square(x) + 1.0F)); // channels first in PyTorch
     output(conv2d(x, {.filters = 6, .name = "c3"}) +
