@@ -9,11 +9,6 @@ using namespace byte_layers;
 using graph::builder;
 using graph::value;
 
-constexpr graph::detail::id_list wide_ids = [] {
-  graph::detail::id_list l;
-  l.add(graph::op::activation, precision::f32, value_type::f32, value_type::u8);
-  return l;
-}();
 constexpr graph::detail::id_list byte_ids = [] {
   graph::detail::id_list l;
   for (value_type const to : {value_type::u8, value_type::f32})
@@ -79,7 +74,7 @@ void check_deconv(deconv_case const& c, bool to_bytes, std::uint64_t seed) {
       interpret(n.written.nodes.data(), n.written.count(), w, p.batch, x)[0];
   if (to_bytes)
     for (double& v : y) v = as_bytes(v, bytes_of(out));
-  check<isas, wide_ids, byte_ids>(n, p, y, precision::s8, ranges, 2e-6, true);
+  check<isas, conversion_ids, byte_ids>(n, p, y, precision::s8, ranges, 2e-6, true);
 }
 
 TEST_CASE("transposed convolutions in 8 bits: bytes of the zero point count as nothing, also at the edges") {

@@ -21,6 +21,13 @@ using ia_nn::value_range;
 /// What is compiled: the definition, and what this machine has.
 using isas = ia_nn::type_list<ia_nn::isa::scalar, ia_nn::isa::native>;
 
+/// The kernel that makes f32 bytes.
+inline constexpr graph::detail::id_list conversion_ids = [] {
+  graph::detail::id_list l;
+  l.add(graph::op::activation, precision::f32, value_type::f32, value_type::u8);
+  return l;
+}();
+
 /// A network that is written while the test runs.
 struct written {
   static inline std::function<graph::value(graph::builder&)> layers;

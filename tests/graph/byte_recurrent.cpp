@@ -11,11 +11,6 @@ using graph::direction;
 using graph::op_kind;
 using graph::value;
 
-constexpr graph::detail::id_list wide_ids = [] {
-  graph::detail::id_list l;
-  l.add(graph::op::activation, precision::f32, value_type::f32, value_type::u8);
-  return l;
-}();
 constexpr graph::detail::id_list byte_ids = [] {
   graph::detail::id_list l;
   for (graph::operator_row const* const row : {&graph::op::lstm, &graph::op::rnn})
@@ -90,7 +85,7 @@ void check_recurrent(recurrent_case const& c, precision p8, std::uint64_t seed) 
   }
   std::vector<double> y;
   interpret_rnn(cell, p.batch, c.time, c.features, w, x, y, as);
-  check<ia_nn::type_list<ia_nn::isa::native>, wide_ids, byte_ids>(n, p, y, p8, ranges, 2e-5, true);
+  check<ia_nn::type_list<ia_nn::isa::native>, conversion_ids, byte_ids>(n, p, y, p8, ranges, 2e-5, true);
 }
 
 using graph::op::gru, graph::op::lstm, graph::op::rnn;

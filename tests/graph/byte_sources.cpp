@@ -12,8 +12,7 @@ using graph::builder;
 using graph::value;
 
 constexpr graph::detail::id_list wide_ids = [] {
-  graph::detail::id_list l;
-  l.add(graph::op::activation, precision::f32, value_type::f32, value_type::u8);
+  graph::detail::id_list l = conversion_ids;
   l.add(graph::op::dense, precision::weights_s8), l.add(graph::op::dense, precision::weights_s4);
   l.add(graph::op::embedding, precision::f32, value_type::s32, value_type::u8);
   l.add(graph::op::embedding, precision::f32, value_type::s32, value_type::f32);

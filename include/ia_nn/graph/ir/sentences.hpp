@@ -21,6 +21,12 @@ constexpr sentence about(char const* what, label const& name) {
   return s;
 }
 
+/// A sentence without the library's name in front, to stand behind another beginning.
+constexpr std::string_view without_head(std::string_view s) {
+  constexpr std::string_view head = "ia_nn: ";
+  return s.starts_with(head) ? s.substr(head.size()) : s;
+}
+
 /// What a node is called in sentences and tables: "conv2d", "relu".
 constexpr char const* shown(node const& n) {
   char const* const other = n.kind->shown(n);

@@ -26,11 +26,22 @@ inline conv_shape conv_shape_of(kernel_loader const& l) {
   return {l.source.last(), a.filters, a.groups, image_of(l.source), a.win};
 }
 
-/// Layer: conv or deconv, from A to C.
-template <class Layer, element A, element C> struct conv_kernel : tail_kernel {
+/// The zero point is that of bytes, 0 of others.
+inline conv_options conv_options_of(kernel_loader const& l) {
+  bool const planes = l.layer.attributes.reads == order::channels_first;
+  return {.max_batch = l.max_batch,
+          .workers = l.workers,
+          .zero_point = l.source_scaling().zero_point,
+          .src_order = planes ? image_order::channels_first : image_order::channels_last};
+}
+
+/// Layer: conv or deconv, from A to C. Padding of bytes is their zero point: it counts as 0, also where
+/// the phases of a transposed convolution end (ops/deconv.hpp).
+template <class Layer, element A, element C, class Channels = channel_affine>
+struct conv_kernel : tail_kernel {
   struct store {
     Layer layer;
-    channel_affine channels;
+    Channels channels;
   };
   template <class Tail, class E>
   static void run(store const& s, step_call const& c, Tail const& tail, E& e) noexcept {
@@ -43,12 +54,7 @@ template <isa::tag I, element A, element C>
 struct forward_conv_kernel : conv_kernel<conv<I, A, A, C>, A, C> {
   using store = typename conv_kernel<conv<I, A, A, C>, A, C>::store;
   static store load(kernel_loader& l) {
-    bool const planes = l.layer.attributes.reads == order::channels_first;
-    store s{{conv_shape_of(l),
-             filters_of(l),
-             {.max_batch = l.max_batch,
-              .workers = l.workers,
-              .src_order = planes ? image_order::channels_first : image_order::channels_last}},
+    store s{{conv_shape_of(l), filters_of(l), conv_options_of(l)},
             {l, l.what().batch_norm, l.layer.attributes.filters}};
     l.scratch = s.layer.workspace_bytes();
     return s;
@@ -85,9 +91,7 @@ template <isa::tag I, element A, element C>
 struct deconv_kernel : conv_kernel<deconv<I, A, A, C>, A, C> {
   using store = typename conv_kernel<deconv<I, A, A, C>, A, C>::store;
   static store load(kernel_loader& l) {
-    store s{{deconv_shape_of(l),
-             transposed_filters_of(l),
-             {.max_batch = l.max_batch, .workers = l.workers}},
+    store s{{deconv_shape_of(l), transposed_filters_of(l), conv_options_of(l)},
             {l, l.what().batch_norm, l.layer.attributes.filters}};
     l.scratch = s.layer.workspace_bytes();
     return s;
@@ -122,50 +126,26 @@ template <isa::tag I, element A, element C> struct pair_kernel : tail_kernel {
   }
 };
 
-/// From bytes, by 8-bit weights, to bytes or floating-point numbers. Padding is the zero point: it
-/// counts as 0, also where the phases of a transposed convolution end (ops/deconv.hpp).
-template <class Layer, byte_element A, element C> struct byte_conv_kernel : tail_kernel {
-  struct store {
-    Layer layer;
-    quantized_channels<C> channels;
-  };
-  template <class Tail, class E>
-  static void run(store const& s, step_call const& c, Tail const& tail, E& e) noexcept {
-    s.layer.run(c.batch(), c.source<A>(), c.result<C>(), c.ld(), s.channels.then(tail), c.scratch, e);
-  }
-};
-
+/// From bytes, by 8-bit weights, to bytes or floating-point numbers.
 template <isa::tag I, byte_element A, element C>
-struct quantized_conv_kernel : byte_conv_kernel<conv<I, A, s8, C>, A, C> {
-  using store = typename byte_conv_kernel<conv<I, A, s8, C>, A, C>::store;
+struct quantized_conv_kernel : conv_kernel<conv<I, A, s8, C>, A, C, quantized_channels<C>> {
+  using store = typename conv_kernel<conv<I, A, s8, C>, A, C, quantized_channels<C>>::store;
   static store load(kernel_loader& l) {
     quantized_weights const w = bytes_of<A>(l, filters_of(l), l.layer.attributes.filters);
-    bool const planes = l.layer.attributes.reads == order::channels_first;
-    store s{{conv_shape_of(l),
-             all_of(w.values),
-             {.max_batch = l.max_batch,
-              .workers = l.workers,
-              .zero_point = l.source_scaling().zero_point,
-              .src_order = planes ? image_order::channels_first : image_order::channels_last}},
-            {l, w}};
+    store s{{conv_shape_of(l), all_of(w.values), conv_options_of(l)}, {l, w}};
     l.scratch = s.layer.workspace_bytes();
     return s;
   }
 };
 
 template <isa::tag I, byte_element A, element C>
-struct quantized_deconv_kernel : byte_conv_kernel<deconv<I, A, s8, C>, A, C> {
-  using store = typename byte_conv_kernel<deconv<I, A, s8, C>, A, C>::store;
+struct quantized_deconv_kernel : conv_kernel<deconv<I, A, s8, C>, A, C, quantized_channels<C>> {
+  using store = typename conv_kernel<deconv<I, A, s8, C>, A, C, quantized_channels<C>>::store;
   static store load(kernel_loader& l) {
     deconv_shape const shape = deconv_shape_of(l);
     quantized_weights const w =
         bytes_of<A>(l, filters_first(shape, transposed_filters_of(l).data()), shape.filters);
-    store s{{shape,
-             filters_first(shape, w.values.data(), true),
-             {.max_batch = l.max_batch,
-              .workers = l.workers,
-              .zero_point = l.source_scaling().zero_point}},
-            {l, w}};
+    store s{{shape, filters_first(shape, w.values.data(), true), conv_options_of(l)}, {l, w}};
     l.scratch = s.layer.workspace_bytes();
     return s;
   }
@@ -186,10 +166,10 @@ template <class Layer, class C, bool Transposed> struct dynamic_conv_kernel : ta
 
 private:
   static store loaded(kernel_loader const& l) {
-    conv_options o{.max_batch = l.max_batch, .workers = l.workers};
     index_t const filters = l.layer.attributes.filters;
     auto const layer = [&](auto const& shape, dynamic_weights const& w, std::span<s8 const> values) {
-      return store(shape, values, all_of(w.channels.scale), all_of(w.channels.offset), o);
+      return store(shape, values, all_of(w.channels.scale), all_of(w.channels.offset),
+                   conv_options_of(l));
     };
     if constexpr (Transposed) {
       deconv_shape const s = deconv_shape_of(l);
@@ -197,7 +177,6 @@ private:
       std::vector<s8> const values = filters_first(s, w.bytes.values.data(), true);
       return layer(s, w, values);
     } else {
-      if (l.layer.attributes.reads == order::channels_first) o.src_order = image_order::channels_first;
       dynamic_weights const w(l, filters_of(l), filters);
       return layer(conv_shape_of(l), w, all_of(w.bytes.values));
     }

@@ -24,49 +24,21 @@ inline std::vector<f32> columns_of(kernel_loader const& l) {
   return in_order(l.read(".weight"), channels_made(l), channels_read(l));
 }
 
-template <isa::tag I, element A, element C, class Policy> struct dense_kernel : tail_kernel {
-  using product_type = gemm<I, A, A, C, Policy>;
+/// A product of rows of A by packed weights, to C.
+template <class Product, element A, element C, class Channels = channel_affine>
+struct product_kernel : tail_kernel {
   struct store {
-    product_type product;
-    typename product_type::weights weights;
-    channel_affine channels;
+    Product product;
+    typename Product::weights weights;
+    Channels channels;
   };
-  static store load(kernel_loader& l) {
-    index_t const k = l.source.last(), n = l.layer.attributes.units,
-                  rows = l.source.rows() * l.items();
-    std::vector<f32> const weights = columns_of(l);
-    std::vector<A> const operands(weights.begin(), weights.end());
-    using packed = typename product_type::weights;
-    store s{product_type(rows, n, k, l.workers),
-            packed(transposed(matrix(operands.data(), n, k))),
-            {l, l.what().batch_norm, n}};
-    l.scratch = s.product.workspace_bytes();
-    return s;
-  }
-  template <class Tail, class E>
-  static void run(store const& s, step_call const& c, Tail const& tail, E& e) noexcept {
-    s.product.with_rows(c.rows())
-        .run(c.source<A>(), s.product.k(), s.weights, c.result<C>(), c.ld(),
-             s.channels.then(tail), c.scratch, e);
-  }
-};
-
-/// From bytes, by 8-bit weights, to bytes or floating-point numbers.
-template <isa::tag I, byte_element A, element C> struct quantized_dense_kernel : tail_kernel {
-  using product_type = gemm<I, A, s8, C>;
-  struct store {
-    product_type product;
-    typename product_type::weights weights;
-    quantized_channels<C> channels;
-  };
-  static store load(kernel_loader& l) {
-    index_t const k = l.source.last(), n = l.layer.attributes.units,
-                  rows = l.source.rows() * l.items();
-    quantized_weights const w = bytes_of<A>(l, columns_of(l), n);
-    using packed = typename product_type::weights;
-    store s{product_type(rows, n, k, l.workers, {.a_zero_point = l.source_scaling().zero_point}),
-            packed(transposed(matrix(w.values.data(), n, k))),
-            {l, w}};
+  /// `weights` (units, features). Options: those of gemm.
+  template <class W, class... Options>
+  static store made(kernel_loader& l, W const* weights, Channels channels, Options const&... o) {
+    index_t const k = l.source.last(), n = l.layer.attributes.units;
+    store s{Product(l.source.rows() * l.items(), n, k, l.workers, o...),
+            typename Product::weights(transposed(matrix(weights, n, k))),
+            static_cast<Channels&&>(channels)};
     l.scratch = s.product.workspace_bytes();
     return s;
   }
@@ -75,6 +47,27 @@ template <isa::tag I, byte_element A, element C> struct quantized_dense_kernel :
     s.product.with_rows(c.rows())
         .run(c.source<A>(), s.product.k(), s.weights, c.result<C>(), c.ld(), s.channels.then(tail),
              c.scratch, e);
+  }
+};
+
+template <isa::tag I, element A, element C, class Policy>
+struct dense_kernel : product_kernel<gemm<I, A, A, C, Policy>, A, C> {
+  using base = product_kernel<gemm<I, A, A, C, Policy>, A, C>;
+  static typename base::store load(kernel_loader& l) {
+    std::vector<f32> const weights = columns_of(l);
+    std::vector<A> const operands(weights.begin(), weights.end());
+    return base::made(l, operands.data(), {l, l.what().batch_norm, l.layer.attributes.units});
+  }
+};
+
+/// From bytes, by 8-bit weights, to bytes or floating-point numbers.
+template <isa::tag I, byte_element A, element C>
+struct quantized_dense_kernel : product_kernel<gemm<I, A, s8, C>, A, C, quantized_channels<C>> {
+  using base = product_kernel<gemm<I, A, s8, C>, A, C, quantized_channels<C>>;
+  static typename base::store load(kernel_loader& l) {
+    quantized_weights const w = bytes_of<A>(l, columns_of(l), l.layer.attributes.units);
+    return base::made(l, w.values.data(), {l, w},
+                      gemm_options{.a_zero_point = l.source_scaling().zero_point});
   }
 };
 
@@ -96,29 +89,15 @@ template <isa::tag I, element C> struct dynamic_dense_kernel : tail_kernel {
 };
 
 /// f32 by weights of 8 bits, which are widened where they are multiplied.
-template <isa::tag I, element C> struct narrow_dense_kernel : tail_kernel {
-  using product_type = gemm<I, f32, s8, C>;
-  struct store {
-    product_type product;
-    typename product_type::weights weights;
-    channel_affine channels;
-  };
-  static store load(kernel_loader& l) {
-    index_t const k = l.source.last(), n = l.layer.attributes.units;
+template <isa::tag I, element C>
+struct narrow_dense_kernel : product_kernel<gemm<I, f32, s8, C>, f32, C> {
+  using base = product_kernel<gemm<I, f32, s8, C>, f32, C>;
+  static typename base::store load(kernel_loader& l) {
+    index_t const n = l.layer.attributes.units;
     quantized_weights const w = quantized_of(l, columns_of(l), n);
-    using packed = typename product_type::weights;
-    store s{product_type(l.source.rows() * l.items(), n, k, l.workers),
-            packed(transposed(matrix(w.values.data(), n, k))),
-            {l, l.what().batch_norm, n,
-             [&](index_t c) { return static_cast<double>(w.scales[c]); }, 1.0}};
-    l.scratch = s.product.workspace_bytes();
-    return s;
-  }
-  template <class Tail, class E>
-  static void run(store const& s, step_call const& c, Tail const& tail, E& e) noexcept {
-    s.product.with_rows(c.rows())
-        .run(c.source(), s.product.k(), s.weights, c.result<C>(), c.ld(), s.channels.then(tail),
-             c.scratch, e);
+    return base::made(l, w.values.data(),
+                      {l, l.what().batch_norm, n,
+                       [&](index_t c) { return static_cast<double>(w.scales[c]); }, 1.0});
   }
 };
 

@@ -47,16 +47,10 @@ template <class Tail> struct requantized {
 
 namespace detail {
 
-inline bool stages_keep_units(plan_view const& v, step const& t) {
-  if (!t.kind->has_epilogue || !is_quantized(v.type(t.out))) return false;
-  for (stage const& g : t.stages)
-    if (!keeps_units(code_of(g, g.operand >= 0 ? v.type(g.operand) : value_type::f32))) return false;
-  return true;
-}
 /// What the stages of a step count in: steps of its result, or 1.
 inline f32 unit_of_stages(plan_view const& v, step const& t,
                           std::vector<quantization> const& scalings) {
-  return stages_keep_units(v, t) ? scalings[static_cast<std::size_t>(t.out)].scale : 1.0F;
+  return stages_keep_units(v.nodes, t) ? scalings[static_cast<std::size_t>(t.out)].scale : 1.0F;
 }
 /// A stage that counts in steps of `unit`. Offsets of a batch norm have been divided by it.
 inline stage_data in_units(stage_data s, f32 unit) {
@@ -82,7 +76,7 @@ inline stage_data in_units(stage_data s, f32 unit) {
 template <byte_element C> byte_range byte_range_of(kernel_loader const& l) {
   quantization const q = l.result_scaling();
   step const& t = l.what();
-  bool const keeps = stages_keep_units(l.plan, t);
+  bool const keeps = stages_keep_units(l.plan.nodes, t);
   byte_range to{keeps ? 1.0F : 1.0F / q.scale,
                 static_cast<f32>(::ia_nn::detail::lowest_byte<C> - q.zero_point),
                 static_cast<f32>(::ia_nn::detail::highest_byte<C> - q.zero_point), q.zero_point};
@@ -105,7 +99,7 @@ template <element C> struct quantized_channels {
                  [&, scale = static_cast<double>(l.source_scaling().scale)](index_t c) {
                    return scale * static_cast<double>(w.scales[c]);
                  },
-                 static_cast<double>(stages_keep_units(l.plan, l.what()) ? l.result_scaling().scale
+                 static_cast<double>(stages_keep_units(l.plan.nodes, l.what()) ? l.result_scaling().scale
                                                                           : 1.0F)) {
     if constexpr (byte_element<C>) to = byte_range_of<C>(l);
   }

@@ -92,9 +92,20 @@ constexpr stage_data data_of(stage const& s) {
   return to;
 }
 
-/// The stages of a step as its kernel has them: where it writes 8 bits and the stages keep units, bounds
-/// at the end are those of the type (kernels/requantize.hpp). Of others one with an epilogue that has none, or an addition
-/// alone, ends with a clip without bounds: one type less.
+template <class Nodes> constexpr stage_code code_in(Nodes const& nodes, stage const& g) {
+  return code_of(g, g.operand >= 0 ? nodes[g.operand].type : value_type::f32);
+}
+/// True if the stages of a step that writes 8 bits count in steps of its result (kernels/requantize.hpp).
+template <class Nodes> constexpr bool stages_keep_units(Nodes const& nodes, step const& s) {
+  if (!s.kind->has_epilogue || !is_quantized(nodes[s.out].type)) return false;
+  for (stage const& g : s.stages)
+    if (!keeps_units(code_in(nodes, g))) return false;
+  return true;
+}
+
+/// The stages of a step as its kernel has them: where they keep units, bounds at the end are those of
+/// the type. Of steps that do not write 8 bits one with an epilogue that has none, or an addition alone,
+/// ends with a clip without bounds: one type less.
 struct tail_codes {
   stage_code codes[max_stages + 1]{};
   int count = 0;
@@ -102,16 +113,10 @@ struct tail_codes {
 };
 template <class Nodes> constexpr tail_codes tail_of(Nodes const& nodes, step const& s) {
   tail_codes t;
-  for (stage const& g : s.stages)
-    t.codes[t.count++] =
-        code_of(g, g.operand >= 0 ? nodes[g.operand].type : value_type::f32);
-  if (s.kind->has_epilogue && is_quantized(nodes[s.out].type)) {
-    bool keeps = true;
-    for (int k = 0; k < t.count; ++k) keeps = keeps && keeps_units(t.codes[k]);
-    while (keeps && t.count > 0 && t.codes[t.count - 1] == clip_code) t.codes[--t.count] = 0;
-    return t;
-  }
-  if (s.kind->has_epilogue &&
+  for (stage const& g : s.stages) t.codes[t.count++] = code_in(nodes, g);
+  if (stages_keep_units(nodes, s))
+    while (t.count > 0 && t.codes[t.count - 1] == clip_code) t.codes[--t.count] = 0;
+  if (s.kind->has_epilogue && !is_quantized(nodes[s.out].type) &&
       (t.count == 0 || (t.count == 1 && kind_of(t.codes[0]) == stage_kind::add)))
     t.codes[t.count++] = clip_code;
   return t;

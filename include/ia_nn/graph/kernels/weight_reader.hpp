@@ -98,9 +98,8 @@ public:
       return values_of(name);
     }
     IA_NN_CATCH(error const& e) {
-      std::string const why = e.what();
       throw_error(e.code(), who + ": weight " + detail::in_quotes(name) + ": " +
-                                (why.starts_with("ia_nn: ") ? why.substr(7) : why));
+                                std::string(without_head(e.what())));
     }
   }
 

@@ -89,12 +89,12 @@ public:
   /// Sets types and classes of values.
   constexpr void run() {
     find_up();
-    while (find_down()) {}
+    find_down();
     for (step const& s : steps_) decide(s);
     for (int i = 0; i < d_.count(); ++i) // a concat whose parts all write into it has no step
       if (d_[i].kind == op::concat && !has_step(i) && !is_named(rules_.in_float, d_[i]))
         bytes_[at(i)] = wanted(i);
-    while (demote()) {}
+    demote();
     for (int i = 0; i < d_.count(); ++i) class_[at(i)] = i;
     for (step const& s : steps_) tie(s);
     for (int i = 0; i < d_.count(); ++i)
@@ -155,22 +155,16 @@ private:
       if (s.slice_of >= 0) up_[at(s.slice_of)] |= up_[at(s.out)];
     }
   }
-  constexpr bool find_down() {
-    bool changed = false;
-    auto const mark = [&](int v) {
-      char& m = down_[at(v)];
-      changed = changed || m == 0;
-      m = 1;
-    };
+  constexpr void find_down() { // and behind them their readers
+    auto const mark = [&](int v) { down_[at(v)] = 1; };
     for (std::size_t i = steps_.size(); i-- > 0;) {
       step const& s = steps_[i];
+      if (s.slice_of >= 0 && down_[at(s.slice_of)]) mark(s.out);
       // What keeps numbers reads what it writes; chains read 8 bits and write f32 as well.
       bool const takes = s.kind == op::activation && rules_.mode == quantize_mode::full;
       if (multiplies_bytes(s) || (may_take_bytes(s) && (takes || down_[at(s.out)])))
         each_source(s, mark);
-      if (s.slice_of >= 0 && down_[at(s.slice_of)]) mark(s.out);
     }
-    return changed;
   }
   constexpr bool wanted(int v) const {
     return down_[at(v)] && (rules_.mode == quantize_mode::full || up_[at(v)]);
@@ -180,17 +174,11 @@ private:
     bytes_[at(s.out)] = can && d_[s.out].type != value_type::s32 && wanted(s.out);
   }
   /// What the caller reads is f32; what writes into a concat has its type if it can.
-  constexpr bool demote() {
-    bool changed = false;
-    auto const clear = [&](int v) {
-      changed = changed || bytes_[at(v)];
-      bytes_[at(v)] = 0;
-    };
+  constexpr void demote() {
     for (node const& n : d_.nodes)
-      if (n.kind == op::output) clear(root(d_, n.inputs[0]));
+      if (n.kind == op::output) bytes_[at(root(d_, n.inputs[0]))] = 0;
     for (step const& s : steps_)
-      if (s.slice_of >= 0 && !bytes_[at(s.slice_of)]) clear(s.out);
-    return changed;
+      if (s.slice_of >= 0 && !bytes_[at(s.slice_of)]) bytes_[at(s.out)] = 0;
   }
 
   constexpr void join(int a, int b) {

@@ -20,17 +20,20 @@ constexpr quantization quantization_for(value_type t, value_range const& r) {
   return quantization_of<u8>(r, scheme::asymmetric);
 }
 
-/// The name of the value that a range is looked up for: of a conversion that of what it converts.
-template <class Nodes> constexpr std::string_view ranged_name(Nodes const& d, int id) {
+/// The value that a range is looked up for: of a conversion what it converts.
+template <class Nodes> constexpr int ranged_value(Nodes const& d, int id) {
   while (d[id].kind == op::convert || d[id].kind == op::reshape) id = d[id].inputs[0];
-  return d[id].name.view();
+  return id;
+}
+template <class Nodes> constexpr std::string_view ranged_name(Nodes const& d, int id) {
+  return d[ranged_value(d, id)].name.view();
 }
 
 /// Adds the range of a value; a concat that its parts are written into has that of these. False if
 /// there is none.
 template <class Nodes, class Find>
 constexpr bool add_range(Nodes const& d, int id, Find const& find, value_range& to) {
-  while (d[id].kind == op::convert || d[id].kind == op::reshape) id = d[id].inputs[0];
+  id = ranged_value(d, id);
   auto const* const r = find(d[id].name.view());
   if (r) to.add({r->low, r->high});
   if (r || d[id].kind != op::concat) return r != nullptr;
@@ -41,8 +44,7 @@ constexpr bool add_range(Nodes const& d, int id, Find const& find, value_range& 
 
 /// True if a value may have numbers that no other of its class has.
 template <class Nodes> constexpr bool makes_numbers(Nodes const& d, int id) {
-  while (d[id].kind == op::convert || d[id].kind == op::reshape) id = d[id].inputs[0];
-  op_kind const k = d[id].kind;
+  op_kind const k = d[ranged_value(d, id)].kind;
   return k->eight_bits != quantizes::moves && k != op::max_pool && k != op::average_pool;
 }
 

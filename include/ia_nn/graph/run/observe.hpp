@@ -8,6 +8,7 @@
 #include <ia_nn/core/error.hpp>
 #include <ia_nn/graph/ir/text.hpp>
 #include <ia_nn/graph/kernels/step_call.hpp>
+#include <ia_nn/graph/run/loaded.hpp>
 #include <ia_nn/int8/schemes.hpp>
 
 #include <mutex>
@@ -21,7 +22,7 @@ struct written_value {
   int id; ///< of the node in the plan
   void const* data;
   index_t rows, columns, ld;
-  ia_nn::quantization scaling{}; ///< of 8-bit elements
+  quantization scaling{}; ///< of 8-bit elements
 
   index_t size() const noexcept { return rows * columns; }
   /// T: the element type that `what.type` says.
@@ -29,6 +30,18 @@ struct written_value {
     return static_cast<T const*>(data) + r * ld;
   }
 };
+
+/// f(node, id) for each f32 value that an observer is shown: inputs, and what steps write that are no
+/// copies to outputs.
+template <class F> void each_observed(plan_view const& plan, F const& f) {
+  auto const one = [&](int id) {
+    if (plan.type(id) == value_type::f32) f(plan.nodes[id], id);
+  };
+  for (int i = 0; i < plan.node_count; ++i)
+    if (plan.nodes[i].kind == op::input) one(i);
+  for (int s = 0; s < plan.count; ++s)
+    if (plan.steps[s].kind != op::output) one(plan.steps[s].out);
+}
 
 /// Derive from it and hand it to `run` as the trace; then `require()`. Members of a parallel group are
 /// seen one after the other, in any order.
@@ -42,19 +55,14 @@ public:
   void begin(int) noexcept {}
   void end(int) noexcept {}
   /// Step s of a loaded_plan has run.
-  template <class Loaded> void wrote(int s, Loaded const& net, frame const& f) noexcept {
+  void wrote(int s, loaded_plan const& net, frame const& f) noexcept {
     plan_view const& plan = net.plan;
     for (int i = s; i < s + plan.tables(s); ++i) {
       int const id = plan.steps[i].out;
       if (plan.steps[i].kind == op::output) continue; // a copy of what another step has written
       dims const& shape = plan.nodes[id].shape;
-      written_value v{plan.nodes[id], id, f.to(plan, id), shape.rows() * f.items, shape.last(),
-                      plan.places[id].ld};
-      if constexpr (requires { net.scalings[0].scale; }) {
-        auto const& q = net.scalings[static_cast<std::size_t>(id)];
-        v.scaling = {q.scale, q.zero_point};
-      }
-      show(v);
+      show({plan.nodes[id], id, f.to(plan, id), shape.rows() * f.items, shape.last(),
+            plan.places[id].ld, net.scalings[static_cast<std::size_t>(id)]});
     }
   }
   /// The input of node `id`.
@@ -81,12 +89,10 @@ private:
     IA_NN_CATCH(std::exception const& other) { fail(v, errc::out_of_memory, other.what()); }
   }
   void fail(written_value const& v, errc code, std::string_view why) noexcept {
-    constexpr std::string_view head = "ia_nn: ";
     failed_ = true;
     code_ = code;
     IA_NN_TRY {
-      why_ = detail::who(v.what) + ": " +
-             std::string(why.starts_with(head) ? why.substr(head.size()) : why);
+      why_ = detail::who(v.what) + ": " + std::string(without_head(why));
     }
     IA_NN_CATCH(std::exception const& e) {} // no memory for the sentence
   }

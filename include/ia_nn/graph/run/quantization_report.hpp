@@ -31,17 +31,12 @@ class quantizing_observer final : public value_observer {
 public:
   quantizing_observer(plan_view const& plan, value_ranges const& ranges)
       : at_(static_cast<std::size_t>(plan.node_count), -1) {
-    for (int i = 0; i < plan.node_count; ++i)
-      if (plan.nodes[i].kind == op::input) add(plan.nodes[i], i, ranges);
-    for (int s = 0; s < plan.count; ++s)
-      if (plan.steps[s].kind != op::output)
-        add(plan.nodes[plan.steps[s].out], plan.steps[s].out, ranges);
+    each_observed(plan, [&](node const& n, int id) { add(n, id, ranges); });
   }
   quantization_report all{};
 
 private:
   void add(node const& n, int id, value_ranges const& ranges) {
-    if (n.type != value_type::f32) return;
     value_range const* const r = ranges.find(n.name.view());
     if (!r) throw_error(errc::bad_parameter, "quantization_report: there is no range for " + who(n));
     at_[static_cast<std::size_t>(id)] = static_cast<int>(all.size());

@@ -29,9 +29,7 @@ namespace detail {
 
 /// "calibration: conv2d 'conv1': "
 [[noreturn]] inline void calibration_fails(errc code, seen_value const& v, std::string_view why) {
-  constexpr std::string_view head = "ia_nn: ";
-  throw_error(code, "calibration: " + v.who() + ": " +
-                        std::string(why.starts_with(head) ? why.substr(head.size()) : why));
+  throw_error(code, "calibration: " + v.who() + ": " + std::string(without_head(why)));
 }
 
 /// The elements of a value one behind the other: where they lie, or in `store`.
@@ -73,13 +71,13 @@ template <calibrator C> value_range range_of(seen_value const& seen, C const& by
 /// Hands each f32 value to a calibrator of its own.
 template <calibrator C> class calibrating_observer final : public value_observer {
 public:
-  /// Values: those of inputs, and of steps that are no copies to outputs.
   calibrating_observer(plan_view const& plan, C const& each)
       : plan_(plan), at_(static_cast<std::size_t>(plan.node_count), -1) {
-    for (int i = 0; i < plan.node_count; ++i)
-      if (plan.nodes[i].kind == op::input) add(plan.nodes[i], i, each);
-    for (int s = 0; s < plan.count; ++s)
-      if (plan.steps[s].kind != op::output) add(plan.nodes[plan.steps[s].out], plan.steps[s].out, each);
+    each_observed(plan, [&](node const& n, int id) {
+      at_[static_cast<std::size_t>(id)] = static_cast<int>(seen_.size());
+      seen_.push_back({.name = text_of(n), .what = shown(n)});
+      calibrators_.push_back(each);
+    });
   }
   std::vector<seen_value> const& values() const noexcept { return seen_; }
 
@@ -92,7 +90,8 @@ public:
       IA_NN_TRY { all.add(s.name, range_of(s, calibrators_[i])); }
       IA_NN_CATCH(error const& e) {
         std::string_view const why = e.what();
-        if (why.starts_with("ia_nn: calibration: ")) throw_error(e.code(), std::string(why.substr(7)));
+        if (why.starts_with("ia_nn: calibration: "))
+          throw_error(e.code(), std::string(without_head(why)));
         calibration_fails(e.code(), s, why);
       }
     }
@@ -101,12 +100,6 @@ public:
   }
 
 private:
-  void add(node const& n, int id, C const& each) {
-    if (n.type != value_type::f32) return;
-    at_[static_cast<std::size_t>(id)] = static_cast<int>(seen_.size());
-    seen_.push_back({.name = text_of(n), .what = shown(n)});
-    calibrators_.push_back(each);
-  }
   /// A concat that its parts write into has no step of its own. Its range holds theirs.
   void add_concats(value_ranges& all) const {
     for (int i = 0; i < plan_.node_count; ++i) {
