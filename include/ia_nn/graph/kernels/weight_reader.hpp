@@ -5,6 +5,7 @@
 
 #include <ia_nn/core/error.hpp>
 #include <ia_nn/core/memory.hpp>
+#include <ia_nn/graph/ir/sentences.hpp>
 #include <ia_nn/graph/kernels/compile_options.hpp>
 #include <ia_nn/graph/kernels/near_names.hpp>
 
