@@ -68,12 +68,14 @@ void check_deconv(deconv_case const& c, bool to_bytes, std::uint64_t seed) {
   graph::value_ranges ranges;
   value_range const in{-2.5F, 3.75F}, out{0, 2.0F};
   ranges.add("x", in), ranges.add("relu", out);
+  nearest_middle = 1;
   std::vector<std::vector<double>> x = p.numbers;
   for (double& v : x[0]) v = as_bytes(v, bytes_of(in));
   std::vector<double> y =
       interpret(n.written.nodes.data(), n.written.count(), w, p.batch, x)[0];
   if (to_bytes)
     for (double& v : y) v = as_bytes(v, bytes_of(out));
+  if (largest(y) == 0 || nearest_middle < clear_of_middle) return check_deconv(c, to_bytes, seed + 100);
   check<isas, conversion_ids, byte_ids>(n, p, y, precision::s8, ranges, 2e-6, true);
 }
 

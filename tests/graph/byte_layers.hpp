@@ -44,9 +44,17 @@ inline run_time_plan plan_of(std::function<graph::value(graph::builder&)> const&
 inline quantization bytes_of(value_range const& r) {
   return ia_nn::quantization_of<ia_nn::u8>(r, ia_nn::scheme::asymmetric);
 }
+/// How near values came to the middle between two units, in units. There a kernel's sum in f32 may round
+/// to the other unit, and what is computed from it differs by more than any bound.
+inline double nearest_middle = 1;
+constexpr double clear_of_middle = 2e-4;
+
 /// Quantized, and a number again.
 inline double as_bytes(double x, quantization const& q, double low = 0, double high = 255) {
-  double const v = std::nearbyint(static_cast<double>(static_cast<f32>(x) / q.scale)) + q.zero_point;
+  double const units = static_cast<double>(static_cast<f32>(x) / q.scale);
+  if (units + q.zero_point > low - 1 && units + q.zero_point < high + 1)
+    nearest_middle = std::fmin(nearest_middle, std::fabs(units - std::floor(units) - 0.5));
+  double const v = std::nearbyint(units) + q.zero_point;
   return (std::fmin(std::fmax(v, low), high) - q.zero_point) * static_cast<double>(q.scale);
 }
 /// By the largest of them.

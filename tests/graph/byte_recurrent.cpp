@@ -57,6 +57,7 @@ void check_recurrent(recurrent_case const& c, precision p8, std::uint64_t seed) 
   ia_nn_test::random again(seed);
   random_weights w(n.written.nodes.data(), n.written.count(), again);
   quantize_rows(w, cell, c.features);
+  nearest_middle = 1;
   value_range const in{-2.5F, 3.0F};
   value_range out{};
   for (double const y : p.expected[0]) out.add({static_cast<f32>(y), static_cast<f32>(y)});
@@ -85,6 +86,7 @@ void check_recurrent(recurrent_case const& c, precision p8, std::uint64_t seed) 
   }
   std::vector<double> y;
   interpret_rnn(cell, p.batch, c.time, c.features, w, x, y, as);
+  if (nearest_middle < clear_of_middle) return check_recurrent(c, p8, seed + 100);
   check<ia_nn::type_list<ia_nn::isa::native>, conversion_ids, byte_ids>(n, p, y, p8, ranges, 2e-5, true);
 }
 
