@@ -110,7 +110,7 @@ struct attribute_set {
   // functions, norms, numbers
   function act = function::identity;      ///< activation; rnn: tanh or relu
   f32 a = 0, b = 0;                       ///< parameters of `act`
-  f32 number = 0;                         ///< constant, pad
+  f32 number = 0;                         ///< constant, pad; dropout: share of zeros in training
   f32 epsilon = 0;                        ///< norms
   bool affine = true;                     ///< norms: scale and shift
   index_t neighbours = 0;                 ///< lrn: channels of a sum

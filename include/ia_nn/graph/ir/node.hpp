@@ -127,6 +127,7 @@ struct weight {
   fixed_text<32> suffix{};
   dims shape{};
   bool ones_count = true; ///< a source's shape may not differ by extents of 1
+  bool learned = true;    ///< by gradients; running statistics are not
 };
 
 /// A network while it is worked on. Passes change it in place; ids are places in `nodes`.

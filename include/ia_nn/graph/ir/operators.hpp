@@ -29,6 +29,14 @@ enum class quantizes : unsigned char {
   moves  ///< takes whatever its source has
 };
 
+/// What the gradient of an operator reads beside the gradient of its result.
+struct gradient_needs {
+  bool exists = false;   ///< the operator can be trained through
+  bool source = false;   ///< what it read
+  bool result = false;   ///< what it gave
+  bool in_place = false; ///< its first source's gradient may be written over that of its result
+};
+
 namespace rules { // the defaults of a row
 constexpr sentence no_shape(node&, node_inputs, detail::subject const&) {
   return "ia_nn: network: the row of an operator has no rule for its .shape";
@@ -41,6 +49,11 @@ constexpr char const* no_other_name(node const&) { return ""; }
 constexpr bool never(node const&, node_inputs) { return false; }
 constexpr bool always(node const&, node_inputs) { return true; }
 constexpr bool each_node(node const&) { return true; }
+constexpr gradient_needs no_gradient(node const&) { return {}; }
+constexpr gradient_needs gradient_alone(node const&) { return {.exists = true}; }
+constexpr gradient_needs gradient_in_place(node const&) { return {.exists = true, .in_place = true}; }
+constexpr gradient_needs gradient_of_source(node const&) { return {.exists = true, .source = true}; }
+constexpr gradient_needs gradient_of_result(node const&) { return {.exists = true, .result = true}; }
 } // namespace rules
 
 /// The defaults are right for an operator that runs by itself, in f32.
@@ -84,6 +97,9 @@ struct operator_row {
   /// True if the channels that it reads and those that it makes may lie in any orders: its weights
   /// are put into these.
   bool (*orders_channels)(node const& n, node_inputs in) = rules::never;
+
+  /// What its gradient reads (train/differentiate.hpp). The kernel: graph/train/kernel.hpp.
+  gradient_needs (*gradient)(node const& n) = rules::no_gradient;
 
   std::uint32_t id = id_of(name); ///< tells operators apart where addresses cannot
 

@@ -44,7 +44,8 @@ inline constexpr operator_row concat{.name = "concat", .by_item = true,
                                      .shape = detail::concat_shape,
                                      .meaning = rules::means_what_all_do,
                                      .changes_nothing = detail::joins_nothing,
-                                     .by_channel = detail::joins_no_channels};
+                                     .by_channel = detail::joins_no_channels,
+                                     .gradient = rules::gradient_alone};
 } // namespace op
 
 /// Side by side along an axis behind the batch, the last one unless said.

@@ -129,7 +129,8 @@ inline constexpr operator_row conv{.name = "conv", .by_item = true,
                                    .flops = detail::conv_flops,
                                    .shown = detail::conv_name,
                                    .by_channel = detail::filters_each_channel,
-                                   .orders_channels = detail::has_one_group};
+                                   .orders_channels = detail::has_one_group,
+                                   .gradient = rules::gradient_of_source};
 inline constexpr operator_row deconv{.name = "deconv", .by_item = true,
                                      .has_epilogue = true,
                                      .writes_slices = true,
@@ -142,7 +143,8 @@ inline constexpr operator_row deconv{.name = "deconv", .by_item = true,
                                      .flops = detail::deconv_flops,
                                      .shown = detail::deconv_name,
                                      .by_channel = detail::filters_each_channel,
-                                     .orders_channels = detail::has_one_group};
+                                     .orders_channels = detail::has_one_group,
+                                     .gradient = rules::gradient_of_source};
 } // namespace op
 
 namespace detail {

@@ -59,7 +59,8 @@ inline constexpr operator_row dense{.name = "dense", .by_item = true,
                                     .meaning = detail::dense_meaning,
                                     .weights = detail::dense_weights,
                                     .flops = detail::dense_flops,
-                                    .orders_channels = rules::always};
+                                    .orders_channels = rules::always,
+                                    .gradient = rules::gradient_of_source};
 } // namespace op
 
 /// (..., columns) to (..., units).

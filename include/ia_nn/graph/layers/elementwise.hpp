@@ -18,7 +18,27 @@ constexpr bool is_identity_function(node const& n, node_inputs) {
   attribute_set const& a = n.attributes;
   return a.act == function::identity || (a.act == function::linear && a.a == 1 && a.b == 0);
 }
-constexpr operator_row binary_row(char const* name) {
+/// True for functions whose slope follows from what they gave.
+constexpr bool has_slope_of_result(function f) {
+  switch (f) {
+  case function::identity:
+  case function::linear:
+  case function::relu:
+  case function::sigmoid:
+  case function::tanh:
+  case function::exp:
+    return true;
+  default:
+    return false;
+  }
+}
+constexpr gradient_needs activation_gradient(node const& n) {
+  bool const of_result = has_slope_of_result(n.attributes.act);
+  return {.exists = true, .source = !of_result, .result = of_result, .in_place = true};
+}
+constexpr gradient_needs sum_gradient(node const&) { return {.exists = true, .in_place = true}; }
+constexpr operator_row binary_row(char const* name,
+                                  gradient_needs (*gradient)(node const&) = rules::gradient_of_source) {
   return {.name = name, .by_item = true,
           .element_wise = true,
           .in_place = true,
@@ -29,7 +49,8 @@ constexpr operator_row binary_row(char const* name) {
           .shape = binary_shape,
           .meaning = binary_meaning,
           .flops = one_flop,
-          .by_channel = rules::always};
+          .by_channel = rules::always,
+          .gradient = gradient};
 }
 
 } // namespace detail
@@ -48,9 +69,10 @@ inline constexpr operator_row activation{.name = "activation", .by_item = true,
                                          .flops = detail::one_flop,
                                          .shown = detail::function_name,
                                          .changes_nothing = detail::is_identity_function,
-                                         .by_channel = rules::always};
-inline constexpr operator_row add = detail::binary_row("add");
-inline constexpr operator_row subtract = detail::binary_row("subtract");
+                                         .by_channel = rules::always,
+                                         .gradient = detail::activation_gradient};
+inline constexpr operator_row add = detail::binary_row("add", detail::sum_gradient);
+inline constexpr operator_row subtract = detail::binary_row("subtract", detail::sum_gradient);
 inline constexpr operator_row multiply = detail::binary_row("multiply");
 inline constexpr operator_row divide = detail::binary_row("divide");
 inline constexpr operator_row minimum = detail::binary_row("minimum");
@@ -58,7 +80,8 @@ inline constexpr operator_row maximum = detail::binary_row("maximum");
 /// A number in every element.
 inline constexpr operator_row constant{.name = "constant", .by_item = true,
                                        .shape = rules::nothing_to_say,
-                                       .orders_channels = rules::always};
+                                       .orders_channels = rules::always,
+                                       .gradient = rules::gradient_alone};
 } // namespace op
 
 /// The operators on two values: those that can be a stage behind another.

@@ -41,7 +41,8 @@ inline constexpr operator_row embedding{.name = "embedding", .by_item = true,
                                         .eight_bits = quantizes::may,
                                         .shape = detail::embedding_shape,
                                         .meaning = rules::means_rows,
-                                        .weights = detail::embedding_weights};
+                                        .weights = detail::embedding_weights,
+                                        .gradient = rules::gradient_of_source};
 } // namespace op
 
 /// s32 indices to rows of a table: (batch, n) to (batch, n, width), (batch, 1) to (batch, width).

@@ -11,6 +11,7 @@
 #include <ia_nn/graph/layers/conv.hpp>
 #include <ia_nn/graph/layers/dense.hpp>
 #include <ia_nn/graph/layers/embedding.hpp>
+#include <ia_nn/graph/layers/move.hpp>
 #include <ia_nn/graph/layers/norm.hpp>
 #include <ia_nn/graph/layers/recurrent.hpp>
 #include <ia_nn/graph/layers/rows.hpp>
@@ -43,7 +44,8 @@ instance_norm(V, graph::norm_layer const& = {}) -> instance_norm<isa::scalar>;
 template <detail::hidden_layer V>
 softmax(V, graph::named const& = {}) -> softmax<isa::scalar>;
 template <detail::hidden_layer V> lrn(V, graph::lrn_layer const& = {}) -> lrn<isa::scalar>;
-template <detail::hidden_layer V> dropout(V, graph::named const& = {}) -> dropout<isa::scalar>;
+template <detail::hidden_layer V>
+dropout(V, graph::dropout_layer const& = {}) -> dropout<isa::scalar>;
 template <detail::hidden_layer V>
 concat(std::initializer_list<V>, graph::concat_layer const& = {}) -> concat<isa::scalar>;
 template <detail::hidden_layer V> embedding(V, graph::embedding_layer const&) -> embedding<f32>;

@@ -101,7 +101,8 @@ inline constexpr operator_row pad{.name = "pad", .by_item = true,
                                   .eight_bits = quantizes::moves,
                                   .shape = detail::pad_shape,
                                   .changes_nothing = detail::pads_nothing,
-                                  .by_channel = detail::pads_no_channels};
+                                  .by_channel = detail::pads_no_channels,
+                                  .gradient = rules::gradient_alone};
 inline constexpr operator_row transpose{.name = "transpose", .by_item = true,
                                         .joins_groups = true,
                                         .moves = true,
@@ -109,28 +110,32 @@ inline constexpr operator_row transpose{.name = "transpose", .by_item = true,
                                         .shape = detail::transpose_shape,
                                         .meaning = detail::transpose_meaning,
                                         .changes_nothing = detail::transposes_nothing,
-                                        .by_channel = detail::keeps_last_axis};
+                                        .by_channel = detail::keeps_last_axis,
+                                        .gradient = rules::gradient_alone};
 inline constexpr operator_row slice{.name = "slice", .by_item = true,
                                     .joins_groups = true,
                                     .moves = true,
                                     .eight_bits = quantizes::moves,
                                     .shape = detail::slice_shape,
                                     .changes_nothing = detail::takes_all,
-                                    .by_channel = detail::cuts_no_channels};
+                                    .by_channel = detail::cuts_no_channels,
+                                    .gradient = rules::gradient_alone};
 /// Nothing happens at inference.
 inline constexpr operator_row dropout{.name = "dropout", .by_item = true,
                                       .moves = true,
                                       .eight_bits = quantizes::moves,
                                       .shape = rules::keeps_shape,
                                       .changes_nothing = rules::always,
-                                      .by_channel = rules::always};
+                                      .by_channel = rules::always,
+                                      .gradient = rules::gradient_in_place};
 inline constexpr operator_row identity{.name = "identity", .by_item = true,
                                        .moves = true,
                                        .any_type = true,
                                        .eight_bits = quantizes::moves,
                                        .shape = takes_source,
                                        .changes_nothing = rules::always,
-                                      .by_channel = rules::always};
+                                       .by_channel = rules::always,
+                                       .gradient = rules::gradient_in_place};
 } // namespace op
 
 /// One end of a slice: a number, or none.
@@ -251,9 +256,17 @@ constexpr value transpose(value x, std::initializer_list<int> axes, named const&
   return apply(n, {x}, "transpose");
 }
 
-/// Nothing happens at inference.
-constexpr value dropout(value x, named const& o = {}) {
-  return apply({.kind = op::dropout, .name = o.name}, {x}, "dropout");
+struct dropout_layer {
+  f32 p = 0.5F; ///< share of the elements that are 0 in training
+  label name{};
+};
+/// Nothing happens at inference; in training what is not 0 is divided by 1 - p.
+constexpr value dropout(value x, dropout_layer const& o = {}) {
+  if (x.id >= 0 && !(o.p >= 0 && o.p < 1))
+    return x.owner->fail(about("dropout", o.name), "p must lie in [0, 1)");
+  node n{.kind = op::dropout, .name = o.name};
+  n.attributes.number = o.p;
+  return apply(n, {x}, "dropout");
 }
 constexpr value identity(value x, named const& o = {}) {
   return apply({.kind = op::identity, .name = o.name}, {x}, "identity");

@@ -45,9 +45,12 @@ constexpr void affine_weights(node const& n, node_inputs in, std::vector<weight>
   to.push_back({".bias", dims{in[0]->shape.last()}});
 }
 constexpr void batch_norm_weights(node const& n, node_inputs in, std::vector<weight>& to) {
-  to.push_back({".running_mean", dims{in[0]->shape.last()}});
-  to.push_back({".running_var", dims{in[0]->shape.last()}});
+  for (char const* const name : {".running_mean", ".running_var"})
+    to.push_back({.suffix = name, .shape = dims{in[0]->shape.last()}, .learned = false});
   affine_weights(n, in, to);
+}
+constexpr gradient_needs batch_norm_gradient(node const&) {
+  return {.exists = true, .source = true, .in_place = true};
 }
 constexpr bool groups_are_channels(node const& n, node_inputs) {
   return n.attributes.groups == n.shape.last();
@@ -66,7 +69,8 @@ inline constexpr operator_row batch_norm{.name = "batch_norm", .by_item = true,
                                          .meaning = rules::means_clear_source,
                                          .weights = detail::batch_norm_weights,
                                          .flops = detail::batch_norm_flops,
-                                         .by_channel = rules::always};
+                                         .by_channel = rules::always,
+                                         .gradient = detail::batch_norm_gradient};
 inline constexpr operator_row layer_norm{.name = "layer_norm", .by_item = true,
                                          .in_place = true,
                                          .joins_groups = true,
@@ -74,7 +78,8 @@ inline constexpr operator_row layer_norm{.name = "layer_norm", .by_item = true,
                                          .shape = rules::keeps_rows,
                                          .weights = detail::affine_weights,
                                          .flops = detail::norm_flops,
-                                         .by_channel = rules::always};
+                                         .by_channel = rules::always,
+                                         .gradient = rules::gradient_of_source};
 inline constexpr operator_row group_norm{.name = "group_norm", .by_item = true,
                                          .in_place = true,
                                          .joins_groups = true,
@@ -82,7 +87,8 @@ inline constexpr operator_row group_norm{.name = "group_norm", .by_item = true,
                                          .meaning = rules::means_clear_source,
                                          .weights = detail::affine_weights,
                                          .flops = detail::norm_flops,
-                                         .by_channel = detail::groups_are_channels};
+                                         .by_channel = detail::groups_are_channels,
+                                         .gradient = rules::gradient_of_source};
 } // namespace op
 
 namespace detail {

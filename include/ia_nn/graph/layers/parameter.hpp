@@ -38,7 +38,8 @@ inline constexpr operator_row parameter{.name = "parameter", .by_item = true,
                                         .shape = rules::nothing_to_say,
                                         .meaning = rules::nothing_to_say,
                                         .weights = detail::parameter_weights,
-                                        .orders_channels = rules::always};
+                                        .orders_channels = rules::always,
+                                        .gradient = rules::gradient_alone};
 } // namespace op
 
 /// The weight `name` as a value, for x: of its network, batch and number of extents. It may be an

@@ -72,7 +72,8 @@ constexpr operator_row pool_row(char const* name) {
           .meaning = rules::means_image,
           .flops = pool_flops,
           .changes_nothing = pool_is_identity,
-          .by_channel = rules::always};
+          .by_channel = rules::always,
+          .gradient = rules::gradient_alone};
 }
 
 } // namespace detail

@@ -79,6 +79,9 @@ constexpr bool has_bounded_states(attribute_set const& a) {
 constexpr bool knows_states(node const& n) {
   return has_bounded_states(n.attributes) || (n.attributes.layers == 1 && !n.attributes.last_only);
 }
+constexpr gradient_needs recurrent_gradient(node const&) {
+  return {.exists = true, .source = true, .result = true};
+}
 constexpr int gru_variant(node const& n) { return n.attributes.reset_before; }
 constexpr int rnn_variant(node const& n) { return n.attributes.act == function::relu; }
 
@@ -92,7 +95,8 @@ inline constexpr operator_row lstm{.name = "lstm", .by_item = true,
                                    .meaning = rules::means_rows,
                                    .weights = detail::recurrent_weights<4>,
                                    .flops = detail::recurrent_flops<4>,
-                                   .takes_bytes = detail::knows_states};
+                                   .takes_bytes = detail::knows_states,
+                                   .gradient = detail::recurrent_gradient};
 inline constexpr operator_row gru{.name = "gru", .by_item = true,
                                   .multiplies = true,
                                   .eight_bits = quantizes::reads,
@@ -101,7 +105,8 @@ inline constexpr operator_row gru{.name = "gru", .by_item = true,
                                   .weights = detail::recurrent_weights<3>,
                                   .flops = detail::recurrent_flops<3>,
                                   .variant = detail::gru_variant,
-                                  .takes_bytes = detail::knows_states};
+                                  .takes_bytes = detail::knows_states,
+                                  .gradient = detail::recurrent_gradient};
 inline constexpr operator_row rnn{.name = "rnn", .by_item = true,
                                   .multiplies = true,
                                   .eight_bits = quantizes::reads,
@@ -110,7 +115,8 @@ inline constexpr operator_row rnn{.name = "rnn", .by_item = true,
                                   .weights = detail::recurrent_weights<1>,
                                   .flops = detail::recurrent_flops<1>,
                                   .variant = detail::rnn_variant,
-                                  .takes_bytes = detail::knows_states};
+                                  .takes_bytes = detail::knows_states,
+                                  .gradient = detail::recurrent_gradient};
 } // namespace op
 
 namespace detail {

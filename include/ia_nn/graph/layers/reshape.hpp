@@ -108,7 +108,8 @@ inline constexpr operator_row reshape{.name = "reshape", .by_item = true,
                                       .shape = detail::reshape_shape,
                                       .meaning = detail::reshape_meaning,
                                       .changes_nothing = detail::keeps_extents,
-                                      .by_channel = detail::keeps_channels};
+                                      .by_channel = detail::keeps_channels,
+                                      .gradient = rules::gradient_in_place};
 } // namespace op
 
 namespace detail {

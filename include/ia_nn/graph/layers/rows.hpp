@@ -28,7 +28,8 @@ constexpr operator_row softmax_row(char const* name) {
           .writes_slices = true,
           .shape = rules::keeps_rows,
           .flops = softmax_flops,
-          .by_channel = rules::always};
+          .by_channel = rules::always,
+          .gradient = rules::gradient_of_result};
 }
 } // namespace detail
 
@@ -40,7 +41,8 @@ inline constexpr operator_row lrn{.name = "lrn", .by_item = true,
                                   .writes_slices = true,
                                   .shape = rules::keeps_rows,
                                   .meaning = rules::means_clear_source,
-                                  .flops = detail::lrn_flops};
+                                  .flops = detail::lrn_flops,
+                                  .gradient = rules::gradient_of_source};
 } // namespace op
 
 constexpr value softmax(value x, named const& o = {}) {

@@ -8,14 +8,14 @@
 //   B         .   w   .   r   .
 //   C         .   .   w   r   .      C may lie where A lay
 //
-// A step that works element by element writes over what it read last (in place). Buffers are
-// placed by size, largest first, each at the lowest offset at which nothing lives at its time.
-// Offsets and sizes are multiples of 64 bytes; with an open batch they are those of one item, and
-// all of them are multiplied by the batch.
+// A step that works element by element writes over what it read last (in place). Sizes are multiples of
+// 64 bytes (passes/arrange.hpp); with an open batch they are those of one item, and all of them are
+// multiplied by the batch.
 #pragma once
 
 #include <ia_nn/graph/layers/elementwise.hpp>
 #include <ia_nn/graph/layers/reshape.hpp>
+#include <ia_nn/graph/passes/arrange.hpp>
 #include <ia_nn/graph/passes/steps.hpp>
 
 #include <ia_nn/begin.hpp>
@@ -31,18 +31,6 @@ struct place {
   index_t ld = 0;
 };
 
-struct buffer {
-  index_t bytes = 0; ///< of one item, if the batch is open
-  int first = 0, last = 0;
-  index_t offset = 0;
-  int node = -1; ///< the first value in it
-
-  constexpr bool lives_with(buffer const& o) const { return first <= o.last && o.first <= last; }
-  constexpr bool touches(buffer const& o) const {
-    return offset < o.offset + o.bytes && o.offset < offset + bytes;
-  }
-};
-
 /// A plan while it is made. `places` has one entry for each node, `times` one for each step.
 struct memory_draft {
   std::vector<place> places{};
@@ -50,22 +38,6 @@ struct memory_draft {
   std::vector<buffer> buffers{};
   index_t bytes = 0;
 };
-
-/// True if no two buffers share a byte and a moment, and all lie within the workspace.
-template <class Buffers> constexpr bool never_overlaps(Buffers const& all, index_t bytes) {
-  bool in_order = true; // by the time they begin: then those that live together are close
-  for (auto a = all.begin(); a != all.end(); ++a) {
-    if (a->offset < 0 || a->offset % 64 != 0 || a->offset + a->bytes > bytes) return false;
-    auto const next = a + 1;
-    in_order = in_order && (next == all.end() || a->first <= next->first);
-  }
-  for (auto a = all.begin(); a != all.end(); ++a)
-    for (auto b = a + 1; b != all.end(); ++b) {
-      if (in_order && b->first > a->last) break;
-      if (a->lives_with(*b) && a->touches(*b)) return false;
-    }
-  return true;
-}
 
 namespace detail {
 
@@ -94,7 +66,7 @@ public:
         p = plan_.places[at(root(d_, id))];
         p.ld = d_[id].shape.last();
       }
-    arrange();
+    plan_.bytes = arrange(plan_.buffers);
     return plan_;
   }
 
@@ -190,70 +162,6 @@ private:
     if (base != s.out) {
       plan_.places[at(s.out)] = b;
       plan_.places[at(s.out)].column = column;
-    }
-  }
-
-  /// Buffer numbers, largest first; of equal ones the first comes first.
-  constexpr std::vector<int> by_size() const {
-    std::vector<int> from, to;
-    for (std::size_t i = 0; i < plan_.buffers.size(); ++i) from.push_back(static_cast<int>(i));
-    to = from;
-    for (std::size_t run = 1; run < from.size(); run *= 2) { // merge sort
-      for (std::size_t begin = 0; begin < from.size(); begin += 2 * run) {
-        std::size_t const middle = begin + run < from.size() ? begin + run : from.size(),
-                          end = middle + run < from.size() ? middle + run : from.size();
-        std::size_t l = begin, r = middle;
-        for (std::size_t k = begin; k < end; ++k) {
-          bool const left = r == end || (l < middle && plan_.buffers[at(from[l])].bytes >=
-                                                           plan_.buffers[at(from[r])].bytes);
-          to[k] = left ? from[l++] : from[r++];
-        }
-      }
-      from.swap(to);
-    }
-    return from;
-  }
-  /// Buffers are numbered by the time they begin. Those that live at some time of buffer i lie
-  /// between the first that is still alive when it begins and the last that begins before it ends.
-  constexpr void arrange() {
-    std::vector<buffer>& all = plan_.buffers;
-    std::size_t const count = all.size();
-    std::vector<char> placed(count, 0);
-    std::vector<std::size_t> from(count, 0), to(count, 0);
-    for (std::size_t i = 0, oldest = 0; i < count; ++i) {
-      while (all[oldest].last < all[i].first) ++oldest;
-      from[i] = oldest;
-      std::size_t low = i, high = count; // the first that begins behind its end
-      while (low < high) {
-        std::size_t const middle = (low + high) / 2;
-        if (all[middle].first <= all[i].last) low = middle + 1;
-        else high = middle;
-      }
-      to[i] = low;
-    }
-    std::vector<int> near; // by offset
-    for (int const i : by_size()) {
-      buffer& b = all[at(i)];
-      near.clear();
-      for (std::size_t k = from[at(i)]; k < to[at(i)]; ++k) {
-        if (!placed[k] || !b.lives_with(all[k])) continue;
-        near.push_back(static_cast<int>(k));
-        for (std::size_t p = near.size() - 1; p > 0; --p) {
-          if (all[at(near[p - 1])].offset <= all[at(near[p])].offset) break;
-          int const t = near[p];
-          near[p] = near[p - 1];
-          near[p - 1] = t;
-        }
-      }
-      index_t offset = 0;
-      for (int const p : near) {
-        buffer const& other = all[at(p)];
-        if (offset + b.bytes <= other.offset) break;
-        if (offset < other.offset + other.bytes) offset = other.offset + other.bytes;
-      }
-      b.offset = offset;
-      if (plan_.bytes < offset + b.bytes) plan_.bytes = offset + b.bytes;
-      placed[at(i)] = 1;
     }
   }
 

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a kernel of a network in training is: a specialisation of
+//
+//   template <std::uint32_t Op, isa::tag I, element A>
+//     requires(Op == op::softmax.id)
+//   struct training_kernel<Op, I, A> {
+//     explicit training_kernel(training_layer const&);               at set-up: may throw
+//     index_t reserve_bytes() const noexcept;                        forward to backward
+//     index_t workspace_bytes() const noexcept;                      within one call
+//     void forward(training_call const&) noexcept;
+//     void backward(training_call const&) noexcept;
+//   };
+//
+// derived from `plain_training`, which has no bytes of either kind. A: what products multiply, f32 or bf16;
+// everything else is f32. What the gradient reads stands in the operator's row: sources and the result are
+// there in `backward` if it says so.
+#pragma once
+
+#include <ia_nn/exec/any_executor.hpp>
+#include <ia_nn/graph/kernels/backend.hpp>
+#include <ia_nn/graph/kernels/weight_reader.hpp>
+#include <ia_nn/train/gradient.hpp>
+
+#include <memory>
+
+#include <ia_nn/begin.hpp>
+namespace graph {
+
+/// What a kernel is made from: a node of the network, for batches of at most `batch` items.
+struct training_layer {
+  node const* nodes;
+  node const& layer;
+  index_t batch;
+  int workers;
+  std::uint64_t seed;
+
+  attribute_set const& attributes() const noexcept { return layer.attributes; }
+  dims const& source(int k = 0) const noexcept { return nodes[layer.inputs[k]].shape; }
+  /// By which the size of a shape is multiplied: its batch may be open.
+  index_t items(dims const& s) const noexcept { return s.dynamic() ? batch : 1; }
+  index_t rows(dims const& s) const noexcept { return s.rows() * items(s); }
+  /// The extent of axis 0.
+  index_t images(dims const& s) const noexcept { return s.dynamic() ? batch : s[0]; }
+  std::string who() const { return detail::who(layer); }
+};
+
+/// One forward or backward. Pointers are null where there is nothing.
+struct training_call {
+  training_layer const& of; ///< its batch is that of the call
+  any_executor* executor;
+  workspace_view scratch;
+  std::byte* reserve;
+  std::uint64_t round; ///< number of the step, and of the part of its batch: for random numbers
+  bool again;          ///< a value that was dropped is made once more
+  f32* result;
+  f32* diff_result; ///< may be what diff_sources[0] writes
+  void const* sources[max_inputs];
+  gradient diff_sources[max_inputs];
+  f32* const* weights; ///< in the order of the operator's row
+  gradient const* diff_weights;
+
+  template <class T = f32> T const* source(int k = 0) const noexcept {
+    return static_cast<T const*>(sources[k]);
+  }
+  dims const& shape() const noexcept { return of.layer.shape; }
+  index_t rows() const noexcept { return of.rows(shape()); }
+  index_t size() const noexcept { return rows() * shape().last(); }
+  index_t images() const noexcept { return of.images(shape()); }
+};
+
+struct plain_training {
+  static constexpr index_t reserve_bytes() noexcept { return 0; }
+  static constexpr index_t workspace_bytes() noexcept { return 0; }
+};
+
+/// `missing` marks what has no specialisation.
+template <std::uint32_t Op, isa::tag I, element A> struct training_kernel {
+  static constexpr bool missing = true;
+};
+
+namespace detail {
+template <class K>
+concept missing_training_kernel = requires { K::missing; };
+
+/// Any of them.
+class any_training_kernel {
+public:
+  virtual ~any_training_kernel() = default;
+  virtual index_t reserve_bytes() const noexcept = 0;
+  virtual index_t workspace_bytes() const noexcept = 0;
+  virtual void forward(training_call const&) noexcept = 0;
+  virtual void backward(training_call const&) noexcept = 0;
+};
+template <class K> class training_kernel_of final : public any_training_kernel {
+public:
+  explicit training_kernel_of(training_layer const& l) : kernel_(l) {}
+  index_t reserve_bytes() const noexcept override { return kernel_.reserve_bytes(); }
+  index_t workspace_bytes() const noexcept override { return kernel_.workspace_bytes(); }
+  void forward(training_call const& c) noexcept override { kernel_.forward(c); }
+  void backward(training_call const& c) noexcept override { kernel_.backward(c); }
+
+private:
+  K kernel_;
+};
+} // namespace detail
+
+} // namespace graph
+IA_NN_END
