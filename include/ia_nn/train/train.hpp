@@ -13,3 +13,4 @@
 #include <ia_nn/train/parameters.hpp>
 #include <ia_nn/train/pool.hpp>
 #include <ia_nn/train/sgd.hpp>
+#include <ia_nn/train/slopes.hpp>
