@@ -24,8 +24,11 @@ constexpr bool has_slope_of_result(function f) {
   case function::identity:
   case function::linear:
   case function::relu:
+  case function::clip:
   case function::sigmoid:
+  case function::hard_sigmoid:
   case function::tanh:
+  case function::sqrt:
   case function::exp:
     return true;
   default:

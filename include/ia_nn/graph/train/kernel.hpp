@@ -2,9 +2,9 @@
 //
 // What a kernel of a network in training is: a specialisation of
 //
-//   template <std::uint32_t Op, isa::tag I, element A>
-//     requires(Op == op::softmax.id)
-//   struct training_kernel<Op, I, A> {
+//   template <training_id K, isa::tag I>
+//     requires(K.op == op::softmax.id)
+//   struct training_kernel<K, native_kernels<I>> {
 //     explicit training_kernel(training_layer const&);               at set-up: may throw
 //     index_t reserve_bytes() const noexcept;                        forward to backward
 //     index_t workspace_bytes() const noexcept;                      within one call
@@ -12,20 +12,37 @@
 //     void backward(training_call const&) noexcept;
 //   };
 //
-// derived from `plain_training`, which has no bytes of either kind. A: what products multiply, f32 or bf16;
+// derived from `plain_training`, which has no bytes of either kind. Products multiply f32 or bf16, as K says;
 // everything else is f32. What the gradient reads stands in the operator's row: sources and the result are
 // there in `backward` if it says so.
 #pragma once
 
 #include <ia_nn/exec/any_executor.hpp>
+#include <ia_nn/graph/ir/text.hpp>
 #include <ia_nn/graph/kernels/backend.hpp>
-#include <ia_nn/graph/kernels/weight_reader.hpp>
+#include <ia_nn/graph/layers/elementwise.hpp>
 #include <ia_nn/train/gradient.hpp>
 
 #include <memory>
 
 #include <ia_nn/begin.hpp>
 namespace graph {
+
+/// Which kernel a node needs: `variant` is the function of an activation, else that of the operator's row.
+struct training_id {
+  std::uint32_t op;
+  int variant;
+  precision multiplies;
+  friend constexpr bool operator==(training_id const&, training_id const&) = default;
+};
+/// `usual`: what layers multiply that do not say.
+constexpr training_id training_id_of(node const& n, precision usual) {
+  precision const said = n.attributes.precision;
+  return {n.kind->id, n.kind == op::activation ? static_cast<int>(n.attributes.act) : n.kind->variant(n),
+          !n.kind->multiplies            ? precision::f32
+          : said == precision::of_net ? usual
+                                      : said};
+}
 
 /// What a kernel is made from: a node of the network, for batches of at most `batch` items.
 struct training_layer {
@@ -75,7 +92,7 @@ struct plain_training {
 };
 
 /// `missing` marks what has no specialisation.
-template <std::uint32_t Op, isa::tag I, element A> struct training_kernel {
+template <training_id K, class Kernels> struct training_kernel {
   static constexpr bool missing = true;
 };
 
@@ -103,6 +120,11 @@ public:
 private:
   K kernel_;
 };
+
+using make_function = std::unique_ptr<any_training_kernel> (*)(training_layer const&);
+template <class K> std::unique_ptr<any_training_kernel> make_training_kernel(training_layer const& l) {
+  return std::make_unique<training_kernel_of<K>>(l);
+}
 } // namespace detail
 
 } // namespace graph

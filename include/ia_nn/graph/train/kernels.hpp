@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Every kernel that trains a layer.
+#pragma once
+
+#include <ia_nn/graph/train/elementwise.hpp>
+#include <ia_nn/graph/train/norm.hpp>
+#include <ia_nn/graph/train/pool.hpp>
+#include <ia_nn/graph/train/products.hpp>

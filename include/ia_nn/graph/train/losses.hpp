@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a trainer makes small: a function of the network's output and of what it should be.
+//
+// A loss is a type with options and
+//
+//   using target = ...;                                             an element of what it is compared with
+//   index_t targets(dims const& output) const;                      of these for each item
+//   sentence mistake(std::span<target const>) const noexcept;       why they cannot be, or nothing
+//   template <isa::tag I> class kernel {
+//     kernel(Loss const&, dims const& output, index_t batch, int workers);   may throw
+//     index_t workspace_bytes() const noexcept;
+//     f32 run(index_t rows, f32 const* output, target const*, f32* diff, workspace_view, any_executor&)
+//       const noexcept;                                             the loss of the batch, its gradient to diff
+//   };
+#pragma once
+
+#include <ia_nn/exec/any_executor.hpp>
+#include <ia_nn/graph/ir/sentences.hpp>
+#include <ia_nn/train/loss.hpp>
+
+#include <span>
+
+#include <ia_nn/begin.hpp>
+namespace graph {
+
+/// Softmax cross-entropy of logits (batch, ..., classes) and a class for each row: the mean over the rows.
+template <std::integral Label = s32> struct cross_entropy_loss {
+  std::int64_t ignored = INT64_MIN; ///< rows with this label count nowhere
+  index_t classes = 0;              ///< set by the trainer: those of the output
+
+  using target = Label;
+  static index_t targets(dims const& output) { return output.item() / output.last(); }
+  sentence mistake(std::span<Label const> labels) const noexcept {
+    for (std::size_t r = 0; r < labels.size(); ++r) {
+      auto const l = static_cast<std::int64_t>(labels[r]);
+      if (l != ignored && (l < 0 || l >= classes))
+        return detail::say(sentence("ia_nn: training: label "), l, " of row ", static_cast<index_t>(r),
+                           " is not one of ", classes, " classes");
+    }
+    return {};
+  }
+  template <isa::tag I> class kernel {
+  public:
+    kernel(cross_entropy_loss const& o, dims const& output, index_t rows, int workers)
+        : loss_({.classes = output.last(), .max_rows = rows, .ignored = o.ignored, .workers = workers}) {}
+    index_t workspace_bytes() const noexcept { return loss_.workspace_bytes(); }
+    f32 run(index_t rows, f32 const* output, Label const* labels, f32* diff, workspace_view scratch,
+            any_executor& e) const noexcept {
+      cross_entropy_call<Label> call{.rows = rows, .src = output, .labels = labels};
+      f32 loss = 0;
+      call.loss = &loss;
+      if (diff) call.diff_src = write_to(diff);
+      loss_.run(call, scratch, e);
+      return loss;
+    }
+
+  private:
+    cross_entropy<I> loss_;
+  };
+};
+
+template <class L>
+concept loss_function = requires(L const& l, dims const& d, std::span<typename L::target const> t) {
+  { l.targets(d) } -> std::same_as<index_t>;
+  { l.mistake(t) } noexcept -> std::same_as<sentence>;
+};
+
+} // namespace graph
+IA_NN_END

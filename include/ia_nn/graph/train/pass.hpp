@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The tasks of a training step with their kernels and memory: what a trainer runs. Compiled once, whatever
+// the network.
+#pragma once
+
+#include <ia_nn/core/memory.hpp>
+#include <ia_nn/graph/passes/differentiate.hpp>
+#include <ia_nn/graph/train/kernel.hpp>
+#include <ia_nn/graph/train/parameters.hpp>
+
+#include <cmath>
+#include <span>
+
+#include <ia_nn/begin.hpp>
+namespace graph {
+
+/// Bytes of a trainer, known when it is made.
+struct training_bytes {
+  index_t values = 0;     ///< values, their gradients and reserves, which share what they can
+  index_t workspace = 0;  ///< of one kernel at a time
+  index_t weights = 0, gradients = 0; ///< of weights
+  keep_values keep = keep_values::all; ///< which values are made twice
+};
+
+class training_pass {
+public:
+  /// Nodes are those of `trained<Net>`, makers has a function for each. `limit`: bytes of values and
+  /// workspace, or 0. Errors: errc::bad_parameter for a batch or workers below 1, another batch than a static
+  /// one, or a limit that cannot be met; those of the kernels.
+  training_pass(std::span<node const> nodes, std::span<detail::make_function const> makers, index_t batch,
+                int workers, std::uint64_t seed, index_t limit)
+      : nodes_{nodes}, batch_(batch), workers_(workers), seed_(seed) {
+    if (batch < 1 || workers < 1)
+      throw_error(errc::bad_parameter, "training: batch is " + std::to_string(batch) + " and workers " +
+                                           std::to_string(workers) + ", both must be at least 1");
+    std::vector<index_t> reserves(nodes.size(), 0);
+    for (int id = 0; id < nodes_.count(); ++id) {
+      kernels_.emplace_back();
+      if (!detail::has_task(nodes_, id)) continue;
+      any_training_kernel& k = *(kernels_.back() = makers[at(id)](layer(id, batch)));
+      reserves[at(id)] = k.reserve_bytes();
+      workspace_ = max_of(workspace_, k.workspace_bytes());
+    }
+    choose_plan(reserves, limit);
+  }
+
+  /// Room for a kernel that is no node: the loss.
+  void need_workspace(index_t bytes) { workspace_ = max_of(workspace_, bytes); }
+  /// Once all is known.
+  void allocate() { memory_ = aligned_array<std::byte>(plan_.bytes + round_up(workspace_, 64)); }
+
+  training_plan const& plan() const noexcept { return plan_; }
+  keep_values keep() const noexcept { return keep_; }
+  index_t workspace_bytes() const noexcept { return workspace_; }
+  node const& output() const noexcept { return nodes_[plan_.output]; }
+
+  /// What does not change within one call.
+  struct call {
+    index_t batch;
+    std::span<void const* const> inputs;
+    trained_weights& weights;
+    std::uint64_t round;
+    bool add; ///< to the gradients of weights that are there
+  };
+
+  /// loss(output, gradient, scratch) -> f32 stands between forward and backward, which is left out where
+  /// the loss is not finite.
+  template <class Loss> f32 run(call const& c, any_executor& e, Loss const& loss) noexcept {
+    f32 value = 0;
+    for (training_task const& t : plan_.tasks) {
+      if (t.kind == task_kind::loss) {
+        value = loss(data(c, t.sources[0]), t.diff_result < 0 ? nullptr : written(t.diff_result), scratch());
+        if (!std::isfinite(value)) break;
+      } else if (t.kind == task_kind::backward) backward(t, c, e);
+      else forward(t, c, e, t.kind == task_kind::again);
+    }
+    return value;
+  }
+  /// The first node whose value has a number that is not finite, or -1. Runs forward; running statistics
+  /// stay as they are.
+  int first_not_finite(call const& c, any_executor& e) noexcept {
+    for (training_task const& t : plan_.tasks) {
+      if (t.kind == task_kind::loss) break;
+      forward(t, c, e, true);
+      f32 const* const v = written(t.result);
+      dims const& s = nodes_[t.node].shape;
+      index_t const size = s.size() * (s.dynamic() ? c.batch : 1);
+      for (index_t i = 0; i < size; ++i)
+        if (!std::isfinite(v[i])) return t.node;
+    }
+    return -1;
+  }
+
+private:
+  struct node_list {
+    std::span<node const> all;
+    int count() const noexcept { return static_cast<int>(all.size()); }
+    node const& operator[](int id) const noexcept { return all[at(id)]; }
+  };
+  static std::size_t at(int i) noexcept { return static_cast<std::size_t>(i); }
+  using any_training_kernel = detail::any_training_kernel;
+
+  training_layer layer(int id, index_t batch) const noexcept {
+    return {nodes_.all.data(), nodes_[id], batch, workers_, seed_ + 0x9e3779b97f4a7c15U * static_cast<unsigned>(id)};
+  }
+  void choose_plan(std::vector<index_t> const& reserves, index_t limit) {
+    index_t least = 0;
+    for (keep_values const k : {keep_values::all, keep_values::products, keep_values::every_second,
+                                keep_values::every_fourth, keep_values::every_eighth}) {
+      training_plan p = differentiate(nodes_, reserves, {.batch = batch_, .keep = k});
+      index_t const bytes = p.bytes + workspace_;
+      if (least == 0 || bytes < least) least = bytes;
+      if (limit > 0 && bytes > limit) continue;
+      plan_ = std::move(p), keep_ = k;
+      return;
+    }
+    throw_error(errc::bad_parameter, "training: .byte_limit is " + std::to_string(limit) +
+                                         ", a step needs at least " + std::to_string(least) +
+                                         " bytes of values and workspace");
+  }
+
+  f32* written(int value) const noexcept {
+    training_value const& v = plan_.values[at(value)];
+    return reinterpret_cast<f32*>(memory_.data() + plan_.buffers[at(v.buffer)].offset);
+  }
+  void const* read(call const& c, int value) const noexcept {
+    if (value < 0) return nullptr;
+    training_value const& v = plan_.values[at(value)];
+    return v.input >= 0 ? c.inputs[at(v.input)] : written(value);
+  }
+  f32 const* data(call const& c, int value) const noexcept { return static_cast<f32 const*>(read(c, value)); }
+  workspace_view scratch() const noexcept {
+    return {memory_.data() + plan_.bytes, round_up(workspace_, 64)};
+  }
+
+  template <class Run>
+  void with_call(training_task const& t, call const& c, any_executor& e, bool again, Run const& run) noexcept {
+    training_layer const l = layer(t.node, c.batch);
+    constexpr int most = 64;
+    f32* weights[most];
+    gradient diffs[most];
+    int n = 0;
+    for (trained_weights::entry const& w : c.weights.all())
+      if (w.node == t.node && n < most) {
+        weights[n] = w.values.data();
+        diffs[n++] = {w.gradient.data(), c.add};
+      }
+    training_call k{.of = l,
+                    .executor = &e,
+                    .scratch = scratch(),
+                    .reserve = t.reserve < 0 ? nullptr : reinterpret_cast<std::byte*>(written(t.reserve)),
+                    .round = c.round,
+                    .again = again,
+                    .result = t.result < 0 ? nullptr : written(t.result),
+                    .diff_result = t.diff_result < 0 ? nullptr : written(t.diff_result),
+                    .sources = {},
+                    .diff_sources = {},
+                    .weights = weights,
+                    .diff_weights = diffs};
+    for (int i = 0; i < t.sources.count; ++i) k.sources[i] = read(c, t.sources[i]);
+    for (int i = 0; i < t.diff_sources.count; ++i)
+      if (t.diff_sources[i] >= 0) k.diff_sources[i] = {written(t.diff_sources[i]), (t.adds >> i & 1U) != 0};
+    run(k);
+  }
+  void forward(training_task const& t, call const& c, any_executor& e, bool again) noexcept {
+    with_call(t, c, e, again, [&](training_call const& k) { kernels_[at(t.node)]->forward(k); });
+  }
+  void backward(training_task const& t, call const& c, any_executor& e) noexcept {
+    with_call(t, c, e, false, [&](training_call const& k) { kernels_[at(t.node)]->backward(k); });
+  }
+
+  node_list nodes_;
+  index_t batch_;
+  int workers_;
+  std::uint64_t seed_;
+  index_t workspace_ = 0;
+  keep_values keep_ = keep_values::all;
+  std::vector<std::unique_ptr<any_training_kernel>> kernels_;
+  training_plan plan_;
+  mutable aligned_array<std::byte> memory_;
+};
+
+} // namespace graph
+IA_NN_END

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Training of a network: the same definition that `compiled` runs.
+//
+//   graph::trainer<my_net> t({.batch = 64});
+//   for (...) t.step(64, images, labels).require();
+//   graph::compiled<my_net> const net(t.weights());
+//
+// A step runs the network forward, the loss, and the network backward, and then the optimizer. Everything is
+// planned and allocated when the trainer is made; a step allocates nothing, throws nothing, and has the same
+// bits for any number of threads.
+#pragma once
+
+#include <ia_nn/graph/run/arguments.hpp>
+#include <ia_nn/graph/train/kernels.hpp>
+#include <ia_nn/graph/train/losses.hpp>
+#include <ia_nn/graph/train/network.hpp>
+#include <ia_nn/graph/train/pass.hpp>
+#include <ia_nn/train/adam.hpp>
+
+#include <functional>
+
+#include <ia_nn/begin.hpp>
+namespace graph {
+
+struct train_options {
+  index_t batch = 1; ///< the largest
+  int workers = 1;   ///< concurrency of the executors that steps are given
+  std::uint64_t seed = 1; ///< of first weights and of dropout
+  index_t accumulate = 1; ///< steps whose gradients are averaged before the weights change
+  index_t byte_limit = 0; ///< of values and workspace; values are made twice to meet it. 0: none
+  /// The learning rate of each change of the weights, from 0 on; empty: that of the optimizer.
+  std::function<double(index_t)> schedule{};
+};
+
+/// What a step says. Where it is false, nothing has changed, and `what` says why.
+class [[nodiscard]] step_status {
+public:
+  explicit step_status(f32 loss) : loss_(loss) {}
+  step_status(errc code, sentence const& what, f32 loss = 0) : status_(code, what), loss_(loss) {}
+
+  explicit operator bool() const noexcept { return static_cast<bool>(status_); }
+  /// Before the step.
+  f32 loss() const noexcept { return loss_; }
+  std::string_view what() const noexcept { return status_.what(); }
+  errc code() const noexcept { return status_.code(); }
+  /// Throws what is wrong as ia_nn::error; gives the loss.
+  f32 require() const {
+    status_.require();
+    return loss_;
+  }
+
+private:
+  run_status status_{};
+  f32 loss_;
+};
+
+/// Net: ir/builder.hpp, with one output. Loss: train/losses.hpp. Optimizer: of train/, or a type with
+/// `step(parameter_list, executor)` and `set_learning_rate`. Policy: `native`, f32 or bf16.
+///
+/// Errors at construction: errc::bad_parameter (options outside their domain, a byte limit that cannot be
+/// met), and those of kernels and optimizer.
+template <class Net, class Loss = cross_entropy_loss<>, class Optimizer = adam<isa::native>,
+          backend Policy = native<>>
+class trainer {
+  static_assert(loss_function<Loss>, "ia_nn: trainer: Loss is no loss function, see graph/train/losses.hpp");
+  static constexpr auto const& nodes = trained<Net>;
+  using isa_type = typename Policy::kernels::isa_type;
+  using in_arguments = detail::arguments<Net, detail::network_end::input>;
+  using target = typename Loss::target;
+  using loss_kernel = typename Loss::template kernel<detail::isa_of_f32<isa_type>>;
+
+public:
+  explicit trainer(train_options const& o = {}, Loss const& loss = {}) : trainer(o, loss, 0) {}
+  /// Another optimizer's options: trainer<net> t({.batch = 8}, adam_options{.learning_rate = 1e-4}).
+  template <class Options>
+    requires std::constructible_from<Optimizer, index_t, Options const&>
+  trainer(train_options const& o, Options const& optimizer, Loss const& loss = {})
+      : trainer(o, loss, 0, optimizer) {}
+
+  /// Forward, backward, and a change of the weights (with `accumulate`, each time that so many steps have been
+  /// run). Inputs as `compiled::run` takes them; targets in the order of the batch.
+  template <executor E = sequential>
+  step_status step(index_t batch, in_arguments in, std::span<target const> targets, E&& e = {}) noexcept {
+    step_status const s = accumulate(batch, in, targets, e);
+    if (s && pending_ == o_.accumulate) update(e);
+    return s;
+  }
+  /// Forward and backward: the gradients are written, or added to those of calls since the last `update`.
+  template <executor E = sequential>
+  step_status accumulate(index_t batch, in_arguments in, std::span<target const> targets,
+                         E&& e = {}) noexcept {
+    if (step_status const s = check(batch, in, targets); !s) return s;
+    void const* from[static_cast<std::size_t>(max_of(1, in_arguments::expected))];
+    int i = 0;
+    for (detail::memory const& m : in.list().items) from[i++] = m.data;
+    any_executor any(e);
+    std::copy(weights_.statistics().begin(), weights_.statistics().end(), statistics_.begin());
+    training_pass::call const call{batch, {from, static_cast<std::size_t>(i)}, weights_, round_, pending_ > 0};
+    f32 const loss = pass_.run(call, any, [&](f32 const* output, f32* diff, workspace_view scratch) {
+      return loss_.run(pass_.output().shape.rows() * (pass_.output().shape.dynamic() ? batch : 1), output,
+                       targets.data(), diff, scratch, any);
+    });
+    if (!std::isfinite(loss)) {
+      int const id = pass_.first_not_finite(call, any);
+      std::copy(statistics_.begin(), statistics_.end(), weights_.statistics().begin());
+      sentence const head = detail::say(sentence("ia_nn: training: the loss is not finite: "),
+                                        id < 0 ? "the values of all layers are" : "the first value that is not is that of ");
+      return {errc::bad_parameter,
+              id < 0 ? head : detail::say(head, shown(nodes[id]), " '", nodes[id].name.view(), "'"), loss};
+    }
+    ++round_, ++pending_;
+    return step_status(loss);
+  }
+  /// The optimizer, with the mean of the gradients of all calls of `accumulate` since the last time.
+  template <executor E = sequential> void update(E&& e = {}) noexcept {
+    if (pending_ == 0) return;
+    if (pending_ > 1) {
+      f32 const share = 1.0F / static_cast<f32>(pending_);
+      any_executor any(e);
+      std::span<f32> const g = weights_.gradients();
+      detail::map_elements<detail::isa_of_f32<isa_type>>(std::ssize(g), g.data(), any,
+                                                         ::ia_nn::activation::linear{share, 0}, g.data());
+    }
+    if (o_.schedule) optimizer_.set_learning_rate(o_.schedule(optimizer_.steps()));
+    optimizer_.step(weights_.learned(), e);
+    pending_ = 0;
+  }
+
+  /// The weights as they are, for `compiled` and for files: a view.
+  memory_weights weights() const { return weights_.view(); }
+  /// Of all that is learned, by name, with gradients.
+  parameter_list const& parameters() const noexcept { return weights_.learned(); }
+  /// One array, in the order of `parameters`.
+  std::span<f32> gradients() noexcept { return weights_.gradients(); }
+  Optimizer& optimizer() noexcept { return optimizer_; }
+  Optimizer const& optimizer() const noexcept { return optimizer_; }
+  /// Weights to begin with. Errors: errc::bad_parameter for one that is missing, errc::bad_shape.
+  template <weights_source W> void load(W const& from) { weights_.load(from); }
+
+  training_plan const& plan() const noexcept { return pass_.plan(); }
+  training_bytes bytes() const noexcept {
+    auto const of = [](auto const& all) { return static_cast<index_t>(all.size()) * 4; };
+    auto& w = const_cast<trained_weights&>(weights_);
+    return {pass_.plan().bytes, pass_.workspace_bytes(), of(w.values()), of(w.gradients()), pass_.keep()};
+  }
+
+private:
+  template <class... Options>
+  trainer(train_options const& o, Loss const& loss, int, Options const&... optimizer)
+      : o_(o), target_loss_(loss), weights_(nodes),
+        pass_({nodes.nodes, static_cast<std::size_t>(nodes.count())}, detail::kernel_makers<Net, Policy>::all,
+              o.batch, o.workers, o.seed, o.byte_limit),
+        loss_(target_loss_, pass_.output().shape, output_rows(o.batch), o.workers),
+        optimizer_(weights_.learned().elements(), optimizer...), statistics_(weights_.statistics().size()) {
+    if (o.accumulate < 1)
+      throw_error(errc::bad_parameter,
+                  "training: .accumulate is " + std::to_string(o.accumulate) + ", must be at least 1");
+    if constexpr (requires { target_loss_.classes; }) target_loss_.classes = pass_.output().shape.last();
+    pass_.need_workspace(loss_.workspace_bytes());
+    pass_.allocate();
+    weights_.initialise(nodes, o.seed);
+  }
+  index_t output_rows(index_t batch) const noexcept {
+    dims const& s = pass_.output().shape;
+    return s.rows() * (s.dynamic() ? batch : 1);
+  }
+  step_status check(index_t batch, in_arguments& in, std::span<target const> targets) const noexcept {
+    sentence const who("ia_nn: training: ");
+    bool const open = pass_.output().shape.dynamic();
+    index_t const most = open ? o_.batch : pass_.output().shape[0];
+    if (batch < 1 || batch > most || (!open && batch != most))
+      return {errc::bad_parameter, detail::say(who, "a batch of ", batch, ", expected ", open ? "1 to " : "", most)};
+    detail::memory_list const given = in.list();
+    if (given.given != given.items.size())
+      return {errc::bad_parameter, detail::say(who, given.given, " inputs, expected ", given.items.size())};
+    detail::memory* next = given.items.data();
+    for (node const& n : nodes.nodes) {
+      if (n.kind != op::input) continue;
+      detail::memory& m = *next++;
+      m.needed = n.shape.size() * (n.shape.dynamic() ? batch : 1);
+      if (run_status const s = detail::wrong_memory(n, m, batch); !s) return {s.code(), sentence(s.what())};
+    }
+    index_t const expected = batch * target_loss_.targets(pass_.output().shape);
+    if (std::ssize(targets) != expected)
+      return {errc::bad_shape, detail::say(who, std::ssize(targets), " targets, expected ", expected)};
+    if (sentence const s = target_loss_.mistake(targets); !s.empty()) return {errc::bad_parameter, s};
+    return step_status(0);
+  }
+
+  train_options o_;
+  Loss target_loss_;
+  trained_weights weights_;
+  training_pass pass_;
+  loss_kernel loss_;
+  Optimizer optimizer_;
+  std::vector<f32> statistics_; ///< running ones before the step
+  std::uint64_t round_ = 0;
+  index_t pending_ = 0; ///< calls of `accumulate` since the weights changed
+};
+
+} // namespace graph
+IA_NN_END
