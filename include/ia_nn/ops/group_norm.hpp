@@ -45,6 +45,14 @@ public:
 
   index_t channels() const noexcept { return channels_; }
   index_t groups() const noexcept { return groups_; }
+  /// Other weights, as training makes them after each step: copied, `channels` elements each. Null: all
+  /// 1, all 0.
+  void set_weights(f32 const* scale, f32 const* shift) noexcept {
+    for (index_t i = 0; i < channels_; ++i) {
+      scale_[i] = scale ? scale[i] : 1.0F;
+      shift_[i] = shift ? shift[i] : 0.0F;
+    }
+  }
 
   /// src, dst [batch][pixels][channels]; dst may be src.
   template <executor E = sequential>

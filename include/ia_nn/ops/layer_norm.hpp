@@ -70,6 +70,14 @@ public:
   }
 
   index_t n() const noexcept { return n_; }
+  /// Other weights, as training makes them after each step: copied, `n` elements each. Null: all
+  /// 1, all 0.
+  void set_weights(f32 const* scale, f32 const* shift) noexcept {
+    for (index_t i = 0; i < n_; ++i) {
+      scale_[i] = scale ? scale[i] : 1.0F;
+      shift_[i] = shift ? shift[i] : 0.0F;
+    }
+  }
 
   template <executor E = sequential>
   void run(layer_norm_call const& c, E&& e = {}) const noexcept {

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Gradients of pooling. Each image and block of channels belongs to one task, which adds what its
-// output pixels give in their order.
+// Gradients of pooling over windows, over whole images, and to a given size (ops/pool.hpp). Each image
+// and block of channels belongs to one task, which adds what its output pixels give in their order.
 //
 //   maximum         diff_src[index[o][c]][c] += diff_dst[o][c]
 //   average         diff_src[i][c] += diff_dst[o][c] / count(o)   for each i that the window sees
 //   global average  diff_src[i][c] += diff_dst[c] / pixels
 #pragma once
 
-#include <ia_nn/ops/window.hpp>
+#include <ia_nn/ops/pool.hpp>
 #include <ia_nn/train/gradient.hpp>
 
 #include <ia_nn/begin.hpp>
@@ -42,6 +42,14 @@ void each_image_part(E& e, index_t batch, index_t channels, F const& f) noexcept
   });
 }
 
+inline void check_adaptive(char const* who, adaptive_pool_shape const& s) {
+  check_positive(who, "channels", s.channels);
+  for (int d = 0; d < 3; ++d) {
+    check_positive(who, "an extent of the image", s.in[d]);
+    check_positive(who, "an extent of the result", s.out[d]);
+  }
+}
+
 inline void clear_channels(f32* image, index_t pixels, index_t channels,
                            block const& own) noexcept {
   for (index_t i = 0; i < pixels; ++i)
@@ -52,18 +60,25 @@ inline void clear_channels(f32* image, index_t pixels, index_t channels,
 } // namespace detail
 
 /// diff_dst and index (batch, out, channels), diff_src (batch, in, channels). index: the position
-/// of the maximum in the flattened spatial image, or negative for none (a window of padding alone).
+/// of the maximum in the flattened spatial image, or negative for none (a window of padding alone), as
+/// pool::run_with_indices writes it: the first of equal ones takes all, as in PyTorch.
 ///
-/// Errors at construction: those of window::check, errc::bad_shape for channels below 1.
+/// Errors at construction: those of window::check, errc::bad_shape for channels or extents below 1.
 class max_pool_backward {
 public:
-  explicit max_pool_backward(pool_backward_shape const& s) : s_(s) { s.check("max_pool_backward"); }
+  explicit max_pool_backward(pool_backward_shape const& s)
+      : channels_((s.check("max_pool_backward"), s.channels)), in_(s.in.size()),
+        out_(s.out().size()) {}
+  explicit max_pool_backward(adaptive_pool_shape const& s)
+      : channels_(s.channels), in_(s.in.size()), out_(s.out.size()) {
+    detail::check_adaptive("max_pool_backward", s);
+  }
 
   template <executor E = sequential>
   void run(index_t batch, s32 const* index, f32 const* diff_dst, gradient diff_src,
            E&& e = {}) const noexcept {
     if (!diff_src) return;
-    index_t const in = s_.in.size(), out = s_.out().size(), channels = s_.channels;
+    index_t const in = in_, out = out_, channels = channels_;
     detail::each_image_part(e, batch, channels, [&](index_t n, block const& own) {
       f32* const image = diff_src.data + n * in * channels;
       if (!diff_src.add) detail::clear_channels(image, in, channels, own);
@@ -79,28 +94,77 @@ public:
   }
 
 private:
-  pool_backward_shape s_;
+  index_t channels_, in_, out_;
+};
+
+/// The same without an index that somebody kept: the maxima are looked for again in src (batch, in,
+/// channels). Images are shared among the workers.
+///
+/// Errors at construction: those of `pool`; errc::bad_parameter for workers below 1.
+template <isa::tag I> class recomputed_max_pool_backward {
+public:
+  explicit recomputed_max_pool_backward(pool_backward_shape const& s, int workers = 1)
+      : pool_(pool_kind::max, pool_shape{s.channels, s.in, s.win, s.ceil_mode}), backward_(s),
+        workers_(workers) {
+    detail::check_workers("recomputed_max_pool_backward", workers);
+  }
+  explicit recomputed_max_pool_backward(adaptive_pool_shape const& s, int workers = 1)
+      : pool_(pool_kind::max, s), backward_(s), workers_(workers) {
+    detail::check_workers("recomputed_max_pool_backward", workers);
+  }
+
+  index_t workspace_bytes() const noexcept { return workers_ * 2 * array_bytes(); }
+
+  template <executor E = sequential>
+  void run(index_t batch, f32 const* src, f32 const* diff_dst, gradient diff_src,
+           workspace_view scratch, E&& e = {}) const noexcept {
+    if (!diff_src) return;
+    IA_NN_REQUIRE(scratch.holds(workspace_bytes()), "recomputed_max_pool_backward: a workspace of ",
+                  scratch.size, " bytes, run needs ", workspace_bytes(), " aligned to 64 bytes");
+    index_t const in = pool_.in().size() * pool_.channels();
+    index_t const out = pool_.out().size() * pool_.channels();
+    run_tasks(e, workers_, batch, [&](index_t n, int worker) {
+      std::byte* const own = scratch.data + worker * 2 * array_bytes();
+      auto* const index = reinterpret_cast<s32*>(own);
+      pool_.run_with_indices(1, src + n * in, reinterpret_cast<f32*>(own + array_bytes()), index);
+      backward_.run(1, index, diff_dst + n * out, {diff_src.data + n * in, diff_src.add});
+    });
+  }
+
+private:
+  index_t array_bytes() const noexcept {
+    return detail::f32_bytes(pool_.out().size() * pool_.channels());
+  }
+
+  pool<I, f32> pool_;
+  max_pool_backward backward_;
+  int workers_;
 };
 
 /// diff_dst (batch, out, channels), diff_src (batch, in, channels). A window is divided by the
 /// number of its elements in the image or, with count_padding, in the padded image.
 ///
-/// Errors at construction: those of window::check, errc::bad_shape for channels below 1,
+/// Errors at construction: those of window::check, errc::bad_shape for channels or extents below 1,
 /// errc::unsupported_isa.
 template <isa::tag I> class average_pool_backward {
   using V = vec<f32, I>;
 
 public:
-  explicit average_pool_backward(pool_backward_shape const& s) : s_(s) {
+  explicit average_pool_backward(pool_backward_shape const& s)
+      : s_((s.check("average_pool_backward"), s)), out_(s.out()) {
     isa::require<typename detail::vec_tag<I>::type>();
-    s.check("average_pool_backward");
+  }
+  explicit average_pool_backward(adaptive_pool_shape const& s)
+      : s_{s.channels, s.in}, out_(s.out), adaptive_(true) {
+    isa::require<typename detail::vec_tag<I>::type>();
+    detail::check_adaptive("average_pool_backward", s);
   }
 
   template <executor E = sequential>
   void run(index_t batch, f32 const* diff_dst, gradient diff_src, E&& e = {}) const noexcept {
     if (!diff_src) return;
     index_t const channels = s_.channels;
-    spatial const out = s_.out();
+    spatial const out = out_;
     detail::each_image_part(e, batch, channels, [&](index_t n, block const& own) {
       f32* const image = diff_src.data + n * s_.in.size() * channels;
       f32 const* from = diff_dst + n * out.size() * channels;
@@ -118,6 +182,11 @@ private:
     index_t first, begin, end, counted;
   };
   range positions(int d, index_t o) const noexcept {
+    if (adaptive_) {
+      index_t const from = o * s_.in[d] / out_[d];
+      index_t const taps = ceil_div((o + 1) * s_.in[d], out_[d]) - from;
+      return {from, 0, taps, taps};
+    }
     window const& w = s_.win;
     index_t const first = o * w.stride[d] - w.pad_begin[d], step = w.dilation[d];
     auto const below = [&](index_t limit) { // positions whose element lies before `limit`
@@ -148,6 +217,8 @@ private:
   }
 
   pool_backward_shape s_;
+  spatial out_;
+  bool adaptive_ = false;
 };
 
 /// diff_dst (batch, channels), diff_src (batch, pixels, channels).
