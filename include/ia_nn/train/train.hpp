@@ -6,6 +6,7 @@
 #include <ia_nn/train/activation.hpp>
 #include <ia_nn/train/adam.hpp>
 #include <ia_nn/train/batch_norm.hpp>
+#include <ia_nn/train/binary.hpp>
 #include <ia_nn/train/conv_src.hpp>
 #include <ia_nn/train/conv_weights.hpp>
 #include <ia_nn/train/dense.hpp>
