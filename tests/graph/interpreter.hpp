@@ -8,6 +8,8 @@
 
 #include <ia_nn/graph/layers/custom.hpp>
 
+#include <functional>
+
 namespace ia_nn_test {
 
 inline double act(graph::function f, double x, double a, double b) {
@@ -65,10 +67,17 @@ inline double act(graph::function f, double x, double a, double b) {
   return x;
 }
 
-/// The outputs of a network, in order. Inputs are arrays of numbers, indices as well.
+/// What is different in training.
+struct training_mode {
+  std::function<double(int node, index_t element)> dropout; ///< the factor of an element
+};
+
+/// The outputs of a network, in order. Inputs are arrays of numbers, indices as well. In training, batch
+/// norms take the statistics of the batch.
 inline std::vector<std::vector<double>> interpret(graph::node const* nodes, int count,
                                                   random_weights const& weights, index_t batch,
-                                                  std::vector<std::vector<double>> const& inputs) {
+                                                  std::vector<std::vector<double>> const& inputs,
+                                                  training_mode const* training = nullptr) {
   namespace op = graph::op;
   std::vector<std::vector<double>> v(static_cast<std::size_t>(count)), outputs;
   std::size_t input = 0;
@@ -95,6 +104,8 @@ inline std::vector<std::vector<double>> interpret(graph::node const* nodes, int 
       }
       if (is(op::identity, op::dropout)) {
         y = x_of(0);
+        if (training && is(op::dropout))
+          for (index_t i = 0; i < size; ++i) y[at(i)] *= training->dropout(id, i);
         return;
       }
       if (is(op::reshape)) {
@@ -210,12 +221,21 @@ inline std::vector<std::vector<double>> interpret(graph::node const* nodes, int 
         return;
       }
       if (is(op::batch_norm)) {
+        std::vector<double> mean(at(c_out)), variance(at(c_out));
+        for (index_t i = 0; training && i < size; ++i)
+          mean[at(i % c_out)] += x_of(0)[at(i)] / static_cast<double>(rows);
+        for (index_t i = 0; training && i < size; ++i) {
+          double const d = x_of(0)[at(i)] - mean[at(i % c_out)];
+          variance[at(i % c_out)] += d * d / static_cast<double>(rows);
+        }
+        for (index_t c = 0; !training && c < c_out; ++c) {
+          mean[at(c)] = static_cast<double>(weights(n, ".running_mean")[at(c)]);
+          variance[at(c)] = static_cast<double>(weights(n, ".running_var")[at(c)]);
+        }
         for (index_t i = 0; i < size; ++i) {
           std::size_t const c = at(i % c_out);
-          double const d = static_cast<double>(weights(n, ".running_var")[c]) +
-                           static_cast<double>(n.attributes.epsilon);
           double const u =
-              (x_of(0)[at(i)] - static_cast<double>(weights(n, ".running_mean")[c])) / std::sqrt(d);
+              (x_of(0)[at(i)] - mean[c]) / std::sqrt(variance[c] + static_cast<double>(n.attributes.epsilon));
           y[at(i)] = n.attributes.affine ? u * static_cast<double>(weights(n, ".weight")[c]) +
                                          static_cast<double>(weights(n, ".bias")[c])
                                    : u;

@@ -53,7 +53,12 @@ constexpr gradient_needs no_gradient(node const&) { return {}; }
 constexpr gradient_needs gradient_alone(node const&) { return {.exists = true}; }
 constexpr gradient_needs gradient_in_place(node const&) { return {.exists = true, .in_place = true}; }
 constexpr gradient_needs gradient_of_source(node const&) { return {.exists = true, .source = true}; }
-constexpr gradient_needs gradient_of_result(node const&) { return {.exists = true, .result = true}; }
+constexpr gradient_needs gradient_of_source_in_place(node const&) {
+  return {.exists = true, .source = true, .in_place = true};
+}
+constexpr gradient_needs gradient_of_result_in_place(node const&) {
+  return {.exists = true, .result = true, .in_place = true};
+}
 } // namespace rules
 
 /// The defaults are right for an operator that runs by itself, in f32.

@@ -39,9 +39,8 @@ constexpr gradient_needs activation_gradient(node const& n) {
   bool const of_result = has_slope_of_result(n.attributes.act);
   return {.exists = true, .source = !of_result, .result = of_result, .in_place = true};
 }
-constexpr gradient_needs sum_gradient(node const&) { return {.exists = true, .in_place = true}; }
 constexpr operator_row binary_row(char const* name,
-                                  gradient_needs (*gradient)(node const&) = rules::gradient_of_source) {
+                                  gradient_needs (*gradient)(node const&) = rules::gradient_of_source_in_place) {
   return {.name = name, .by_item = true,
           .element_wise = true,
           .in_place = true,
@@ -74,8 +73,8 @@ inline constexpr operator_row activation{.name = "activation", .by_item = true,
                                          .changes_nothing = detail::is_identity_function,
                                          .by_channel = rules::always,
                                          .gradient = detail::activation_gradient};
-inline constexpr operator_row add = detail::binary_row("add", detail::sum_gradient);
-inline constexpr operator_row subtract = detail::binary_row("subtract", detail::sum_gradient);
+inline constexpr operator_row add = detail::binary_row("add", rules::gradient_in_place);
+inline constexpr operator_row subtract = detail::binary_row("subtract", rules::gradient_in_place);
 inline constexpr operator_row multiply = detail::binary_row("multiply");
 inline constexpr operator_row divide = detail::binary_row("divide");
 inline constexpr operator_row minimum = detail::binary_row("minimum");

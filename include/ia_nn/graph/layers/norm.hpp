@@ -49,9 +49,6 @@ constexpr void batch_norm_weights(node const& n, node_inputs in, std::vector<wei
     to.push_back({.suffix = name, .shape = dims{in[0]->shape.last()}, .learned = false});
   affine_weights(n, in, to);
 }
-constexpr gradient_needs batch_norm_gradient(node const&) {
-  return {.exists = true, .source = true, .in_place = true};
-}
 constexpr bool groups_are_channels(node const& n, node_inputs) {
   return n.attributes.groups == n.shape.last();
 }
@@ -70,7 +67,7 @@ inline constexpr operator_row batch_norm{.name = "batch_norm", .by_item = true,
                                          .weights = detail::batch_norm_weights,
                                          .flops = detail::batch_norm_flops,
                                          .by_channel = rules::always,
-                                         .gradient = detail::batch_norm_gradient};
+                                         .gradient = rules::gradient_of_source_in_place};
 inline constexpr operator_row layer_norm{.name = "layer_norm", .by_item = true,
                                          .in_place = true,
                                          .joins_groups = true,
@@ -79,7 +76,7 @@ inline constexpr operator_row layer_norm{.name = "layer_norm", .by_item = true,
                                          .weights = detail::affine_weights,
                                          .flops = detail::norm_flops,
                                          .by_channel = rules::always,
-                                         .gradient = rules::gradient_of_source};
+                                         .gradient = rules::gradient_of_source_in_place};
 inline constexpr operator_row group_norm{.name = "group_norm", .by_item = true,
                                          .in_place = true,
                                          .joins_groups = true,

@@ -29,7 +29,7 @@ constexpr operator_row softmax_row(char const* name) {
           .shape = rules::keeps_rows,
           .flops = softmax_flops,
           .by_channel = rules::always,
-          .gradient = rules::gradient_of_result};
+          .gradient = rules::gradient_of_result_in_place};
 }
 } // namespace detail
 
@@ -42,7 +42,7 @@ inline constexpr operator_row lrn{.name = "lrn", .by_item = true,
                                   .shape = rules::keeps_rows,
                                   .meaning = rules::means_clear_source,
                                   .flops = detail::lrn_flops,
-                                  .gradient = rules::gradient_of_source};
+                                  .gradient = rules::gradient_of_source_in_place};
 } // namespace op
 
 constexpr value softmax(value x, named const& o = {}) {

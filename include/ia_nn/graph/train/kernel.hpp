@@ -44,6 +44,11 @@ constexpr training_id training_id_of(node const& n, precision usual) {
                                       : said};
 }
 
+/// Each layer has random numbers of its own.
+constexpr std::uint64_t seed_of_layer(std::uint64_t seed, int id) noexcept {
+  return seed + 0x9e3779b97f4a7c15U * static_cast<std::uint64_t>(id);
+}
+
 /// What a kernel is made from: a node of the network, for batches of at most `batch` items.
 struct training_layer {
   node const* nodes;

@@ -3,6 +3,7 @@
 // Every kernel that trains a layer.
 #pragma once
 
+#include <ia_nn/graph/train/binary.hpp>
 #include <ia_nn/graph/train/elementwise.hpp>
 #include <ia_nn/graph/train/norm.hpp>
 #include <ia_nn/graph/train/pool.hpp>

@@ -23,26 +23,34 @@ struct training_bytes {
   keep_values keep = keep_values::all; ///< which values are made twice
 };
 
+struct pass_options {
+  index_t batch = 1; ///< the largest
+  int workers = 1;
+  std::uint64_t seed = 1;  ///< of dropout
+  index_t byte_limit = 0;  ///< of values and workspace, or 0
+  keep_values keep = keep_values::all; ///< or less, to meet the limit
+  bool in_place = true;
+};
+
 class training_pass {
 public:
-  /// Nodes are those of `trained<Net>`, makers has a function for each. `limit`: bytes of values and
-  /// workspace, or 0. Errors: errc::bad_parameter for a batch or workers below 1, another batch than a static
-  /// one, or a limit that cannot be met; those of the kernels.
-  training_pass(std::span<node const> nodes, std::span<detail::make_function const> makers, index_t batch,
-                int workers, std::uint64_t seed, index_t limit)
-      : nodes_{nodes}, batch_(batch), workers_(workers), seed_(seed) {
-    if (batch < 1 || workers < 1)
-      throw_error(errc::bad_parameter, "training: batch is " + std::to_string(batch) + " and workers " +
-                                           std::to_string(workers) + ", both must be at least 1");
+  /// Nodes are those of `trained<Net>`, makers has a function for each. Errors: errc::bad_parameter for a batch
+  /// or workers below 1, or a limit that cannot be met; those of the kernels.
+  training_pass(std::span<node const> nodes, std::span<detail::make_function const> makers,
+                pass_options const& o)
+      : nodes_{nodes}, o_(o) {
+    if (o.batch < 1 || o.workers < 1)
+      throw_error(errc::bad_parameter, "training: batch is " + std::to_string(o.batch) + " and workers " +
+                                           std::to_string(o.workers) + ", both must be at least 1");
     std::vector<index_t> reserves(nodes.size(), 0);
     for (int id = 0; id < nodes_.count(); ++id) {
       kernels_.emplace_back();
       if (!detail::has_task(nodes_, id)) continue;
-      any_training_kernel& k = *(kernels_.back() = makers[at(id)](layer(id, batch)));
+      any_training_kernel& k = *(kernels_.back() = makers[at(id)](layer(id, o.batch)));
       reserves[at(id)] = k.reserve_bytes();
       workspace_ = max_of(workspace_, k.workspace_bytes());
     }
-    choose_plan(reserves, limit);
+    choose_plan(reserves);
   }
 
   /// Room for a kernel that is no node: the loss.
@@ -102,20 +110,20 @@ private:
   using any_training_kernel = detail::any_training_kernel;
 
   training_layer layer(int id, index_t batch) const noexcept {
-    return {nodes_.all.data(), nodes_[id], batch, workers_, seed_ + 0x9e3779b97f4a7c15U * static_cast<unsigned>(id)};
+    return {nodes_.all.data(), nodes_[id], batch, o_.workers, seed_of_layer(o_.seed, id)};
   }
-  void choose_plan(std::vector<index_t> const& reserves, index_t limit) {
+  void choose_plan(std::vector<index_t> const& reserves) {
     index_t least = 0;
-    for (keep_values const k : {keep_values::all, keep_values::products, keep_values::every_second,
-                                keep_values::every_fourth, keep_values::every_eighth}) {
-      training_plan p = differentiate(nodes_, reserves, {.batch = batch_, .keep = k});
+    for (int k = static_cast<int>(o_.keep); k <= static_cast<int>(keep_values::every_eighth); ++k) {
+      auto const keep = static_cast<keep_values>(k);
+      training_plan p = differentiate(nodes_, reserves, {o_.batch, keep, o_.in_place});
       index_t const bytes = p.bytes + workspace_;
       if (least == 0 || bytes < least) least = bytes;
-      if (limit > 0 && bytes > limit) continue;
-      plan_ = std::move(p), keep_ = k;
+      if (o_.byte_limit > 0 && bytes > o_.byte_limit) continue;
+      plan_ = std::move(p), keep_ = keep;
       return;
     }
-    throw_error(errc::bad_parameter, "training: .byte_limit is " + std::to_string(limit) +
+    throw_error(errc::bad_parameter, "training: .byte_limit is " + std::to_string(o_.byte_limit) +
                                          ", a step needs at least " + std::to_string(least) +
                                          " bytes of values and workspace");
   }
@@ -171,9 +179,7 @@ private:
   }
 
   node_list nodes_;
-  index_t batch_;
-  int workers_;
-  std::uint64_t seed_;
+  pass_options o_;
   index_t workspace_ = 0;
   keep_values keep_ = keep_values::all;
   std::vector<std::unique_ptr<any_training_kernel>> kernels_;

@@ -13,14 +13,24 @@ namespace graph {
 
 namespace detail {
 
-inline pool_backward_shape trained_pool_shape(training_layer const& l) {
+/// f(shape), the shape of a pool over windows or of one to a given size.
+template <class Window, class F> auto with_pool_shape(training_layer const& l, Window const& window, F const& f) {
   attribute_set const& a = l.attributes();
-  return {l.source().last(), image_of(l.source()), a.win, a.ceil_mode, a.count_padding};
+  if (a.adaptive)
+    return f(adaptive_pool_shape{l.source().last(), image_of(l.source()), image_of(l.layer.shape)});
+  return f(window(a));
 }
-inline pool_kind kind_of_pool(training_layer const& l) {
-  return l.layer.kind == op::max_pool        ? pool_kind::max
-         : l.attributes().count_padding ? pool_kind::average_padded
-                                             : pool_kind::average;
+template <class Pool> Pool made_pool(training_layer const& l, pool_kind kind) {
+  auto const window = [&](attribute_set const& a) {
+    return pool_shape{l.source().last(), image_of(l.source()), a.win, a.ceil_mode};
+  };
+  return with_pool_shape(l, window, [&](auto const& s) { return Pool(kind, s); });
+}
+template <class Backward> Backward made_pool_backward(training_layer const& l) {
+  auto const window = [&](attribute_set const& a) {
+    return pool_backward_shape{l.source().last(), image_of(l.source()), a.win, a.ceil_mode, a.count_padding};
+  };
+  return with_pool_shape(l, window, [](auto const& s) { return Backward(s); });
 }
 
 } // namespace detail
@@ -29,8 +39,9 @@ template <training_id K, isa::tag I>
   requires(K.op == op::max_pool.id)
 struct training_kernel<K, native_kernels<I>> : plain_training {
   explicit training_kernel(training_layer const& l)
-      : positions_(l.layer.shape.size() * l.items(l.layer.shape)), forward_(pool_kind::max, shape_of(l)),
-        backward_(detail::trained_pool_shape(l)) {}
+      : positions_(l.layer.shape.size() * l.items(l.layer.shape)),
+        forward_(detail::made_pool<pool_type>(l, pool_kind::max)),
+        backward_(detail::made_pool_backward<max_pool_backward>(l)) {}
 
   /// Where the largest elements are.
   index_t reserve_bytes() const noexcept { return positions_ * 4; }
@@ -43,12 +54,9 @@ struct training_kernel<K, native_kernels<I>> : plain_training {
   }
 
 private:
-  static pool_shape shape_of(training_layer const& l) {
-    attribute_set const& a = l.attributes();
-    return {l.source().last(), detail::image_of(l.source()), a.win, a.ceil_mode};
-  }
+  using pool_type = pool<detail::isa_of_f32<I>, f32>;
   index_t positions_;
-  pool<detail::isa_of_f32<I>, f32> forward_;
+  pool_type forward_;
   max_pool_backward backward_;
 };
 
@@ -56,9 +64,9 @@ template <training_id K, isa::tag I>
   requires(K.op == op::average_pool.id)
 struct training_kernel<K, native_kernels<I>> : plain_training {
   explicit training_kernel(training_layer const& l)
-      : forward_(detail::kind_of_pool(l), pool_shape{l.source().last(), detail::image_of(l.source()),
-                                                     l.attributes().win, l.attributes().ceil_mode}),
-        backward_(detail::trained_pool_shape(l)) {}
+      : forward_(detail::made_pool<pool_type>(l, l.attributes().count_padding ? pool_kind::average_padded
+                                                                             : pool_kind::average)),
+        backward_(detail::made_pool_backward<backward_type>(l)) {}
   void forward(training_call const& c) const noexcept {
     forward_.run(c.images(), c.source(), c.result, *c.executor);
   }
@@ -67,8 +75,10 @@ struct training_kernel<K, native_kernels<I>> : plain_training {
   }
 
 private:
-  pool<detail::isa_of_f32<I>, f32> forward_;
-  average_pool_backward<detail::isa_of_f32<I>> backward_;
+  using pool_type = pool<detail::isa_of_f32<I>, f32>;
+  using backward_type = average_pool_backward<detail::isa_of_f32<I>>;
+  pool_type forward_;
+  backward_type backward_;
 };
 
 } // namespace graph

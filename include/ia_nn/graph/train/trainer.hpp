@@ -150,7 +150,7 @@ private:
   trainer(train_options const& o, Loss const& loss, int, Options const&... optimizer)
       : o_(o), target_loss_(loss), weights_(nodes),
         pass_({nodes.nodes, static_cast<std::size_t>(nodes.count())}, detail::kernel_makers<Net, Policy>::all,
-              o.batch, o.workers, o.seed, o.byte_limit),
+              {.batch = o.batch, .workers = o.workers, .seed = o.seed, .byte_limit = o.byte_limit}),
         loss_(target_loss_, pass_.output().shape, output_rows(o.batch), o.workers),
         optimizer_(weights_.learned().elements(), optimizer...), statistics_(weights_.statistics().size()) {
     if (o.accumulate < 1)

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gradients.hpp"
+
+#include "../support/allocations.hpp"
+
+namespace trainer_test {
+
+training_problem::training_problem(graph::draft const& written, index_t items, std::uint64_t number)
+    : nodes(written) {
+  graph::simplify_for_training(nodes);
+  INFO(graph::mistake_in_training(nodes).view());
+  REQUIRE(graph::mistake_in_training(nodes).empty());
+  ia_nn_test::random r(number);
+  numbers = problem(nodes.nodes.data(), nodes.count(), items, r);
+  for (std::size_t i = 0; i < numbers.expected[0].size(); ++i) loss_weights.push_back(r.normal());
+}
+int training_problem::output() const {
+  int id = 0;
+  while (nodes[id].kind != graph::op::output) ++id;
+  return id;
+}
+double training_problem::loss() const {
+  std::vector<std::vector<ia_nn::u8>> masks(nodes.nodes.size());
+  training_mode const mode{[&](int id, index_t i) {
+    graph::node const& n = nodes[id];
+    std::vector<ia_nn::u8>& mask = masks[static_cast<std::size_t>(id)];
+    ia_nn::dropout<ia_nn::isa::scalar> const drop(n.attributes.number, graph::seed_of_layer(seed, id));
+    if (mask.empty()) {
+      mask.resize(static_cast<std::size_t>(n.shape.size() * (n.shape.dynamic() ? numbers.batch : 1)));
+      drop.mask(std::ssize(mask), mask.data(), round);
+    }
+    return mask[static_cast<std::size_t>(i)] ? static_cast<double>(drop.scale()) : 0.0;
+  }};
+  std::vector<double> const y = interpret(nodes.nodes.data(), nodes.count(), numbers.weights, numbers.batch,
+                                          numbers.numbers, &mode)[0];
+  double sum = 0;
+  for (std::size_t i = 0; i < y.size(); ++i) sum += y[i] * static_cast<double>(loss_weights[i]);
+  return sum;
+}
+
+template <ia_nn::isa::tag I> training_result run_step(training_problem const& p, run_options const& o) {
+  using kernels = graph::native_kernels<I>;
+  graph::draft const& d = p.nodes;
+  std::vector<graph::detail::make_function> makers;
+  for (int id = 0; id < d.count(); ++id) {
+    graph::training_id const k = graph::training_id_of(d[id], o.usual);
+    makers.push_back(graph::detail::has_task(d, id) ? graph::find_training_kernel<kernels>(k) : nullptr);
+    INFO("no kernel trains " << d[id].kind->name);
+    REQUIRE((makers.back() || !graph::detail::has_task(d, id)));
+  }
+  graph::trained_weights weights(d);
+  weights.load(p.numbers.weights.from);
+  graph::training_pass pass(d.nodes, makers,
+                            {.batch = p.numbers.batch,
+                             .workers = o.pool ? o.pool->concurrency() : 1,
+                             .seed = p.seed,
+                             .keep = o.keep,
+                             .in_place = o.in_place});
+  REQUIRE(graph::never_overlaps(pass.plan().buffers, pass.plan().bytes));
+  pass.allocate();
+  std::vector<void const*> inputs;
+  for (auto const& x : p.numbers.in) inputs.push_back(x.f ? static_cast<void const*>(x.f) : x.i);
+  ia_nn::sequential here;
+  ia_nn::any_executor e(here);
+  if (o.pool) e = ia_nn::any_executor(*o.pool);
+  auto const weighted_sum = [&](f32 const* y, f32* diff, ia_nn::workspace_view) {
+    double sum = 0;
+    for (std::size_t i = 0; i < p.loss_weights.size(); ++i) {
+      sum += static_cast<double>(y[i]) * static_cast<double>(p.loss_weights[i]);
+      diff[i] = p.loss_weights[i];
+    }
+    return static_cast<f32>(sum);
+  };
+  training_result r;
+  long const before = allocations;
+  r.loss = pass.run({p.numbers.batch, inputs, weights, p.round, false}, e, weighted_sum);
+  CHECK(allocations == before);
+  for (auto const& w : weights.all()) r.gradients.insert(r.gradients.end(), w.gradient.begin(), w.gradient.end());
+  r.bytes = pass.plan().bytes;
+  return r;
+}
+
+namespace {
+
+bool same_bits(training_result const& a, training_result const& b) {
+  return a.gradients.size() == b.gradients.size() && std::memcmp(&a.loss, &b.loss, sizeof a.loss) == 0 &&
+         std::memcmp(a.gradients.data(), b.gradients.data(), a.gradients.size() * sizeof(f32)) == 0;
+}
+
+/// The slope along one weight by central differences, or nothing where two of them differ: there is a kink.
+bool slope_of(training_problem const& p, f32& x, double scale, double& slope) {
+  f32 const before = x;
+  auto const difference = [&](f32 step) {
+    f32 const up = before + step, down = before - step;
+    x = up;
+    double const high = p.loss();
+    x = down;
+    double const low = p.loss();
+    x = before;
+    return (high - low) / (static_cast<double>(up) - static_cast<double>(down));
+  };
+  double const wide = difference(0x1p-9F), near = difference(0x1p-11F);
+  slope = near + (near - wide) / 15; // what is left of the error is of the fourth order
+  return std::fabs(wide - near) <= 2e-3 * std::fmax(scale, std::fabs(near));
+}
+
+} // namespace
+
+int check_gradients(training_problem& p, double bound) {
+  training_result first;
+  ia_nn::thread_pool two(2), three(3);
+  for_each_isa<vector_isas>([&](auto tag) {
+    using I = decltype(tag);
+    INFO("isa " << ia_nn::isa::name<I>());
+    training_result const alone = run_step<I>(p, {});
+    for (ia_nn::thread_pool* const pool : {&two, &three}) CHECK(same_bits(alone, run_step<I>(p, {.pool = pool})));
+    CHECK(same_bits(alone, run_step<I>(p, {.in_place = false})));
+    for (graph::keep_values const k : {graph::keep_values::products, graph::keep_values::every_second})
+      CHECK(same_bits(alone, run_step<I>(p, {.keep = k})));
+    if (first.gradients.empty()) first = alone;
+    double off = 0, scale = 0;
+    for (std::size_t i = 0; i < first.gradients.size(); ++i) {
+      off = std::fmax(off, std::fabs(static_cast<double>(first.gradients[i]) - static_cast<double>(alone.gradients[i])));
+      scale = std::fmax(scale, std::fabs(static_cast<double>(first.gradients[i])));
+    }
+    CHECK(off <= 1e-4 * scale);
+  });
+  double const exact = p.loss();
+  CHECK(std::fabs(static_cast<double>(first.loss) - exact) <=
+        1e-5 * std::sqrt(static_cast<double>(p.loss_weights.size())) * std::fmax(1.0, std::fabs(exact)));
+
+  ia_nn_test::random r(p.nodes.nodes.size());
+  int compared = 0;
+  std::size_t at = 0;
+  graph::trained_weights const list(p.nodes);
+  for (auto const& w : list.all()) {
+    if (!w.learned) continue;
+    auto& x = const_cast<std::vector<f32>&>(*p.numbers.weights.by_name.at(w.name));
+    double scale = 0;
+    for (std::size_t i = 0; i < x.size(); ++i)
+      scale = std::fmax(scale, std::fabs(static_cast<double>(first.gradients[at + i])));
+    for (int sample = 0; sample < 3; ++sample) {
+      auto const i = static_cast<std::size_t>(r.between(0, std::ssize(x) - 1));
+      double slope = 0;
+      if (!slope_of(p, x[i], scale, slope)) continue;
+      INFO(w.name << "[" << i << "]: " << first.gradients[at + i] << ", by differences " << slope);
+      CHECK(std::fabs(static_cast<double>(first.gradients[at + i]) - slope) <=
+            bound * std::fmax(scale, 1e-3 * std::fmax(1.0, std::fabs(exact))));
+      ++compared;
+    }
+    at += x.size();
+  }
+  return compared;
+}
+
+} // namespace trainer_test
