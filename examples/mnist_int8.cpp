@@ -64,9 +64,7 @@ bool show(image_set const& learn, image_set const& test, options const& o, threa
   std::string const path = o.out + "/" + Net::name, file = path + ".safetensors";
   double began = now();
   if (!o.reuse || !std::filesystem::exists(file)) {
-    trainer all(graph::original<Net>.edit(), o.train, threads);
-    all.run(learn);
-    all.save(file);
+    train<Net>(learn, o.train, threads, file);
     std::printf("trained in %.0f s\n", now() - began);
   }
   graph::file_weights const w(load_safetensors(file));

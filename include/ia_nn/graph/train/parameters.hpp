@@ -11,6 +11,7 @@
 #include <ia_nn/graph/layers/norm.hpp>
 #include <ia_nn/graph/layers/parameter.hpp>
 #include <ia_nn/graph/run/weights.hpp>
+#include <ia_nn/io/safetensors_write.hpp>
 #include <ia_nn/train/parameters.hpp>
 
 #include <cmath>
@@ -65,6 +66,15 @@ public:
     memory_weights w;
     for (entry const& e : all_) w.add(e.name, e.shape, std::span<f32 const>(e.values));
     return w;
+  }
+
+  void save(std::string const& path) const { save_safetensors(path, entries()); }
+  /// Of a safetensors file, under their names.
+  std::vector<safetensors_entry> entries() const {
+    std::vector<safetensors_entry> to;
+    for (entry const& e : all_)
+      to.push_back(make_safetensors_entry<f32>(e.name, std::span<f32 const>(e.values), e.shape));
+    return to;
   }
 
   /// Random numbers that keep values in their size: within +- sqrt(6 / inputs of a unit) (He et al., arXiv

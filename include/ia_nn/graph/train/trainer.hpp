@@ -129,6 +129,8 @@ public:
 
   /// The weights as they are, for `compiled` and for files: a view.
   memory_weights weights() const { return weights_.view(); }
+  /// A safetensors file of them. Errors: errc::bad_file; then the old file is what it was.
+  void save_weights(std::string const& path) const { weights_.save(path); }
   /// Of all that is learned, by name, with gradients.
   parameter_list const& parameters() const noexcept { return weights_.learned(); }
   /// One array, in the order of `parameters`.
