@@ -52,6 +52,16 @@ public:
       at.store(select(kept == V::zero(), V::zero(), at.template load<V>(src + i) * scale), dst + i);
     });
   }
+  /// dst[i] += what `run` writes: for gradients of what several layers read.
+  template <executor E = sequential>
+  void accumulate(index_t n, f32 const* src, f32* dst, std::uint64_t round,
+                  E&& e = {}) const noexcept {
+    V const scale = V::broadcast(scale_);
+    for_each_register(n, round, e, [&](V kept, index_t i, auto at) IA_NN_LAMBDA {
+      V const old = at.template load<V>(dst + i), all = fma(at.template load<V>(src + i), scale, old);
+      at.store(select(kept == V::zero(), old, all), dst + i);
+    });
+  }
   /// mask[i] = 1 where element i is kept, else 0.
   template <executor E = sequential>
   void mask(index_t n, u8* mask, std::uint64_t round, E&& e = {}) const noexcept {

@@ -27,7 +27,7 @@ template <isa::tag I> class lrn_backward {
 public:
   explicit lrn_backward(index_t channels, lrn_options const& o, int workers = 1)
       : channels_(channels), o_(o), workers_(workers) {
-    lrn<I> const checked(channels, o);
+    static_cast<void>(lrn<I>(channels, o)); // checks
     detail::check_workers("lrn_backward", workers);
     before_ = (o.window == lrn_window::pytorch ? o.size : o.size - 1) / 2;
     behind_ = o.size - 1 - before_;

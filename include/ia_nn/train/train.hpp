@@ -10,12 +10,17 @@
 #include <ia_nn/train/conv_src.hpp>
 #include <ia_nn/train/conv_weights.hpp>
 #include <ia_nn/train/dense.hpp>
+#include <ia_nn/train/dropout.hpp>
+#include <ia_nn/train/embedding.hpp>
 #include <ia_nn/train/group_norm.hpp>
 #include <ia_nn/train/layer_norm.hpp>
 #include <ia_nn/train/loss.hpp>
 #include <ia_nn/train/lrn.hpp>
+#include <ia_nn/train/move.hpp>
+#include <ia_nn/train/pad.hpp>
 #include <ia_nn/train/parameters.hpp>
 #include <ia_nn/train/pool.hpp>
+#include <ia_nn/train/reduce.hpp>
 #include <ia_nn/train/sgd.hpp>
 #include <ia_nn/train/slopes.hpp>
 #include <ia_nn/train/softmax.hpp>
