@@ -1,124 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Gradients of convolution: every kind of window, groups, sizes around registers and slices.
-#include "oracle/train_conv.hpp"
-#include "support.hpp"
-
-#include <ia_nn/train/conv_src.hpp>
-#include <ia_nn/train/conv_weights.hpp>
+// Gradients of convolution in f32.
+#include "conv_cases.hpp"
 
 namespace ia_nn_test {
 namespace {
 
 using ia_nn::conv_backward_src;
 using ia_nn::conv_backward_weights;
-
-struct conv_case {
-  char const* name;
-  index_t batch, channels, filters, groups;
-  spatial in, kernel, stride{}, dilation{};
-  spatial pad_begin = ia_nn::no_padding, pad_end = ia_nn::no_padding;
-
-  conv_shape shape() const {
-    return {channels, filters, groups, in, {kernel, stride, dilation, pad_begin, pad_end}};
-  }
-};
-
-// Small enough for one forward pass in double per element.
-conv_case const small_cases[] = {
-    {"one element", 1, 1, 1, 1, {}, {}},
-    {"3 x 3, padded", 2, 3, 4, 1, {1, 4, 5}, {1, 3, 3}, {}, {}, {0, 1, 1}, {0, 1, 1}},
-    {"stride 2, padding at the end",
-     1,
-     2,
-     3,
-     1,
-     {1, 6, 5},
-     {1, 3, 2},
-     {1, 2, 2},
-     {},
-     {0, 0, 0},
-     {0, 1, 2}},
-    {"dilation", 1, 2, 2, 1, {1, 7, 6}, {1, 3, 2}, {}, {1, 2, 3}, {0, 2, 0}, {0, 1, 1}},
-    {"two groups", 2, 4, 6, 2, {1, 4, 3}, {1, 2, 2}, {}, {}, {0, 1, 0}, {0, 0, 1}},
-    {"depthwise", 1, 3, 3, 3, {1, 5, 5}, {1, 3, 3}, {}, {}, {0, 1, 1}, {0, 1, 1}},
-    {"a signal", 2, 3, 2, 1, {1, 1, 13}, {1, 1, 4}, {1, 1, 2}, {1, 1, 2}, {0, 0, 2}, {0, 0, 1}},
-    {"a volume", 1, 2, 2, 1, {3, 4, 4}, {2, 3, 2}, {2, 1, 1}, {}, {1, 0, 1}, {0, 1, 0}},
-};
-conv_case const large_cases[] = {
-    {"kernel larger than the image",
-     1,
-     3,
-     5,
-     1,
-     {1, 2, 2},
-     {1, 5, 5},
-     {},
-     {},
-     {0, 2, 2},
-     {0, 2, 2}},
-    {"negative padding", 2, 3, 3, 1, {1, 9, 9}, {1, 3, 3}, {1, 2, 2}, {}, {0, 1, 0}, {0, -2, -1}},
-    {"stride beyond the kernel", 2, 5, 7, 1, {1, 10, 11}, {1, 2, 2}, {1, 3, 4}},
-    {"15 channels", 2, 15, 17, 1, {1, 8, 8}, {1, 5, 5}, {}, {}, {0, 2, 2}, {0, 2, 2}},
-    {"16 channels", 1, 16, 16, 1, {1, 6, 6}, {1, 3, 3}, {}, {}, {0, 1, 1}, {0, 1, 1}},
-    {"35 channels", 1, 35, 33, 1, {1, 5, 6}, {1, 3, 3}, {}, {}, {0, 1, 0}, {0, 0, 1}},
-    {"several slices of the kernel",
-     2,
-     150,
-     9,
-     1,
-     {1, 5, 5},
-     {1, 3, 3},
-     {},
-     {},
-     {0, 1, 1},
-     {0, 1, 1}},
-    {"several slices of the channels", 1, 1100, 5, 1, {1, 4, 3}, {}},
-    {"many pixels", 5, 1, 3, 1, {1, 40, 40}, {1, 5, 5}, {}, {}, {0, 2, 2}, {0, 2, 2}},
-    {"three groups of 17", 2, 51, 6, 3, {1, 5, 5}, {1, 3, 3}, {1, 2, 1}, {}, {0, 1, 1}, {0, 1, 1}},
-    {"depthwise, two filters each",
-     1,
-     18,
-     36,
-     18,
-     {1, 7, 7},
-     {1, 3, 3},
-     {1, 2, 2},
-     {},
-     {0, 1, 1},
-     {0, 1, 1}},
-    {"a dilated volume",
-     2,
-     4,
-     6,
-     2,
-     {6, 5, 7},
-     {2, 2, 3},
-     {1, 2, 1},
-     {3, 1, 2},
-     {1, 0, 2},
-     {2, 1, 0}},
-};
-
-struct conv_data {
-  conv_shape s;
-  index_t batch;
-  exact_buffer<f32> src, weights, diff_dst;
-
-  conv_data(conv_case const& c, random& r)
-      : s(c.shape()), batch(c.batch), src(batch * s.in.size() * s.channels), weights(s.weights()),
-        diff_dst(batch * s.out().size() * s.filters) {
-    r.fill(src.data(), src.size());
-    r.fill(weights.data(), weights.size());
-    r.fill(diff_dst.data(), diff_dst.size());
-  }
-};
-
-struct conv_results {
-  exact_buffer<f32> src, weights, bias;
-  explicit conv_results(conv_data const& d)
-      : src(d.src.size()), weights(d.weights.size()), bias(d.s.filters) {}
-};
 
 // max_batch is larger than the batch: plans serve smaller ones too. Three workers come to a plan for
 // two.

@@ -18,8 +18,13 @@ template <class To, class From>
 IA_NN_INLINE void copy_elements(To* to, From const* from, index_t n) noexcept {
   if constexpr (std::same_as<To, From>)
     __builtin_memcpy(static_cast<void*>(to), from, static_cast<std::size_t>(n) * sizeof(To));
-  else
-    for (index_t i = 0; i < n; ++i) to[i] = convert_a<To>(from[i]);
+  else {
+    index_t i = 0;
+    if constexpr (std::same_as<To, bf16> && std::same_as<From, f32>)
+      for (; i + bf16_line <= n; i += bf16_line)
+        split_line<packing_isa<isa::native, bf16_line>, 1>(to + i, 0, from + i, bf16_line);
+    for (; i < n; ++i) to[i] = convert_a<To>(from[i]);
+  }
 }
 
 /// The pixels of a band: where the kernel finds them.

@@ -5,20 +5,24 @@
 //   diff_weights[f][c][k] = sum of diff_dst[o][f] * src[at(o, k)][c]
 //   diff_bias[f]          = sum of diff_dst[o][f]                      over images and output pixels o
 //
-// With the rows of image_rows.hpp as matrix R (pixels x columns) the first is the product
-// transpose(diff_dst) * R. It is summed over chunks of pixels, of which R stays in the second cache:
+// The first is a sum of outer products (outer_products.hpp) of the pixels of diff_dst and the rows of
+// image_rows.hpp, over chunks of pixels whose packed rows stay in the second cache:
 //
 //   task (part of the pixels, group, slice of the columns)      any worker
-//     chunk of pixels      gathered into panels, as packed B; diff_dst transposed beside it
-//       gemm               filters x slice, added to the task's own sums
+//     chunk of pixels      diff_dst and the image's elements packed side by side
+//       product            filters x slice, added to the task's own sums
 //   sum of the parts in their order, written as [filters][channels][kernel]
 //
 // The numbers of parts and slices depend on the shape and the batches alone, so the bits do not
-// depend on the number of workers. Gathering into panels saves the pass that packs B.
+// depend on the number of workers. Depthwise layers: conv_depthwise_weights.hpp.
 #pragma once
 
 #include <ia_nn/train/column_sums.hpp>
+#include <ia_nn/train/conv_depthwise_weights.hpp>
 #include <ia_nn/train/image_rows.hpp>
+#include <ia_nn/train/outer_products.hpp>
+
+#include <optional>
 
 #include <ia_nn/begin.hpp>
 
@@ -43,81 +47,57 @@ inline void check_conv_backward(char const* who, conv_shape const& s,
   count(o.max_batch, s.out(), s.filters * 4);
   count(s.filters, s.win.kernel, s.group_channels() * 4);
 }
-} // namespace detail
 
-/// One call. The weights are in PyTorch's order: [filters][channels / groups][depth][height][width].
-struct conv_backward_weights_call {
-  index_t batch = 0;
-  f32 const* src = nullptr;      ///< (batch, in, channels); may be null without diff_weights
-  f32 const* diff_dst = nullptr; ///< (batch, out, filters)
-  gradient diff_weights{};
-  gradient diff_bias{}; ///< (filters)
-};
-
-/// Errors at construction: those of conv_shape::check; errc::bad_shape for max_batch below 1 and
-/// for arrays larger than addresses; errc::bad_parameter for workers below 1;
-/// errc::unsupported_isa.
-template <isa::tag I> class conv_backward_weights {
+/// Gradient of a bias: sums over `rows` rows of diff_dst.
+template <isa::tag I, executor E>
+void bias_gradient(index_t rows, index_t filters, f32 const* diff_dst, gradient const& to, f32* partial,
+                   E& e) noexcept {
   using V = vec<f32, I>;
-  using product = gemm<I, f32, f32, f32>;
-  using panels = detail::panel_writer<I>;
+  auto const add = [&](index_t r, index_t c, auto at, V(&s)[1]) IA_NN_LAMBDA {
+    s[0] = s[0] + at.template load<V>(diff_dst + r * filters + c);
+  };
+  auto const finish = [&](index_t c, auto at, V const(&total)[1])
+                          IA_NN_LAMBDA { deliver(at, total[0], to, c); };
+  sum_columns<I, 1>(rows, filters, add, finish, partial, e);
+}
+
+/// The gradient for the weights of layers that are no depthwise ones.
+template <isa::tag I, element E> class windowed_backward_weights {
+  using V = vec<f32, I>;
 
 public:
-  explicit conv_backward_weights(conv_shape const& s, conv_backward_options const& o = {})
-      : s_((detail::check_conv_backward("conv_backward_weights", s, o), s)), out_(s.out()),
-        max_batch_(o.max_batch), workers_(o.workers),
+  windowed_backward_weights(conv_shape const& s, conv_backward_options const& o)
+      : s_(s), out_(s.out()), workers_(o.workers),
         taps_(slices_of(s.win.kernel.size(), s.group_channels())),
         channel_slices_(slices_of(s.group_channels(), ceil_div(s.win.kernel.size(), taps_))),
         width_(ceil_div(s.win.kernel.size(), taps_) *
                ceil_div(s.group_channels(), channel_slices_)),
-        chunk_(chunk_of(max_batch_ * out_.size(), width_)),
-        first_(s.group_filters(), width_, chunk_),
-        next_(s.group_filters(), width_, chunk_, 1, {.accumulate = true}) {
+        chunk_(chunk_of(o.max_batch * out_.size())), products_(s.group_filters(), width_, chunk_),
+        in_place_(s.win.kernel.size() == 1 && s.win.stride.size() == 1 && !s.win.pads()) {
     index_t const tasks = s.groups * slices();
     constexpr index_t most_cells = index_t{1} << 22; // 16 MiB of sums of parts
-    most_parts_ = max_of(1, min_of(ceil_div(16, tasks), most_cells / (tasks * sums_cells())));
-    most_parts_ = min_of(most_parts_, ceil_div(max_batch_ * out_.size(), chunk_));
+    most_parts_ = max_of(1, min_of(ceil_div(16, tasks), most_cells / (tasks * products_.sums_cells())));
+    most_parts_ = min_of(most_parts_, ceil_div(o.max_batch * out_.size(), chunk_));
   }
 
-  conv_shape const& shape() const noexcept { return s_; }
   index_t workspace_bytes() const noexcept {
-    return bias_bytes() + most_parts_ * s_.groups * slices() * sums_cells() * 4 +
-           workers_ * worker_bytes();
+    return most_parts_ * s_.groups * slices() * products_.sums_cells() * 4 + workers_ * worker_bytes();
   }
 
-  template <executor E = sequential>
-  void run(conv_backward_weights_call const& call, workspace_view scratch,
-           E&& e = {}) const noexcept {
-    auto const [batch, src, diff_dst, diff_weights, diff_bias] = call;
-    IA_NN_REQUIRE(batch >= 0 && batch <= max_batch_, "conv_backward_weights: a batch of ", batch, ", planned for at most ",
-                  max_batch_);
-    IA_NN_ASSERT(batch == 0 || (diff_dst && (src || !diff_weights)),
-                 "conv_backward_weights: src or diff_dst is null");
-    IA_NN_REQUIRE(scratch.holds(workspace_bytes()), "conv_backward_weights: a workspace of ", scratch.size,
-                  " bytes, run needs ", workspace_bytes(), " aligned to 64 bytes");
-    index_t const pixels = batch * out_.size();
-    if (diff_bias) {
-      auto const add = [&](index_t r, index_t c, auto at, V(&s)[1]) IA_NN_LAMBDA {
-        s[0] = s[0] + at.template load<V>(diff_dst + r * s_.filters + c);
-      };
-      auto const finish = [&](index_t c, auto at, V const(&total)[1])
-                              IA_NN_LAMBDA { detail::deliver(at, total[0], diff_bias, c); };
-      detail::sum_columns<I, 1>(pixels, s_.filters, add, finish,
-                                reinterpret_cast<f32*>(scratch.data), e);
-    }
-    if (!diff_weights) return;
-    index_t const chunks = ceil_div(pixels, chunk_), parts = min_of(most_parts_, chunks);
-    index_t const tasks = s_.groups * slices();
-    f32* const sums = reinterpret_cast<f32*>(scratch.data + bias_bytes());
-    std::byte* const own = scratch.data + workspace_bytes() - workers_ * worker_bytes();
+  template <executor X>
+  void run(index_t batch, f32 const* src, f32 const* diff_dst, gradient const& to, std::byte* scratch,
+           X& e) const noexcept {
+    index_t const pixels = batch * out_.size(), tasks = s_.groups * slices();
+    index_t const parts = min_of(most_parts_, ceil_div(pixels, chunk_));
+    f32* const sums = reinterpret_cast<f32*>(scratch);
+    std::byte* const own = scratch + most_parts_ * tasks * products_.sums_cells() * 4;
     run_tasks(e, workers_, parts * tasks, [&](index_t task, int worker) {
       block const chosen =
           block_of(pixels, static_cast<int>(parts), static_cast<int>(task / tasks), chunk_);
-      sum_part(src, diff_dst, chosen, task % tasks, sums + task * sums_cells(),
+      sum_part(src, diff_dst, chosen, task % tasks, sums + task * products_.sums_cells(),
                own + worker * worker_bytes());
     });
-    e.parallel_for(s_.filters,
-                   [&](index_t f, int) { finish_filter(f, parts, tasks, sums, diff_weights); });
+    e.parallel_for(s_.filters, [&](index_t f, int) { finish_filter(f, parts, tasks, sums, to); });
   }
 
 private:
@@ -125,26 +105,14 @@ private:
   static index_t slices_of(index_t n, index_t each) noexcept {
     return min_of(n, ceil_div(n * each, 512));
   }
-  // Pixels whose rows take half a megabyte. Rows of the transposed gradients may share cache sets;
-  // an odd number of lines against that gained 1 to 12 % with one channel (three runs on a busy
-  // EPYC, Zen 4) and lost 4 to 6 % with 32 channels and 3 x 3, 14 x 14 images.
-  static index_t chunk_of(index_t pixels, index_t width) noexcept {
-    index_t const most = max_of(32, min_of(1024, (index_t{1} << 17) / width));
-    return round_up(ceil_div(pixels, ceil_div(pixels, most)), 16);
+  static index_t chunk_of(index_t pixels) noexcept {
+    constexpr index_t most = 256;
+    return round_up(ceil_div(pixels, ceil_div(pixels, most)), 2);
   }
   index_t slices() const noexcept { return taps_ * channel_slices_; }
-  index_t sums_cells() const noexcept { return round_up(s_.group_filters() * width_, 16); }
-  index_t bias_bytes() const noexcept {
-    return detail::f32_bytes(detail::column_sum_cells(s_.filters));
-  }
-  index_t transposed_bytes() const noexcept {
-    return detail::f32_bytes(s_.group_filters() * chunk_);
-  }
-  index_t worker_bytes() const noexcept {
-    return panels::cells(chunk_, width_) * 4 + transposed_bytes() +
-           max_of(first_.workspace_bytes(), next_.workspace_bytes());
-  }
-  detail::column_slice slice_of(index_t i) const noexcept {
+  index_t rows_bytes() const noexcept { return in_place_ ? 0 : f32_bytes(2 * width_); }
+  index_t worker_bytes() const noexcept { return products_.scratch_bytes() + rows_bytes(); }
+  column_slice slice_of(index_t i) const noexcept {
     return {block_of(s_.win.kernel.size(), static_cast<int>(taps_),
                      static_cast<int>(i / channel_slices_)),
             block_of(s_.group_channels(), static_cast<int>(channel_slices_),
@@ -155,41 +123,34 @@ private:
   void sum_part(f32 const* src, f32 const* diff_dst, block pixels, index_t task, f32* sums,
                 std::byte* scratch) const noexcept {
     index_t const group = task / slices();
-    detail::column_slice const slice = slice_of(task % slices());
-    f32* const rows = reinterpret_cast<f32*>(scratch);
-    f32* const transposed = rows + panels::cells(chunk_, width_);
-    std::byte* const left = scratch + panels::cells(chunk_, width_) * 4 + transposed_bytes();
-    workspace_view const product_scratch{left, first_.workspace_bytes()};
-    panels const to(rows, chunk_, width_);
-    to.clear_rows(0); // columns beyond the slice stay zero
+    column_slice const slice = slice_of(task % slices());
+    outer_products<I, E> const products(s_.group_filters(), slice.width(), chunk_);
+    f32* const rows = reinterpret_cast<f32*>(scratch + products_.scratch_bytes());
     index_t const image_size = s_.in.size() * s_.channels;
-    detail::pixel_walk walk(out_, pixels.begin);
+    f32 const* const from = src + group * s_.group_channels();
+    f32 const* const diff = diff_dst + group * s_.group_filters();
+    pixel_walk walk(out_, pixels.begin);
     for (index_t first = pixels.begin; first < pixels.end; first += chunk_) {
       index_t const count = min_of(chunk_, pixels.end - first);
-      for (index_t r = 0; r < count; ++r, walk.next()) {
-        f32 const* const image = src + walk.image * image_size + group * s_.group_channels();
-        detail::each_run(s_, slice, walk.at,
-                         [&](index_t column, index_t from, index_t n) IA_NN_LAMBDA {
-                           to.put_run(r, column, from < 0 ? nullptr : image + from, n);
-                         });
-      }
-      if (count < chunk_) to.clear_rows(count);
-      transpose(diff_dst + first * s_.filters + group * s_.group_filters(), count, transposed);
-      product const& plan = first == pixels.begin ? first_ : next_;
-      plan.run(transposed, chunk_, to.view(), sums, width_, chain<>{}, product_scratch);
+      products.pack_a(count, [&](index_t r) IA_NN_LAMBDA { return diff + (first + r) * s_.filters; }, scratch);
+      if (in_place_)
+        products.pack_b(count, [&](index_t r) IA_NN_LAMBDA {
+          return from + (first + r) * s_.channels + slice.channels.begin;
+        }, scratch);
+      else
+        products.pack_b(count, [&](index_t r) IA_NN_LAMBDA {
+          f32* const row = rows + r % 2 * width_;
+          f32 const* const image = from + walk.image * image_size;
+          each_run(s_, slice, walk.at, [&](index_t column, index_t at, index_t n) IA_NN_LAMBDA {
+            each_register<V>(0, n, [&](index_t i, auto where) IA_NN_LAMBDA {
+              where.store(at < 0 ? V::zero() : where.template load<V>(image + at + i), row + column + i);
+            });
+          });
+          walk.next();
+          return static_cast<f32 const*>(row);
+        }, scratch);
+      products.multiply(count, first > pixels.begin, sums, scratch);
     }
-  }
-  // diff_dst of a chunk as [filter][pixel], with zeros behind the last pixel.
-  void transpose(f32 const* from, index_t count, f32* to) const noexcept {
-    auto* const words = reinterpret_cast<std::uint32_t*>(to);
-    index_t const row_bytes = s_.filters * 4, filters = s_.group_filters();
-    if (count == chunk_)
-      return detail::transpose_words<I>(words, chunk_, detail::bytes_of(from), row_bytes, filters,
-                                        0);
-    detail::transpose_words_plain(words, chunk_, detail::bytes_of(from), row_bytes, count, 0,
-                                  filters, 0);
-    for (index_t f = 0; f < filters; ++f)
-      for (index_t r = count; r < chunk_; ++r) to[f * chunk_ + r] = 0;
   }
   // The parts' sums of one filter, in order, into the caller's.
   void finish_filter(index_t f, index_t parts, index_t tasks, f32* sums,
@@ -198,11 +159,12 @@ private:
     index_t const kernel = s_.win.kernel.size(), channels = s_.group_channels();
     f32* const filter = to.data + f * channels * kernel;
     for (index_t i = 0; i < slices(); ++i) {
-      detail::column_slice const slice = slice_of(i);
-      f32* const total = sums + (group * slices() + i) * sums_cells() + row * width_;
-      index_t const apart = tasks * sums_cells(), width = slice.width();
+      column_slice const slice = slice_of(i);
+      index_t const width = slice.width(), apart = tasks * products_.sums_cells();
+      index_t const ld = outer_products<I, E>(s_.group_filters(), width, chunk_).sums_ld();
+      f32* const total = sums + (group * slices() + i) * products_.sums_cells() + row * ld;
       if (parts > 0) {
-        detail::each_register<V>(0, width, [&](index_t j, auto at) IA_NN_LAMBDA {
+        each_register<V>(0, width, [&](index_t j, auto at) IA_NN_LAMBDA {
           V sum = at.template load<V>(total + j);
           for (index_t p = 1; p < parts; ++p)
             sum = sum + at.template load<V>(total + p * apart + j);
@@ -220,11 +182,75 @@ private:
 
   conv_shape s_;
   spatial out_;
-  index_t max_batch_;
   int workers_;
   index_t taps_, channel_slices_, width_, chunk_;
-  product first_, next_;
+  outer_products<I, E> products_; ///< of the widest slice
+  bool in_place_; ///< rows are pixels of the image as they are
   index_t most_parts_ = 1;
+};
+
+} // namespace detail
+
+/// One call. The weights are in PyTorch's order: [filters][channels / groups][depth][height][width].
+struct conv_backward_weights_call {
+  index_t batch = 0;
+  f32 const* src = nullptr;      ///< (batch, in, channels); may be null without diff_weights
+  f32 const* diff_dst = nullptr; ///< (batch, out, filters)
+  gradient diff_weights{};
+  gradient diff_bias{}; ///< (filters)
+};
+
+/// Arrays are f32. Products are of type E: with bf16 both operands are rounded to it where they are
+/// packed, and sums are f32. Layers of one filter per channel compute in f32 in either case.
+///
+/// Errors at construction: those of conv_shape::check; errc::bad_shape for max_batch below 1 and
+/// for arrays larger than addresses; errc::bad_parameter for workers below 1;
+/// errc::unsupported_isa.
+template <isa::tag I, element E = f32> class conv_backward_weights {
+  static_assert(std::same_as<E, f32> || std::same_as<E, bf16>,
+                "ia_nn: conv_backward_weights: products are of f32 or bf16");
+
+public:
+  explicit conv_backward_weights(conv_shape const& s, conv_backward_options const& o = {})
+      : s_((detail::check_conv_backward("conv_backward_weights", s, o), s)), max_batch_(o.max_batch) {
+    isa::require<typename detail::vector_kernel<I, E, E>::isa_type>();
+    if (s.depthwise() && s.filters == s.channels) depthwise_.emplace(s, o.max_batch);
+    else windowed_.emplace(s, o);
+  }
+
+  conv_shape const& shape() const noexcept { return s_; }
+  index_t workspace_bytes() const noexcept {
+    return bias_bytes() + (depthwise_ ? depthwise_->workspace_bytes() : windowed_->workspace_bytes());
+  }
+
+  template <executor X = sequential>
+  void run(conv_backward_weights_call const& call, workspace_view scratch,
+           X&& e = {}) const noexcept {
+    auto const [batch, src, diff_dst, diff_weights, diff_bias] = call;
+    IA_NN_REQUIRE(batch >= 0 && batch <= max_batch_, "conv_backward_weights: a batch of ", batch, ", planned for at most ",
+                  max_batch_);
+    IA_NN_ASSERT(batch == 0 || (diff_dst && (src || !diff_weights)),
+                 "conv_backward_weights: src or diff_dst is null");
+    IA_NN_REQUIRE(scratch.holds(workspace_bytes()), "conv_backward_weights: a workspace of ", scratch.size,
+                  " bytes, run needs ", workspace_bytes(), " aligned to 64 bytes");
+    if (diff_bias)
+      detail::bias_gradient<I>(batch * s_.out().size(), s_.filters, diff_dst, diff_bias,
+                               reinterpret_cast<f32*>(scratch.data), e);
+    if (!diff_weights) return;
+    std::byte* const rest = scratch.data + bias_bytes();
+    if (depthwise_) depthwise_->run(batch, src, diff_dst, diff_weights, rest, e);
+    else windowed_->run(batch, src, diff_dst, diff_weights, rest, e);
+  }
+
+private:
+  index_t bias_bytes() const noexcept {
+    return detail::f32_bytes(detail::column_sum_cells(s_.filters));
+  }
+
+  conv_shape s_;
+  index_t max_batch_;
+  std::optional<detail::depthwise_backward_weights<I>> depthwise_;
+  std::optional<detail::windowed_backward_weights<I, E>> windowed_;
 };
 
 IA_NN_END

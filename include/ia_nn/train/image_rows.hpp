@@ -10,7 +10,6 @@
 // so a row of the matrix is a few runs of elements, found here, and copied or added by the callers.
 #pragma once
 
-#include <ia_nn/gemm/gemm.hpp>
 #include <ia_nn/ops/window.hpp>
 #include <ia_nn/train/gradient.hpp>
 
@@ -91,65 +90,6 @@ IA_NN_INLINE void each_run(conv_shape const& s, column_slice const& slice, spati
     }
   }
 }
-
-/// Writes elements of packed B one by one, in the layout that panel.hpp draws for Kr = 1.
-template <isa::tag I> class panel_writer {
-  using weights_view = typename gemm<I, f32, f32, f32>::weights_view;
-  using panel_type = typename weights_view::panel_type;
-  static_assert(panel_type::kr == 1);
-  static constexpr index_t nr = panel_type::nr;
-
-public:
-  /// f32 that a packed matrix of k x n takes.
-  static constexpr index_t cells(index_t k, index_t n) noexcept {
-    return round_up(panel_type::template size<f32>(k, n), 16);
-  }
-
-  /// n as a whole number of panels.
-  static constexpr index_t padded(index_t n) noexcept { return round_up(n, nr); }
-
-  panel_writer(f32* data, index_t k, index_t n) noexcept : data_(data), k_(k), n_(n) {}
-
-  weights_view view() const noexcept {
-    weights_view v;
-    v.data = data_, v.k = k_, v.n = n_;
-    return v;
-  }
-  void put(index_t row, index_t column, f32 x) const noexcept { *cell(row, column) = x; }
-  /// n elements of a row from `column` on: a copy of `from`, or zeros where it is null.
-  IA_NN_INLINE void put_run(index_t row, index_t column, f32 const* from,
-                            index_t n) const noexcept {
-    using V = vec<f32, I>;
-    while (n > 0) {
-      index_t const whole = min_of(n, nr - column % nr);
-      f32* const to = cell(row, column);
-      if (from) {
-        each_register<V>(0, whole, [&](index_t i, auto at) IA_NN_LAMBDA {
-          at.store(at.template load<V>(from + i), to + i);
-        });
-        from += whole;
-      } else {
-        each_register<V>(0, whole,
-                         [&](index_t i, auto at) IA_NN_LAMBDA { at.store(V::zero(), to + i); });
-      }
-      column += whole, n -= whole;
-    }
-  }
-  /// Zeros in the rows [first, k) of every panel.
-  void clear_rows(index_t first) const noexcept {
-    for (index_t p = 0; p < panel_type::panels(n_); ++p)
-      __builtin_memset(static_cast<void*>(data_ + (p * k_ + first) * nr), 0,
-                       static_cast<std::size_t>((k_ - first) * nr) * sizeof(f32));
-  }
-
-private:
-  f32* cell(index_t row, index_t column) const noexcept {
-    return data_ + (column / nr * k_ + row) * nr + column % nr;
-  }
-
-  f32* data_;
-  index_t k_, n_;
-};
 
 } // namespace detail
 

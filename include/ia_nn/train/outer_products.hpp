@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Sums of outer products: gradients of weights.
+//
+//   sums (m x n) = sum over rows r of  transpose(a[r]) * b[r]          a: rows x m, b: rows x n
+//
+// Rows are images' pixels or a batch's rows, in f32. Both matrices have them as rows, which is the
+// order that the register tile wants of both sides: packing copies pieces of rows and transposes
+// nothing. A chunk of rows is packed, then multiplied:
+//
+//   pack   a -> [tile of m][row][height]        b -> [panel][row][nr]         rounded to E on the way
+//     panel of b, which stays in L1
+//       tile of a: height x nr sums, loaded from what the chunks before it left, and stored
+//
+// On AMX the products of bf16 are those of AVX512-BF16.
+#pragma once
+
+#include <ia_nn/arch/pack.hpp>
+#include <ia_nn/gemm/region.hpp>
+#include <ia_nn/train/gradient.hpp>
+
+#include <ia_nn/begin.hpp>
+
+namespace detail {
+
+template <isa::tag I, element E> class outer_products {
+  using kernel = vector_kernel<I, E, E>;
+  using panel_type = typename kernel::panel_type;
+  using view = packed_view<E, panel_type>;
+  using V = vec<f32, I>;
+  static constexpr index_t nr = kernel::nr, kr = kernel::kr;
+  static_assert(kr <= 2);
+
+public:
+  /// For chunks of at most `rows` rows.
+  outer_products(index_t m, index_t n, index_t rows) noexcept
+      : m_(m), n_(n), groups_(ceil_div(rows, kr)), panels_(ceil_div(n, nr)),
+        height_(tile_height(m, kernel::max_rows, kernel::rows_step, kernel::few_rows)),
+        tiles_(ceil_div(m, height_)), last_(height_of<kernel>(m - (tiles_ - 1) * height_, static_cast<int>(height_))),
+        // Panels a multiple of 4096 bytes apart would be written to the same sets of L1.
+        stride_(groups_ * kr * nr + 64 / index_t{sizeof(E)}) {}
+
+  index_t rows() const noexcept { return groups_ * kr; }
+  /// f32 of the sums, and from one row of them to the next: `n` of each row are results.
+  index_t sums_cells() const noexcept { return round_up(((tiles_ - 1) * height_ + last_) * sums_ld(), 16); }
+  index_t sums_ld() const noexcept { return panels_ * nr; }
+  index_t scratch_bytes() const noexcept { return round_up((a_cells() + panels_ * stride_) * index_t{sizeof(E)}, 64); }
+
+  /// count rows: a_row(r) and b_row(r) are the f32 of row r, which need to stay until the next two are asked for.
+  template <class Rows>
+  void pack_a(index_t count, Rows const& row, std::byte* scratch) const noexcept {
+    E* const to = reinterpret_cast<E*>(scratch);
+    each_group(count, row, [&](index_t g, f32 const* first, f32 const* second) IA_NN_LAMBDA {
+      for (index_t t = 0; t < tiles_; ++t) {
+        index_t const h = t + 1 < tiles_ ? height_ : last_, begin = t * height_;
+        E* const cells = to + t * groups_ * kr * height_ + g * kr * h;
+        index_t const some = min_of(h, m_ - begin);
+        put(cells, first + begin, second ? second + begin : nullptr, some);
+        for (index_t i = some * kr; i < h * kr; ++i) cells[i] = E{};
+      }
+    });
+  }
+  template <class Rows>
+  void pack_b(index_t count, Rows const& row, std::byte* scratch) const noexcept {
+    E* const to = reinterpret_cast<E*>(scratch) + a_cells();
+    each_group(count, row, [&](index_t g, f32 const* first, f32 const* second) IA_NN_LAMBDA {
+      E* cells = to + g * kr * nr;
+      index_t column = 0;
+      for (; column + nr <= n_; column += nr, cells += stride_)
+        put_whole(cells, first + column, second ? second + column : nullptr);
+      if (column < n_) {
+        put(cells, first + column, second ? second + column : nullptr, n_ - column);
+        for (index_t i = (n_ - column) * kr; i < nr * kr; ++i) cells[i] = E{};
+      }
+    });
+  }
+  /// Of the packed rows; adds to what is in `sums`, or overwrites it.
+  void multiply(index_t count, bool add, f32* sums, std::byte* scratch) const noexcept {
+    E const* const a = reinterpret_cast<E const*>(scratch);
+    E const* const b = a + a_cells();
+    index_t const ld = sums_ld();
+    view whole;
+    whole.data = b, whole.k = groups_ * kr, whole.n = n_;
+    typename kernel::context state;
+    index_t const l1 = cpu::cache_sizes().l1;
+    for (index_t p = 0; p < panels_; ++p) {
+      typename kernel::call call(l1, whole, 0, 1);
+      call.b.p = b + p * stride_;
+      call.groups = ceil_div(count, kr);
+      call.b.fetch_next = false;
+      bool const half = n_ - p * nr <= nr / 2;
+      f32* to = sums + p * nr;
+      for (index_t t = 0; t < tiles_; ++t, to += height_ * ld) {
+        call.height = static_cast<int>(t + 1 < tiles_ ? height_ : last_);
+        call.b.half = half && call.height == kernel::max_rows;
+        call.a.set_packed(a + t * groups_ * kr * height_, call.height, kr);
+        call.c.init = {add ? to : nullptr, ld};
+        call.c.out = to, call.c.ld = ld;
+        // The sums of the next tile come while this one is multiplied.
+        if (add && t + 1 < tiles_)
+          for (index_t r = 0; r < height_; ++r)
+            for (index_t i = 0; i < nr; i += 16) __builtin_prefetch(to + (height_ + r) * ld + i, 1, 3);
+        kernel::run(state, call);
+      }
+    }
+  }
+
+private:
+  index_t a_cells() const noexcept { return round_up(tiles_ * groups_ * kr * height_, 64); }
+
+  // f(group, row, next row or null): rows beyond the last bring nothing.
+  template <class Rows, class F>
+  IA_NN_INLINE static void each_group(index_t count, Rows const& row, F const& f) noexcept {
+    if constexpr (kr == 1)
+      for (index_t r = 0; r < count; ++r) f(r, row(r), nullptr);
+    else
+      for (index_t r = 0; r < count; r += 2) {
+        f32 const* const first = row(r);
+        f(r / 2, first, r + 1 < count ? row(r + 1) : nullptr);
+      }
+  }
+  static IA_NN_INLINE void put_whole(E* to, f32 const* first, f32 const* second) noexcept {
+    IA_NN_UNROLL for (index_t i = 0; i < nr; i += V::size) put_register(to, first, second, i, lanes<true>{V::size});
+  }
+  static IA_NN_INLINE void put(E* to, f32 const* first, f32 const* second, index_t n) noexcept {
+    each_register<V>(0, n, [&](index_t i, auto at) IA_NN_LAMBDA { put_register(to, first, second, i, at); });
+  }
+  template <bool Whole>
+  static IA_NN_INLINE void put_register(E* to, f32 const* first, f32 const* second, index_t i,
+                                        lanes<Whole> at) noexcept {
+    V const x = at.template load<V>(first + i);
+    if constexpr (kr == 1) {
+      at.store(x, to + i);
+    } else {
+      V const y = second ? at.template load<V>(second + i) : V::zero();
+      at.store(join_bf16(nearest_bf16(x), nearest_bf16(y)), reinterpret_cast<s32*>(to + i * kr));
+    }
+  }
+
+  index_t m_, n_, groups_, panels_, height_, tiles_, last_, stride_;
+};
+
+} // namespace detail
+
+IA_NN_END
