@@ -99,14 +99,16 @@ bool slope_of(training_problem const& p, f32& x, double scale, double& slope) {
     x = before;
     return (high - low) / (static_cast<double>(up) - static_cast<double>(down));
   };
-  double const wide = difference(0x1p-9F), near = difference(0x1p-11F);
+  double const wide = difference(0x1p-15F), near = difference(0x1p-17F);
   slope = near + (near - wide) / 15; // what is left of the error is of the fourth order
   return std::fabs(wide - near) <= 2e-3 * std::fmax(scale, std::fabs(near));
 }
 
 } // namespace
 
-int check_gradients(training_problem& p, double bound) {
+void check_gradients(training_problem& p, comparison& c) {
+  ++c.networks;
+  constexpr double bound = 2e-3;
   training_result first;
   ia_nn::thread_pool two(2), three(3);
   for_each_isa<vector_isas>([&](auto tag) {
@@ -123,34 +125,35 @@ int check_gradients(training_problem& p, double bound) {
       off = std::fmax(off, std::fabs(static_cast<double>(first.gradients[i]) - static_cast<double>(alone.gradients[i])));
       scale = std::fmax(scale, std::fabs(static_cast<double>(first.gradients[i])));
     }
-    CHECK(off <= 1e-4 * scale);
+    c.other_isas_off += !(off <= 1e-3 * scale);
   });
   double const exact = p.loss();
-  CHECK(std::fabs(static_cast<double>(first.loss) - exact) <=
-        1e-5 * std::sqrt(static_cast<double>(p.loss_weights.size())) * std::fmax(1.0, std::fabs(exact)));
+  c.loss_off += !(std::fabs(static_cast<double>(first.loss) - exact) <=
+                  1e-5 * std::sqrt(static_cast<double>(p.loss_weights.size())) * std::fmax(1.0, std::fabs(exact)));
 
+  double largest_of_all = 0;
+  for (f32 const g : first.gradients) largest_of_all = std::fmax(largest_of_all, std::fabs(static_cast<double>(g)));
   ia_nn_test::random r(p.nodes.nodes.size());
-  int compared = 0;
   std::size_t at = 0;
   graph::trained_weights const list(p.nodes);
   for (auto const& w : list.all()) {
     if (!w.learned) continue;
     auto& x = const_cast<std::vector<f32>&>(*p.numbers.weights.by_name.at(w.name));
-    double scale = 0;
+    double scale = largest_of_all / 64; // what should be 0 is what is left of sums
     for (std::size_t i = 0; i < x.size(); ++i)
       scale = std::fmax(scale, std::fabs(static_cast<double>(first.gradients[at + i])));
     for (int sample = 0; sample < 3; ++sample) {
       auto const i = static_cast<std::size_t>(r.between(0, std::ssize(x) - 1));
       double slope = 0;
       if (!slope_of(p, x[i], scale, slope)) continue;
-      INFO(w.name << "[" << i << "]: " << first.gradients[at + i] << ", by differences " << slope);
-      CHECK(std::fabs(static_cast<double>(first.gradients[at + i]) - slope) <=
-            bound * std::fmax(scale, 1e-3 * std::fmax(1.0, std::fabs(exact))));
-      ++compared;
+      double const found = static_cast<double>(first.gradients[at + i]);
+      ++c.compared;
+      if (std::fabs(found - slope) <= bound * scale) continue;
+      ++c.off;
+      UNSCOPED_INFO(w.name << "[" << i << "]: " << found << ", by differences " << slope);
     }
     at += x.size();
   }
-  return compared;
 }
 
 } // namespace trainer_test

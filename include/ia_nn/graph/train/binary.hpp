@@ -71,12 +71,14 @@ struct training_kernel<K, native_kernels<I>> : plain_training {
     });
   }
   void backward(training_call const& c) const noexcept {
+    gradient a = c.diff_sources[0], b = c.diff_sources[1];
+    if (a.data == b.data) b.add = a.add, a.add = true; // x + x: the gradient of b is computed first
     backward_.run({.batch = c.rows() / rows_,
                    .a = c.source(0),
                    .b = c.source(1),
                    .diff_dst = c.diff_result,
-                   .diff_a = c.diff_sources[0],
-                   .diff_b = c.diff_sources[1]},
+                   .diff_a = a,
+                   .diff_b = b},
                   c.scratch, *c.executor);
   }
 

@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Training of functions, of operators on two values, and of what passes gradients on.
+// Training of functions.
 #pragma once
 
 #include <ia_nn/graph/kernels/functions.hpp>
-#include <ia_nn/graph/layers/move.hpp>
 #include <ia_nn/graph/train/kernel.hpp>
-#include <ia_nn/ops/dropout.hpp>
 #include <ia_nn/train/activation.hpp>
 
 #include <ia_nn/begin.hpp>
@@ -60,25 +58,6 @@ struct training_kernel<K, native_kernels<I>> : plain_training {
     activation_backward<registers>(c.size(), value, c.diff_result, c.diff_sources[0],
                              detail::training_slope<act>(o.a, o.b), *c.executor);
   }
-};
-
-template <training_id K, isa::tag I>
-  requires(K.op == op::dropout.id)
-struct training_kernel<K, native_kernels<I>> : plain_training {
-  explicit training_kernel(training_layer const& l) : mask_(l.attributes().number, l.seed) {}
-  void forward(training_call const& c) const noexcept {
-    mask_.run(c.size(), c.source(), c.result, c.round, *c.executor);
-  }
-  void backward(training_call const& c) const noexcept {
-    gradient const to = c.diff_sources[0];
-    if (!to.add) return mask_.run(c.size(), c.diff_result, to.data, c.round, *c.executor);
-    // The gradient of the result is read by nobody else.
-    mask_.run(c.size(), c.diff_result, c.diff_result, c.round, *c.executor);
-    detail::pass_on<detail::isa_of_f32<I>>(c.size(), c.diff_result, to, *c.executor);
-  }
-
-private:
-  ::ia_nn::dropout<detail::isa_of_f32<I>> mask_;
 };
 
 } // namespace graph

@@ -27,7 +27,8 @@ constexpr training_id_list list_training_kernels() {
   l.add(op::softmax), l.add(op::log_softmax), l.add(op::lrn);
   l.add(op::max_pool), l.add(op::average_pool);
   l.add(op::add), l.add(op::subtract), l.add(op::multiply), l.add(op::divide), l.add(op::minimum), l.add(op::maximum);
-  l.add(op::parameter), l.add(op::constant), l.add(op::dropout);
+  l.add(op::parameter), l.add(op::constant), l.add(op::dropout), l.add(op::embedding);
+  l.add(op::concat), l.add(op::slice), l.add(op::transpose), l.add(op::pad);
   return l;
 }
 

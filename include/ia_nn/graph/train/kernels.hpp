@@ -5,6 +5,7 @@
 
 #include <ia_nn/graph/train/binary.hpp>
 #include <ia_nn/graph/train/elementwise.hpp>
+#include <ia_nn/graph/train/move.hpp>
 #include <ia_nn/graph/train/norm.hpp>
 #include <ia_nn/graph/train/pool.hpp>
 #include <ia_nn/graph/train/products.hpp>
