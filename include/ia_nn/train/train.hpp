@@ -11,6 +11,7 @@
 #include <ia_nn/train/conv_weights.hpp>
 #include <ia_nn/train/dense.hpp>
 #include <ia_nn/train/dropout.hpp>
+#include <ia_nn/train/element_loss.hpp>
 #include <ia_nn/train/embedding.hpp>
 #include <ia_nn/train/group_norm.hpp>
 #include <ia_nn/train/layer_norm.hpp>
