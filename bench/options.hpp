@@ -21,7 +21,7 @@ struct options {
   bool polite = false;           ///< leave the scheduling priority alone
   double min_time = 0.5;         ///< seconds of samples per case, all contenders together
   double max_call = 0.5;         ///< seconds; cases expected to take longer are skipped by name; 5
-                                 ///< for `rnn`, whose calls are whole sequences
+                                 ///< for `rnn` and `train_rnn`, whose calls are whole sequences
   std::vector<std::string> command; ///< as it was asked for: suite and arguments
   std::string worker;            ///< hidden: this process measures one ISA and team into that file
 };

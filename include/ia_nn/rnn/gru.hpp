@@ -37,7 +37,7 @@ struct basic_gru {
     if constexpr (Attention) z = (V::broadcast(1.0F) - at.attention()) * z;
     V const in = math::multiply_add(r, at.h(2), x);
     auto const n = detail::activate(candidate, at, detail::clip(in, clip_input));
-    at.record(0, r), at.record(1, z), at.record(2, n);
+    at.record(0, r), at.record(1, z), at.record(2, n), at.record(3, at.h(2));
     return math::interpolate(z, at.hidden(), n);
   }
 };

@@ -52,7 +52,12 @@ template <class W> struct cell_lanes : cell_lanes_base<W> {
   f32 const* h_scale; ///< [gate][nr], s8 weights
   f32 const* h_bias;  ///< [gate][nr] where a gate keeps its recurrent bias
   f32 factor;         ///< scale of h
+  f32* reserve;       ///< [value][nr]: what the cell records, where W::records; may be null
 
+  template <class T> IA_NN_INLINE void record(int k, T const& v) const noexcept {
+    if constexpr (W::records > 0)
+      if (reserve) math::register_of(v).store(reserve + k * nr);
+  }
   IA_NN_INLINE V x(int g) const noexcept { return V::load(x_part + g * nr); }
   IA_NN_INLINE V h(int g) const noexcept {
     // A cell with late gates asks for its early ones in `prepare` and for the late ones in `step`.

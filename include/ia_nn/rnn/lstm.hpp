@@ -53,7 +53,7 @@ struct basic_lstm {
     auto out = at.x(3) + at.h(3);
     if constexpr (Peephole) out = fma(at.parameter(2), c, out);
     auto const o = detail::activate(gate, at, detail::clip(out, clip_input));
-    at.record(0, i), at.record(1, f), at.record(2, g), at.record(3, o);
+    at.record(0, i), at.record(1, f), at.record(2, g), at.record(3, o), at.record(4, c);
     return o * detail::activate(output, at, c);
   }
 };

@@ -63,8 +63,9 @@ public:
 
   /// Every member of the team calls this. `buffers` of zeros are expected in operands.
   void run(M const& m) const noexcept {
-    if (io_.rows.batch == 1) recur<few_kernel, true>(m);
-    else recur<main_kernel, false>(m);
+    if constexpr (W::records == 0)
+      if (io_.rows.batch == 1) return recur<few_kernel, true>(m);
+    recur<main_kernel, false>(m);
   }
 
 private:
@@ -88,7 +89,8 @@ private:
       else return operand<Kernel>(at, w_.output(), rows.batch);
     };
     decltype(buffer(nullptr)) h[2] = {buffer(operands_), buffer(operands_ + half)};
-    h[0].set_rows(rows.active(0, rows.batch));
+    index_t active = rows.active(io_.first_step, rows.batch), now = 0;
+    h[0].set_rows(active);
     clear_padding(work);
     clear_operands(work);
     begin(work);
@@ -98,9 +100,10 @@ private:
     else put_h(work, h[0]);
     m.barrier();
 
-    index_t active = rows.active(0, rows.batch), now = 0;
-    for (index_t step = 0; step < rows.steps();) {
-      index_t const end = min_of(rows.steps(), step + chunk_);
+    index_t const steps =
+        io_.steps_end < 0 ? rows.steps() : min_of(rows.steps(), io_.steps_end);
+    for (index_t step = io_.first_step; step < steps;) {
+      index_t const end = min_of(steps, step + chunk_);
       input_part(m, work, step, end, active);
       typename Kernel::context state;
       index_t row = io_.rows.reverse && reads_in_place() ? (end - step - 1) * rows.batch : 0;
@@ -321,8 +324,8 @@ private:
   }
 
   IA_NN_INLINE cell_lanes<W> lanes_at(index_t b, index_t row, f32 const* x, acc const* cells,
-                                 matrix const& u, f32 factor, f32 attention_weight,
-                                 int v) const noexcept {
+                                 matrix const& u, f32 factor, f32 attention_weight, int v,
+                                 [[maybe_unused]] index_t step) const noexcept {
     cell_lanes<W> at;
     index_t const offset = v * V::size;
     at.parameters = w_.parameters() + b * nr + offset;
@@ -336,6 +339,10 @@ private:
     at.h_bias = traits::any_recurrent_bias ? w_.recurrent_bias() + b * traits::gates * nr + offset
                                            : nullptr;
     at.factor = factor;
+    if constexpr (W::records > 0) {
+      index_t const cell = ((step - io_.first_step) * io_.rows.batch + row) * w_.blocks() + b;
+      at.reserve = io_.reserve ? io_.reserve + cell * W::records * nr + offset : nullptr;
+    }
     return at;
   }
 
@@ -359,7 +366,7 @@ private:
         V v[vectors];
         IA_NN_UNROLL
         for (int i = 0; i < vectors; ++i) {
-          auto at = lanes_at(b, row, x + row * columns, cells, u, factor, a, i);
+          auto at = lanes_at(b, row, x + row * columns, cells, u, factor, a, i, step);
           v[i] = function(at);
         }
         return deliver(b, row, v);
@@ -388,7 +395,7 @@ private:
                         IA_NN_UNROLL
                         for (int i = 0; i < vectors; ++i) {
                           auto at = lanes_at(b, row, x + row * columns, cells, w_.recurrent(),
-                                             factor, a, i);
+                                             factor, a, i, step);
                           v[i] = w_.cell().prepare(at);
                         }
                         other.put(row, b * nr, min_of(nr, w_.hidden() - b * nr), v,

@@ -58,6 +58,9 @@ template <element X, element Y> struct sequence_pass {
   f32* final_hidden;
   f32* final_state;
   index_t state_stride;
+  f32* reserve = nullptr;  ///< [step - first_step][row][block][value][nr]: what cells record
+  index_t first_step = 0;  ///< where the pass begins, with the initial states,
+  index_t steps_end = -1;  ///< and before which it ends; -1: with the longest sequence
 };
 
 /// Input part of a product: sum * scale + bias; of bytes sum * (scale * scale of the row) + bias.
@@ -97,7 +100,7 @@ template <class W> struct sequence_pass_layout {
     padded = max_of(w.blocks(), w.output_blocks()) * W::nr;
     slot = batch * padded;
     states = bytes_of(W::traits::slots * slot, 4);
-    bool const one = batch == 1;
+    bool const one = batch == 1 && W::records == 0;
     auto const rows = [&](index_t k) {
       return max_of(few::bytes(k), one ? 0 : main::bytes(k, batch));
     };

@@ -52,6 +52,7 @@ public:
   static constexpr index_t static_input = Input, static_hidden = Hidden;
   static constexpr index_t nr = matrix::nr;
   static constexpr bool quantized = byte_element<A>;
+  static constexpr int records = 0; ///< values of a unit that a backward pass is given
 
   /// `Order` is that of the gates in `s`: gate_order::pytorch, whose order the packed weights have,
   /// or another of source.hpp.
