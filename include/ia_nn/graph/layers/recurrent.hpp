@@ -79,9 +79,6 @@ constexpr bool has_bounded_states(attribute_set const& a) {
 constexpr bool knows_states(node const& n) {
   return has_bounded_states(n.attributes) || (n.attributes.layers == 1 && !n.attributes.last_only);
 }
-constexpr gradient_needs recurrent_gradient(node const&) {
-  return {.exists = true, .source = true, .result = true};
-}
 constexpr int gru_variant(node const& n) { return n.attributes.reset_before; }
 constexpr int rnn_variant(node const& n) { return n.attributes.act == function::relu; }
 
@@ -96,7 +93,7 @@ inline constexpr operator_row lstm{.name = "lstm", .by_item = true,
                                    .weights = detail::recurrent_weights<4>,
                                    .flops = detail::recurrent_flops<4>,
                                    .takes_bytes = detail::knows_states,
-                                   .gradient = detail::recurrent_gradient};
+                                   .gradient = rules::gradient_of_source};
 inline constexpr operator_row gru{.name = "gru", .by_item = true,
                                   .multiplies = true,
                                   .eight_bits = quantizes::reads,
@@ -106,7 +103,7 @@ inline constexpr operator_row gru{.name = "gru", .by_item = true,
                                   .flops = detail::recurrent_flops<3>,
                                   .variant = detail::gru_variant,
                                   .takes_bytes = detail::knows_states,
-                                  .gradient = detail::recurrent_gradient};
+                                  .gradient = rules::gradient_of_source};
 inline constexpr operator_row rnn{.name = "rnn", .by_item = true,
                                   .multiplies = true,
                                   .eight_bits = quantizes::reads,
@@ -116,7 +113,7 @@ inline constexpr operator_row rnn{.name = "rnn", .by_item = true,
                                   .flops = detail::recurrent_flops<1>,
                                   .variant = detail::rnn_variant,
                                   .takes_bytes = detail::knows_states,
-                                  .gradient = detail::recurrent_gradient};
+                                  .gradient = rules::gradient_of_source};
 } // namespace op
 
 namespace detail {

@@ -29,6 +29,8 @@ constexpr training_id_list list_training_kernels() {
   l.add(op::add), l.add(op::subtract), l.add(op::multiply), l.add(op::divide), l.add(op::minimum), l.add(op::maximum);
   l.add(op::parameter), l.add(op::constant), l.add(op::dropout), l.add(op::embedding);
   l.add(op::concat), l.add(op::slice), l.add(op::transpose), l.add(op::pad);
+  l.add(op::lstm);
+  for (int const variant : {0, 1}) l.add(op::gru, precision::f32, variant), l.add(op::rnn, precision::f32, variant);
   return l;
 }
 

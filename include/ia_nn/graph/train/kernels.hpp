@@ -9,3 +9,4 @@
 #include <ia_nn/graph/train/norm.hpp>
 #include <ia_nn/graph/train/pool.hpp>
 #include <ia_nn/graph/train/products.hpp>
+#include <ia_nn/graph/train/recurrent.hpp>

@@ -46,10 +46,12 @@ public:
     for (int id = 0; id < nodes_.count(); ++id) {
       kernels_.emplace_back();
       if (!detail::has_task(nodes_, id)) continue;
+      arrays_.resize(std::max(arrays_.size(), weights_of(nodes_, id).size()));
       any_training_kernel& k = *(kernels_.back() = makers[at(id)](layer(id, o.batch)));
       reserves[at(id)] = k.reserve_bytes();
       workspace_ = max_of(workspace_, k.workspace_bytes());
     }
+    requests_.resize(arrays_.size());
     choose_plan(reserves);
   }
 
@@ -145,14 +147,11 @@ private:
   template <class Run>
   void with_call(training_task const& t, call const& c, any_executor& e, bool again, Run const& run) noexcept {
     training_layer const l = layer(t.node, c.batch);
-    constexpr int most = 64;
-    f32* weights[most];
-    gradient diffs[most];
-    int n = 0;
+    std::size_t n = 0;
     for (trained_weights::entry const& w : c.weights.all())
-      if (w.node == t.node && n < most) {
-        weights[n] = w.values.data();
-        diffs[n++] = {w.gradient.data(), c.add};
+      if (w.node == t.node) {
+        arrays_[n] = w.values.data();
+        requests_[n++] = {w.gradient.data(), c.add};
       }
     training_call k{.of = l,
                     .executor = &e,
@@ -164,8 +163,8 @@ private:
                     .diff_result = t.diff_result < 0 ? nullptr : written(t.diff_result),
                     .sources = {},
                     .diff_sources = {},
-                    .weights = weights,
-                    .diff_weights = diffs};
+                    .weights = arrays_.data(),
+                    .diff_weights = requests_.data()};
     for (int i = 0; i < t.sources.count; ++i) k.sources[i] = read(c, t.sources[i]);
     for (int i = 0; i < t.diff_sources.count; ++i)
       if (t.diff_sources[i] >= 0) k.diff_sources[i] = {written(t.diff_sources[i]), (t.adds >> i & 1U) != 0};
@@ -184,6 +183,8 @@ private:
   keep_values keep_ = keep_values::all;
   std::vector<std::unique_ptr<any_training_kernel>> kernels_;
   training_plan plan_;
+  std::vector<f32*> arrays_;       ///< weights of the kernel that runs
+  std::vector<gradient> requests_; ///< of their gradients
   mutable aligned_array<std::byte> memory_;
 };
 
