@@ -4,6 +4,8 @@
 #include "support.hpp"
 
 #include <ia_nn/train/adam.hpp>
+#include <ia_nn/train/clip.hpp>
+#include <ia_nn/train/rmsprop.hpp>
 #include <ia_nn/train/sgd.hpp>
 
 #include <memory>
@@ -155,6 +157,120 @@ TEST_CASE("Adagrad", "[train][optimizer]") {
       });
 }
 
+TEST_CASE("RMSProp", "[train][optimizer]") {
+  for (ia_nn::rmsprop_options const& o :
+       {ia_nn::rmsprop_options{.learning_rate = 0.01, .smoothing = 0.8, .weight_decay = 0.01},
+        ia_nn::rmsprop_options{.learning_rate = 0.01, .epsilon = 1e-3, .momentum = 0.9},
+        ia_nn::rmsprop_options{.learning_rate = 0.01, .smoothing = 0.5, .epsilon = 0.1, .centred = true}})
+    check_optimizer(
+        41, [&](auto tag, index_t n) { return ia_nn::rmsprop<decltype(tag)>(n, o); },
+        [&](int, double& x, double g, double& h, double& other) {
+          g += o.weight_decay * x;
+          h = o.smoothing * h + (1 - o.smoothing) * g * g;
+          double inside = h;
+          if (o.centred) {
+            other = o.smoothing * other + (1 - o.smoothing) * g;
+            inside -= other * other;
+          }
+          double d = g / (std::sqrt(inside) + o.epsilon);
+          if (o.momentum > 0) d = other = o.momentum * other + d;
+          x -= o.learning_rate * d;
+        });
+}
+
+TEST_CASE("the state of an optimizer by name", "[train][optimizer]") {
+  using I = ia_nn::isa::scalar;
+  random r(42);
+  exact_buffer<f32> x(3), y(3), g(3);
+  r.fill(x.data(), 3), r.fill(g.data(), 3);
+  std::copy(x.begin(), x.end(), y.begin());
+  std::span<f32> const xs(x.data(), 3), ys(y.data(), 3);
+  std::span<f32 const> const gs(g.data(), 3);
+  auto const check = [&](auto one, auto fresh, std::vector<std::string> const& names) {
+    std::copy(x.begin(), x.end(), y.begin());
+    auto other = one;
+    for (int t = 0; t < 2; ++t) one.step(xs, gs), other.step(ys, gs);
+    auto const& stored = std::as_const(one);
+    REQUIRE(stored.state().size() == static_cast<index_t>(names.size()));
+    index_t i = 0;
+    for (auto const& s : fresh.state()) {
+      REQUIRE(s.name == names[at(i)]);
+      ia_nn::optimizer_state<f32 const> const from = stored.state()[i++];
+      REQUIRE((std::string(from.name) == s.name && from.values.size() == 3));
+      std::copy(from.values.begin(), from.values.end(), s.values.begin());
+    }
+    fresh.set_steps(one.steps());
+    fresh.step(xs, gs), other.step(ys, gs);
+    REQUIRE(same_bits(x, y));
+  };
+  ia_nn::rmsprop_options const all{.momentum = 0.5, .centred = true};
+  check(ia_nn::sgd<I>(3), ia_nn::sgd<I>(3), {});
+  check(ia_nn::sgd<I>(3, {.momentum = 0.5, .dampening = 0.5}),
+        ia_nn::sgd<I>(3, {.momentum = 0.5, .dampening = 0.5}), {"velocity"});
+  check(ia_nn::adam<I>(3), ia_nn::adam<I>(3), {"first_moment", "second_moment"});
+  check(ia_nn::adagrad<I>(3), ia_nn::adagrad<I>(3), {"squares"});
+  check(ia_nn::rmsprop<I>(3, all), ia_nn::rmsprop<I>(3, all), {"squares", "mean", "velocity"});
+}
+
+TEST_CASE("gradients kept within bounds", "[train][optimizer]") {
+  for_each_isa<vector_isas>([](auto tag) {
+    using I = decltype(tag);
+    std::vector<doubles> first;
+    for (int workers : {1, 2, 3}) {
+      model m;
+      random r(43);
+      m.fill(r, true);
+      double squares = 0;
+      std::vector<doubles> old;
+      for (ia_nn::parameter const& p : m.list) {
+        old.push_back(to_doubles(p.gradient));
+        for (double const v : old.back()) squares += v * v;
+      }
+      double const norm = std::sqrt(squares);
+      double const found = ia_nn::clip_gradient_norm<I>(m.list, norm / 4, pool_of(workers));
+      REQUIRE(std::fabs(found / norm - 1) < 40 * 0x1p-24);
+      REQUIRE(std::fabs(ia_nn::gradient_norm<I>(m.list, pool_of(workers)) / (norm / 4) - 1) < 1e-5);
+      first.push_back({found, ia_nn::gradient_norm<I>(m.list)});
+      REQUIRE(first.back() == first.front());
+      std::size_t k = 0;
+      for (ia_nn::parameter const& p : m.list) {
+        for (double& v : old[k]) v *= norm / 4 / (norm + 1e-6);
+        REQUIRE(difference(*m.gradients[k], old[k], 1e-6) == "");
+        ++k;
+        static_cast<void>(p);
+      }
+      // Below the bound nothing happens.
+      std::vector<f32> const before(m.gradients[6]->begin(), m.gradients[6]->end());
+      ia_nn::clip_gradient_norm<I>(m.list, norm, pool_of(workers));
+      REQUIRE(std::equal(before.begin(), before.end(), m.gradients[6]->begin()));
+      ia_nn::clip_gradient_values<I>(m.list, 0.1F, pool_of(workers));
+      for (std::size_t i = 0; i < before.size(); ++i)
+        REQUIRE((*m.gradients[6])[static_cast<index_t>(i)] == std::clamp(before[i], -0.1F, 0.1F));
+    }
+  });
+}
+
+TEST_CASE("norms of gradients whose squares f32 does not hold", "[train][optimizer]") {
+  for_each_isa<vector_isas>([](auto tag) {
+    for (f32 const unit : {1e-30F, 1e-20F, 1e20F, 3e37F}) {
+      exact_buffer<f32> x(19), g(19);
+      for (f32& v : g) v = unit;
+      parameter_list list;
+      list.add("p", {x.data(), 19}, {g.data(), 19});
+      double const want = std::sqrt(19.0) * static_cast<double>(unit);
+      REQUIRE(std::fabs(ia_nn::gradient_norm<decltype(tag)>(list) / want - 1) < 1e-6);
+      if (unit > 1) { // the smaller ones vanish beside 1e-6
+        ia_nn::clip_gradient_norm<decltype(tag)>(list, 1e-3 * want);
+        REQUIRE(std::fabs(static_cast<double>(g[18]) / static_cast<double>(unit) / 1e-3 - 1) < 1e-5);
+      }
+      g[3] = std::nanf("");
+      REQUIRE(std::isnan(ia_nn::gradient_norm<decltype(tag)>(list)));
+      ia_nn::clip_gradient_values<decltype(tag)>(list, 1);
+      REQUIRE(std::isnan(g[3]));
+    }
+  });
+}
+
 TEST_CASE("a flat array, another rate, and restored state", "[train][optimizer]") {
   using I = ia_nn::isa::scalar;
   exact_buffer<f32> x(3), y(3), g(3);
@@ -227,6 +343,8 @@ TEST_CASE("errors of optimizers", "[train][optimizer][errors]") {
                   "adam: epsilon is ");
     REQUIRE_ERROR([&] { sgd const o(1, {.momentum = rate}); }, errc::bad_parameter,
                   "sgd: momentum is ");
+    REQUIRE_ERROR([&] { ia_nn::rmsprop<I> const o(1, {.smoothing = rate}); }, errc::bad_parameter,
+                  "rmsprop: smoothing is ");
     REQUIRE_ERROR([&] { ia_nn::adagrad<I> const o(1, {.weight_decay = rate}); },
                   errc::bad_parameter, "adagrad: weight_decay is ");
   }

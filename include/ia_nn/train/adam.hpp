@@ -61,6 +61,10 @@ public:
   std::span<f32 const> second_moment() const noexcept { return second_; }
 
 private:
+  template <class Self, class List> static void list_state(Self& s, List& to) noexcept {
+    to.add("first_moment", s.first_moment());
+    to.add("second_moment", s.second_moment());
+  }
   // Factors of this step, in double: 1 - beta^t loses digits in f32.
   void begin_step() noexcept {
     bool const onnx = o_.form == adam_form::onnx;

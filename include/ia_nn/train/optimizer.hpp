@@ -6,14 +6,37 @@
 //   optimizer.step(list, pool);                    all parameters, in the order of the list
 //   optimizer.step(value, gradient, pool);         or one flat array
 //
-// State is owned and copied with the optimizer; its arrays are open to be stored and restored. A
-// step computes each element from its own state: the bits do not depend on the number of workers.
+// State is owned and copied with the optimizer; its arrays are open to be stored and restored, all of
+// them by name as `state()`. A step computes each element from its own state: the bits do not depend on
+// the number of workers.
 #pragma once
 
 #include <ia_nn/core/text.hpp>
 #include <ia_nn/train/parameters.hpp>
 
 #include <ia_nn/begin.hpp>
+
+/// An array of an optimizer's state: an element for each parameter, in the order of the list.
+template <class T> struct optimizer_state {
+  char const* name = "";
+  std::span<T> values;
+};
+
+/// The arrays that an optimizer has, empty ones left out.
+template <class T> class optimizer_states {
+public:
+  void add(char const* name, std::span<T> values) noexcept {
+    if (!values.empty()) states_[size_++] = {name, values};
+  }
+  optimizer_state<T> const* begin() const noexcept { return states_; }
+  optimizer_state<T> const* end() const noexcept { return states_ + size_; }
+  index_t size() const noexcept { return size_; }
+  optimizer_state<T> const& operator[](index_t i) const noexcept { return states_[i]; }
+
+private:
+  optimizer_state<T> states_[3];
+  index_t size_ = 0;
+};
 
 namespace detail {
 
@@ -30,7 +53,7 @@ inline void check_share(char const* who, char const* what, double value, bool on
 
 /// Derived::update<E>(index_t n, index_t offset, f32 const* gradient, f32* value, E&) updates n
 /// parameters whose state begins at `offset`; Derived::begin_step() comes before all of them. Its
-/// options are Derived::o_.
+/// options are Derived::o_. Derived::list_state(self, list) adds its arrays.
 template <class Derived> class optimizer {
 public:
   /// Elements that it has state for.
@@ -38,6 +61,17 @@ public:
   /// Steps done. Set when state is restored.
   index_t steps() const noexcept { return steps_; }
   void set_steps(index_t n) noexcept { steps_ = n; }
+  /// All arrays that have to be stored, beside the number of steps, to go on from here.
+  optimizer_states<f32> state() noexcept {
+    optimizer_states<f32> list;
+    Derived::list_state(self(), list);
+    return list;
+  }
+  optimizer_states<f32 const> state() const noexcept {
+    optimizer_states<f32 const> list;
+    Derived::list_state(static_cast<Derived const&>(*this), list);
+    return list;
+  }
   double learning_rate() const noexcept {
     return static_cast<Derived const&>(*this).o_.learning_rate;
   }

@@ -45,6 +45,9 @@ public:
   std::span<f32 const> velocity() const noexcept { return velocity_; }
 
 private:
+  template <class Self, class List> static void list_state(Self& s, List& to) noexcept {
+    to.add("velocity", s.velocity());
+  }
   void begin_step() noexcept {}
   template <executor E>
   void update(index_t n, index_t offset, f32 const* gradient, f32* value, E& e) noexcept {
@@ -103,6 +106,9 @@ public:
   std::span<f32 const> squares() const noexcept { return squares_; }
 
 private:
+  template <class Self, class List> static void list_state(Self& s, List& to) noexcept {
+    to.add("squares", s.squares());
+  }
   void begin_step() noexcept {}
   template <executor E>
   void update(index_t n, index_t offset, f32 const* gradient, f32* value, E& e) noexcept {

@@ -7,6 +7,7 @@
 #include <ia_nn/train/adam.hpp>
 #include <ia_nn/train/batch_norm.hpp>
 #include <ia_nn/train/binary.hpp>
+#include <ia_nn/train/clip.hpp>
 #include <ia_nn/train/conv_src.hpp>
 #include <ia_nn/train/conv_weights.hpp>
 #include <ia_nn/train/dense.hpp>
@@ -22,6 +23,8 @@
 #include <ia_nn/train/parameters.hpp>
 #include <ia_nn/train/pool.hpp>
 #include <ia_nn/train/reduce.hpp>
+#include <ia_nn/train/rmsprop.hpp>
+#include <ia_nn/train/schedules.hpp>
 #include <ia_nn/train/sgd.hpp>
 #include <ia_nn/train/slopes.hpp>
 #include <ia_nn/train/softmax.hpp>
