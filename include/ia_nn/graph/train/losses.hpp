@@ -17,6 +17,7 @@
 
 #include <ia_nn/exec/any_executor.hpp>
 #include <ia_nn/graph/ir/sentences.hpp>
+#include <ia_nn/train/element_loss.hpp>
 #include <ia_nn/train/loss.hpp>
 
 #include <span>
@@ -59,6 +60,39 @@ template <std::integral Label = s32> struct cross_entropy_loss {
     cross_entropy<I> loss_;
   };
 };
+
+/// The mean over all elements of a function of output and target, which have the same shape. Form:
+/// loss_form::squared, absolute, huber, smooth_l1, logistic (train/element_loss.hpp).
+template <class Form> struct mean_loss {
+  Form form{};
+
+  using target = f32;
+  static index_t targets(dims const& output) { return output.item(); }
+  static sentence mistake(std::span<f32 const>) noexcept { return {}; }
+  template <isa::tag I> class kernel {
+  public:
+    kernel(mean_loss const& o, dims const& output, index_t rows, int)
+        : columns_(output.last()), loss_({.max_elements = rows * columns_}, o.form) {}
+    index_t workspace_bytes() const noexcept { return loss_.workspace_bytes(); }
+    f32 run(index_t rows, f32 const* output, f32 const* targets, f32* diff, workspace_view scratch,
+            any_executor& e) const noexcept {
+      f32 loss = 0;
+      element_loss_call call{.n = rows * columns_, .src = output, .target = targets, .loss = &loss};
+      if (diff) call.diff_src = write_to(diff);
+      loss_.run(call, scratch, e);
+      return loss;
+    }
+
+  private:
+    index_t columns_;
+    element_loss<I, Form> loss_;
+  };
+};
+using squared_loss = mean_loss<loss_form::squared>;
+using absolute_loss = mean_loss<loss_form::absolute>;
+using huber_loss = mean_loss<loss_form::huber>;
+using smooth_l1_loss = mean_loss<loss_form::smooth_l1>;
+using binary_cross_entropy_loss = mean_loss<loss_form::logistic>;
 
 template <class L>
 concept loss_function = requires(L const& l, dims const& d, std::span<typename L::target const> t) {

@@ -11,12 +11,15 @@
 // bits for any number of threads.
 #pragma once
 
+#include <ia_nn/graph/passes/fingerprint.hpp>
 #include <ia_nn/graph/run/arguments.hpp>
+#include <ia_nn/graph/train/checkpoint.hpp>
 #include <ia_nn/graph/train/kernels.hpp>
 #include <ia_nn/graph/train/losses.hpp>
 #include <ia_nn/graph/train/network.hpp>
 #include <ia_nn/graph/train/pass.hpp>
 #include <ia_nn/train/adam.hpp>
+#include <ia_nn/train/clip.hpp>
 
 #include <functional>
 
@@ -29,7 +32,10 @@ struct train_options {
   std::uint64_t seed = 1; ///< of first weights and of dropout
   index_t accumulate = 1; ///< steps whose gradients are averaged before the weights change
   index_t byte_limit = 0; ///< of values and workspace; values are made twice to meet it. 0: none
-  /// The learning rate of each change of the weights, from 0 on; empty: that of the optimizer.
+  double clip_norm = 0;  ///< gradients together are no longer than this; 0: as long as they are
+  double clip_value = 0; ///< no element of a gradient is larger than this; 0: as large as it is
+  /// The learning rate of each change of the weights, from 0 on (train/schedules.hpp, or a function of
+  /// yours); empty: that of the optimizer.
   std::function<double(index_t)> schedule{};
 };
 
@@ -122,7 +128,13 @@ public:
       detail::map_elements<detail::isa_of_f32<isa_type>>(std::ssize(g), g.data(), any,
                                                          ::ia_nn::activation::linear{share, 0}, g.data());
     }
-    if (o_.schedule) optimizer_.set_learning_rate(o_.schedule(optimizer_.steps()));
+    using registers = detail::isa_of_f32<isa_type>;
+    if (o_.clip_norm > 0) clip_gradient_norm<registers>(weights_.learned(), o_.clip_norm, e);
+    if (o_.clip_value > 0)
+      clip_gradient_values<registers>(weights_.learned(), static_cast<f32>(o_.clip_value), e);
+    if (o_.schedule)
+      if (double const rate = o_.schedule(optimizer_.steps()); rate >= 0 && rate < 1e30)
+        optimizer_.set_learning_rate(rate);
     optimizer_.step(weights_.learned(), e);
     pending_ = 0;
   }
@@ -139,6 +151,22 @@ public:
   Optimizer const& optimizer() const noexcept { return optimizer_; }
   /// Weights to begin with. Errors: errc::bad_parameter for one that is missing, errc::bad_shape.
   template <weights_source W> void load(W const& from) { weights_.load(from); }
+
+  /// Weights, the optimizer's state, and where training stands, for training to go on with the same bits. The
+  /// path names the old file or the whole new one at any time. Errors: errc::bad_parameter between calls of
+  /// `accumulate` and `update`, errc::bad_file.
+  void save(std::string const& path) const {
+    if (pending_ > 0)
+      throw_error(errc::bad_parameter, "checkpoint: gradients of " + std::to_string(pending_) +
+                                           " steps wait for others: save behind `update`");
+    detail::save_checkpoint(path, checkpoint_head(), weights_, optimizer_);
+  }
+  /// Errors: errc::bad_parameter for a checkpoint of another network or optimizer, or a file that is none,
+  /// errc::bad_shape, errc::bad_file. Then nothing has changed.
+  void resume(std::string const& path) {
+    round_ = detail::load_checkpoint(path, checkpoint_head(), weights_, optimizer_).round;
+    pending_ = 0;
+  }
 
   training_plan const& plan() const noexcept { return pass_.plan(); }
   training_bytes bytes() const noexcept {
@@ -158,10 +186,15 @@ private:
     if (o.accumulate < 1)
       throw_error(errc::bad_parameter,
                   "training: .accumulate is " + std::to_string(o.accumulate) + ", must be at least 1");
+    ::ia_nn::detail::check_rate("training", "clip_norm", o.clip_norm);
+    ::ia_nn::detail::check_rate("training", "clip_value", o.clip_value);
     if constexpr (requires { target_loss_.classes; }) target_loss_.classes = pass_.output().shape.last();
     pass_.need_workspace(loss_.workspace_bytes());
     pass_.allocate();
     weights_.initialise(nodes, o.seed);
+  }
+  detail::checkpoint_head checkpoint_head() const {
+    return {fingerprint_of<Net>(), Optimizer::name, optimizer_.steps(), round_};
   }
   index_t output_rows(index_t batch) const noexcept {
     dims const& s = pass_.output().shape;
