@@ -3,13 +3,11 @@
 // Trains two small networks on pictures, then runs them in 8 bits and compares accuracy and speed
 // with f32. The pictures are those of Debian's package dataset-fashion-mnist, or of any folder of
 // the same form (--data); --quick draws its own and checks that everything works.
-#include "mnist_int8/nets.hpp"
+#include "images/train.hpp"
 #include "mnist_int8/report.hpp"
-#include "mnist_int8/train.hpp"
 
 #include <ia_nn/graph/files/ranges.hpp>
 #include <ia_nn/graph/run/calibrate.hpp>
-#include <ia_nn/io/gzip.hpp>
 #include <ia_nn/io/safetensors.hpp>
 
 #include <CLI/CLI.hpp>
@@ -18,6 +16,7 @@
 #include <fstream>
 
 using namespace demo;
+using namespace images;
 
 namespace {
 
@@ -27,36 +26,6 @@ struct options {
   train_options train;
   bool quick = false, reuse = false;
 };
-
-/// Of MNIST, Fashion-MNIST or any set of that form: train-images-idx3-ubyte[.gz] and so on.
-image_set load(std::string const& folder, char const* what) {
-  image_set set = load_image_set(folder, what, gunzip{});
-  if (set.height == demo_nets::side && set.width == demo_nets::side && set.count > 0) return set;
-  throw error(errc::bad_shape, "'" + folder + "': images of 28 x 28 are needed");
-}
-/// A bright square in one of ten places of a noisy image; the place is the label.
-image_set squares(index_t count, std::uint64_t seed) {
-  std::mt19937_64 random(seed);
-  auto const below = [&](unsigned n) { return static_cast<index_t>(random() % n); };
-  image_set set{count, demo_nets::side, demo_nets::side, {}, {}};
-  for (index_t i = 0; i < count; ++i) { // two rows of five places, up to two pixels further
-    index_t const top = 4 + i % 10 / 5 * 14 + below(3), left = 1 + i % 5 * 5 + below(3);
-    for (index_t k = 0; k < set.height * set.width; ++k) {
-      index_t const y = k / set.width - top, x = k % set.width - left;
-      bool const within = y >= 0 && y < 4 && x >= 0 && x < 4;
-      set.images.push_back(static_cast<u8>(below(80) + (within ? 176 : 0)));
-    }
-    set.labels.push_back(static_cast<u8>(i % 10));
-  }
-  return set;
-}
-/// From 0 to 1, of at most `count` images.
-std::vector<f32> pixels_of(image_set const& set, index_t count) {
-  std::vector<f32> to;
-  for (index_t i = 0; i < min_of(count, set.count); ++i)
-    for (u8 const x : set.image(i)) to.push_back(static_cast<f32>(x) / 255);
-  return to;
-}
 
 template <class Net>
 bool show(image_set const& learn, image_set const& test, options const& o, thread_pool& threads) {
@@ -111,8 +80,8 @@ int run(options const& o) {
   std::printf("%s: %td images to learn from, %td to test; instruction set %s\n",
               o.quick ? "squares" : o.data.c_str(), learn.count, test.count,
               isa::name<isa::native>());
-  bool const good = show<demo_nets::plain>(learn, test, o, threads);
-  return show<demo_nets::residual>(learn, test, o, threads) && good ? 0 : 1;
+  bool const good = show<images::plain>(learn, test, o, threads);
+  return show<images::residual>(learn, test, o, threads) && good ? 0 : 1;
 }
 
 } // namespace

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Progress, measurements, and what is made of them: a table and pictures.
+// Measurements, and what is made of them: a table and pictures.
 #pragma once
+
+#include "../common/progress.hpp"
 
 #include <ia_nn/exec/thread_pool.hpp>
 #include <ia_nn/graph/compiled.hpp>
@@ -9,39 +11,15 @@
 #include <ia_nn/io/idx_images.hpp>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <functional>
-#include <unistd.h>
 
 namespace demo {
 
 using namespace ia_nn;
 namespace drawing = ia_nn::graph::drawing;
 
-inline double now() {
-  using std::chrono::steady_clock, std::chrono::duration;
-  return duration<double>(steady_clock::now().time_since_epoch()).count();
-}
-
-/// A line that is written over on a terminal; ten lines elsewhere.
-struct progress_bar {
-  index_t steps, items; ///< `items` in each step
-  double began = now(), next = 0, loss = 0;
-  bool terminal = ::isatty(STDERR_FILENO) != 0;
-
-  void show(index_t step, f32 loss_of_step) {
-    double const part = static_cast<double>(step) / static_cast<double>(steps);
-    double const time = now() - began;
-    loss += (static_cast<double>(loss_of_step) - loss) * (step == 1 ? 1 : 0.02);
-    if (step < steps && (terminal ? time : part) < next) return;
-    next = (terminal ? time : part) + 0.1;
-    std::fprintf(stderr, "%s[%-30.*s] %3.0f%%, loss %.3f, %6.0f images/s, %3.0f s left%s",
-                 terminal ? "\r" : "", static_cast<int>(30 * part), std::string(30, '#').c_str(),
-                 100 * part, loss, static_cast<double>(step * items) / time, time / part - time,
-                 terminal && step < steps ? "" : "\n");
-  }
-};
+using examples::now;
 
 /// A form of a network and what was measured.
 struct mode {
