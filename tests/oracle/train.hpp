@@ -23,6 +23,13 @@ template <class Buffer> doubles to_doubles(Buffer const& b) {
   return d;
 }
 
+/// What a kernel multiplies whose operands are rounded to bf16.
+template <class Buffer> doubles rounded_to_bf16(Buffer const& b) {
+  doubles d;
+  for (f32 const x : b) d.push_back(static_cast<double>(static_cast<f32>(ia_nn::bf16(x))));
+  return d;
+}
+
 /// d loss / d x[i] for each i; loss takes a doubles const&.
 template <class Loss> doubles central_differences(doubles x, Loss&& loss, double h = 1e-4) {
   doubles slope(x.size());

@@ -5,11 +5,12 @@
 
 #include "train.hpp"
 
-#include <ia_nn/ops/window.hpp>
+#include <ia_nn/ops/deconv.hpp>
 
 namespace ia_nn_test {
 
 using ia_nn::conv_shape;
+using ia_nn::deconv_shape;
 using ia_nn::spatial;
 
 /// f(src element, dst element, weight element) for each product that the convolution adds up; dst
@@ -38,7 +39,7 @@ template <class F> void each_conv_product(conv_shape const& s, index_t batch, F&
     }
 }
 
-inline doubles conv_forward(conv_shape const& s, index_t batch, doubles const& src,
+inline doubles convolved(conv_shape const& s, index_t batch, doubles const& src,
                             doubles const& weights, doubles const& bias) {
   doubles dst(at(batch * s.out().size() * s.filters));
   for (std::size_t i = 0; i < dst.size(); ++i) dst[i] = bias[i % at(s.filters)];
@@ -55,6 +56,54 @@ struct conv_gradients {
                  doubles const& diff_dst)
       : src(batch * s.in.size() * s.channels), weights(s.weights()), bias(s.filters) {
     each_conv_product(s, batch, [&](index_t i, index_t o, index_t k) {
+      src.add(i, diff_dst[at(o)] * w[at(k)]);
+      weights.add(k, diff_dst[at(o)] * x[at(i)]);
+    });
+    for (std::size_t o = 0; o < diff_dst.size(); ++o)
+      bias.add(static_cast<index_t>(o) % s.filters, diff_dst[o]);
+  }
+};
+
+/// f(src element, dst element, weight element) for each product that a transposed convolution adds up.
+/// Weights are [channels][filters / groups][taps].
+template <class F> void each_deconv_product(deconv_shape const& s, index_t batch, F&& f) {
+  spatial const in = s.in, out = s.out(), k = s.win.kernel;
+  index_t const gc = s.channels / s.groups, gf = s.filters / s.groups;
+  auto const place = [&](int d, index_t i, index_t t) {
+    index_t const p = i * s.win.stride[d] - s.win.pad_begin[d] + t * s.win.dilation[d];
+    return p >= 0 && p < out[d] ? p : index_t{-1};
+  };
+  for (index_t n = 0; n < batch; ++n)
+    for (index_t i = 0; i < in.size(); ++i)
+      for (index_t q = 0; q < k.size(); ++q) {
+        index_t const x = place(2, i % in.width, q % k.width);
+        index_t const y = place(1, i / in.width % in.height, q / k.width % k.height);
+        index_t const z = place(0, i / in.width / in.height, q / k.width / k.height);
+        if (x < 0 || y < 0 || z < 0) continue;
+        index_t const to = (n * out.size() + (z * out.height + y) * out.width + x) * s.filters;
+        for (index_t c = 0; c < s.channels; ++c)
+          for (index_t g = 0; g < gf; ++g)
+            f((n * in.size() + i) * s.channels + c, to + c / gc * gf + g, (c * gf + g) * k.size() + q);
+      }
+}
+
+inline doubles deconvolved(deconv_shape const& s, index_t batch, doubles const& src,
+                              doubles const& weights, doubles const& bias) {
+  doubles dst(at(batch * s.out().size() * s.filters));
+  for (std::size_t i = 0; i < dst.size(); ++i) dst[i] = bias[i % at(s.filters)];
+  each_deconv_product(s, batch, [&](index_t i, index_t o, index_t w) {
+    dst[at(o)] += src[at(i)] * weights[at(w)];
+  });
+  return dst;
+}
+
+struct deconv_gradients {
+  sums src, weights, bias;
+
+  deconv_gradients(deconv_shape const& s, index_t batch, doubles const& x, doubles const& w,
+                   doubles const& diff_dst)
+      : src(batch * s.in.size() * s.channels), weights(s.weights()), bias(s.filters) {
+    each_deconv_product(s, batch, [&](index_t i, index_t o, index_t k) {
       src.add(i, diff_dst[at(o)] * w[at(k)]);
       weights.add(k, diff_dst[at(o)] * x[at(i)]);
     });

@@ -6,9 +6,6 @@
 namespace ia_nn_test {
 namespace {
 
-using ia_nn::conv_backward_src;
-using ia_nn::conv_backward_weights;
-
 // max_batch is larger than the batch: plans serve smaller ones too. Three workers come to a plan for
 // two.
 template <class I> void compute(conv_data const& d, index_t max_batch, conv_results& out) {
@@ -41,7 +38,7 @@ TEST_CASE("gradients of convolution are slopes", "[train][conv]") {
     doubles const x = to_doubles(d.src), w = to_doubles(d.weights), dy = to_doubles(d.diff_dst);
     doubles const b(at(d.s.filters));
     auto const loss = [&](doubles const& src, doubles const& weights, doubles const& bias) {
-      return dot(conv_forward(d.s, d.batch, src, weights, bias), dy);
+      return dot(convolved(d.s, d.batch, src, weights, bias), dy);
     };
     doubles const by_src = central_differences(x, [&](doubles const& v) { return loss(v, w, b); });
     doubles const by_weights =

@@ -12,6 +12,9 @@
 
 namespace ia_nn_test {
 
+using ia_nn::conv_backward_src;
+using ia_nn::conv_backward_weights;
+
 struct conv_case {
   char const* name;
   index_t batch, channels, filters, groups;

@@ -232,6 +232,56 @@ TEST_CASE("a kill at any moment leaves a whole checkpoint") {
     if (e.path().string().starts_with(file.path + ".tmp")) std::filesystem::remove(e.path());
 }
 
+struct sequence {
+  static constexpr auto build(graph::builder& b) {
+    auto x = input(b, "text", {graph::any_batch, 12}, graph::value_type::s32);
+    x = lstm(embedding(x, {.rows = 9, .width = 4, .name = "e"}), {.hidden = 5, .name = "lstm"});
+    return dense(x, {.units = 9, .name = "next"});
+  }
+};
+TEST_CASE("sequences of other lengths: plans are kept, and not more than said") {
+  using trainer = graph::trainer<sequence, graph::cross_entropy_loss<>>;
+  trainer t({.batch = 2, .plans = 3});
+  CHECK(t.plans().misses() == 1);
+  std::vector<s32> text(2 * 40), next(text.size());
+  for (std::size_t i = 0; i < text.size(); ++i) text[i] = static_cast<s32>(i % 9), next[i] = static_cast<s32>((i + 1) % 9);
+  auto const step = [&](trainer& of, index_t length) {
+    auto const n = static_cast<std::size_t>(2 * length);
+    of.use_shapes({{graph::any_batch, length}});
+    return of.step(2, std::vector<s32>(text.begin(), text.begin() + 2 * length), std::span(next).first(n)).require();
+  };
+  for (int i = 0; i < 3; ++i) step(t, 12), step(t, 7);
+  CHECK(t.plans().misses() == 2); // a second step of a shape makes no plan
+  CHECK(t.plans().hits() == 5);
+  f32 first = 0, last = 0;
+  index_t most = 0;
+  for (int i = 0; i < 10000; ++i) {
+    last = step(t, 2 + (i * 7919) % 39);
+    if (i == 0) first = last;
+    most = std::max(most, t.plans().size());
+  }
+  CHECK(most == 3);
+  CHECK(t.plans().evictions() == t.plans().misses() - 3);
+  CHECK(last < first);
+  // Another length is what a network of that length would be.
+  struct longer {
+    static constexpr auto build(graph::builder& b) {
+      auto x = input(b, "text", {graph::any_batch, 20}, graph::value_type::s32);
+      x = lstm(embedding(x, {.rows = 9, .width = 4, .name = "e"}), {.hidden = 5, .name = "lstm"});
+      return dense(x, {.units = 9, .name = "next"});
+    }
+  };
+  trainer a({.batch = 2});
+  graph::trainer<longer, graph::cross_entropy_loss<>> b({.batch = 2});
+  f32 const loss = step(a, 20);
+  CHECK(b.step(2, std::vector<s32>(text.begin(), text.begin() + 40), std::span(next).first(40)).require() == loss);
+  CHECK(same(weights_of(a), weights_of(b)));
+  CHECK_THROWS_WITH(t.use_shapes({{graph::any_batch, 3, 4}}), Contains("input 'text' is of shape (any, 12), which cannot become (any, 3, 4)"));
+  CHECK_THROWS_WITH(t.use_shapes({}), Contains("too few shapes of inputs"));
+  small_trainer images({.batch = 2});
+  CHECK_THROWS_WITH(images.use_shapes({{graph::any_batch, 10, 8, 1}}), Contains("weight 'fc.weight' would be of shape (4, 160), not (4, 128)"));
+}
+
 struct to_numbers {
   static constexpr auto build(graph::builder& b) {
     return dense(input(b, "x", {graph::any_batch, 3}), {.units = 2, .name = "fc"});

@@ -4,10 +4,12 @@
 //
 //   H = 3, kr = 2:   r0k0 r0k1 | r1k0 r1k1 | r2k0 r2k1 || r0k2 r0k3 | ...
 //
-// Rows beyond the matrix and k beyond its end become zero. s8 may be shifted to u8 by 128 (x ^ 0x80)
+// Rows beyond the matrix and k beyond its end become zero. Of a transposed f32 matrix pieces of rows are
+// copied, of other strides elements. s8 may be shifted to u8 by 128 (x ^ 0x80)
 // for instructions that want u8 on this side; f32 may be split into bf16 terms.
 #pragma once
 
+#include <ia_nn/arch/lanes.hpp>
 #include <ia_nn/arch/pack.hpp>
 #include <ia_nn/arch/transpose.hpp>
 #include <ia_nn/core/meta.hpp>
@@ -85,6 +87,19 @@ void pack_rows(To* to, a_source<From> a, index_t height, index_t rows, index_t k
       return;
     }
   }
+  if constexpr (std::same_as<To, From> && sizeof(To) == 4 && Kr == 1)
+    if (a.row_stride == 1) { // a transposed matrix: pieces of its rows, as they are
+      using V = vec<To, I>;
+      for (index_t g = 0; g < groups; ++g, to += height) {
+        index_t const some = g < k ? rows : 0;
+        To const* const from = a.data + g * a.k_stride;
+        each_register<V>(0, some, [&](index_t i, auto at) IA_NN_LAMBDA {
+          at.store(at.template load<V>(from + i), to + i);
+        });
+        for (index_t i = some; i < height; ++i) to[i] = To{};
+      }
+      return;
+    }
   pack_rows_any<Kr>(to, a, height, rows, k, groups);
 }
 

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The gradient of a depthwise convolution for its source: the depthwise kernels of ops/ on diff_dst,
-// with the taps in reverse order.
-//
-//   stride 1     bands of lines, as the layer forward
-//   stride > 1   a line of the source at a time: each phase writes every stride-th pixel of it
+// The gradient of a depthwise convolution of stride > 1 for its source: the depthwise kernels of ops/ on
+// diff_dst, with the taps of a phase in reverse order, a line of the source at a time. Each phase writes
+// every stride-th pixel of it.
 //
 // Lanes are channels. Operands are f32 in either type of products: no instruction for bf16 would make
 // this faster, reading f32 from memory takes most of the time.
@@ -23,8 +21,7 @@ template <isa::tag I> class depthwise_backward_src {
   using task = depthwise_task<f32, f32, f32>;
 
 public:
-  explicit depthwise_backward_src(conv_shape const& s, int workers)
-      : s_(s), workers_(workers), phases_(conv_phases(s)) {
+  explicit depthwise_backward_src(conv_shape const& s) : s_(s), phases_(conv_phases(s)) {
     for (conv_phase const& p : phases_) {
       first_.push_back(cells_);
       cells_ += static_cast<index_t>(p.taps.size()) * weights_form::ld(s);
@@ -36,41 +33,17 @@ public:
   void run(index_t batch, f32 const* diff_dst, f32 const* weights, gradient const& diff_src,
            Tail const& tail, std::byte* scratch, E& e) const noexcept {
     f32* const packed = reinterpret_cast<f32*>(scratch);
-    index_t const taps = s_.win.kernel.size(), ld = weights_form::ld(s_);
     e.parallel_for(static_cast<index_t>(phases_.size()), [&](index_t i, int) {
       conv_phase const& p = phases_[static_cast<std::size_t>(i)];
-      f32* to = packed + first_[static_cast<std::size_t>(i)];
-      for (index_t const tap : p.taps) {
-        for (index_t c = 0; c < s_.channels; ++c) to[c] = weights[c * taps + tap];
-        for (index_t c = s_.channels; c < ld; ++c) to[c] = 0;
-        to += ld;
-      }
+      pack_depthwise(s_.channels, weights, turned_weights(s_, p), static_cast<index_t>(p.taps.size()),
+                     packed + first_[static_cast<std::size_t>(i)]);
     });
     with_source_chain(tail, diff_src, [&](auto const& chain_at) {
-      if (phases_.size() == 1 && !phases_[0].taps.empty())
-        bands(batch, diff_dst, packed, diff_src.data, chain_at, e);
-      else lines(batch, diff_dst, packed, diff_src.data, chain_at, e);
+      lines(batch, diff_dst, packed, diff_src.data, chain_at, e);
     });
   }
 
 private:
-  template <class ChainAt, executor E>
-  void bands(index_t batch, f32 const* diff_dst, f32 const* packed, f32* to, ChainAt const& chain_at,
-             E& e) const noexcept {
-    conv_shape const& layer = phases_[0].layer;
-    index_t const planes = batch * s_.in.depth, height = s_.in.height;
-    index_t count = ceil_div(height, depthwise_lines(layer, sizeof(f32)));
-    if (planes * count % workers_) count = min_of(height, round_up(count, workers_));
-    e.parallel_for(planes * count, [&](index_t i, int) {
-      index_t const plane = i / count;
-      block const part = block_of(height, static_cast<int>(count), static_cast<int>(i % count));
-      index_t const first = (plane * height + part.begin) * s_.in.width * s_.channels;
-      auto const chain = chain_at(first, s_.channels);
-      task const t{&layer, diff_dst + plane / s_.in.depth * layer.in.size() * s_.channels, s_.channels,
-                   packed, to + first, s_.channels, plane % s_.in.depth, part, 0, 0};
-      depthwise_band<I, task, std::remove_const_t<decltype(chain)>>(t, chain).run();
-    });
-  }
   template <class ChainAt, executor E>
   void lines(index_t batch, f32 const* diff_dst, f32 const* packed, f32* to, ChainAt const& chain_at,
              E& e) const noexcept {
@@ -96,7 +69,6 @@ private:
   }
 
   conv_shape s_;
-  int workers_;
   std::vector<conv_phase> phases_;
   std::vector<index_t> first_; ///< of each phase in the packed weights
   index_t cells_ = 0;

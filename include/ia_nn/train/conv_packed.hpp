@@ -90,17 +90,18 @@ public:
 
   /// Lines of plane `plane` (of one image, or of all if uniform) by a range of panels of a group.
   /// `image` and `dst` begin with the first channel and filter of the group and with pixel 0 of the
-  /// image and of the plane; the chain counts rows and columns from there.
+  /// image and of the plane, which is pixel `first_row` and column `first_column` for the chain.
   template <class Chain>
   void run(f32 const* image, std::byte const* packed, index_t group, index_t plane, block lines,
-           block panels, f32* dst, index_t ld, bool streams, Chain const& chain,
-           std::byte* scratch) const noexcept {
+           block panels, f32* dst, index_t ld, bool streams, index_t first_row, index_t first_column,
+           Chain const& chain, std::byte* scratch) const noexcept {
     task t{};
     t.image = image;
     t.b.data = reinterpret_cast<E const*>(packed) + group * group_cells();
     t.b.k = plan_.k(), t.b.n = plan_.shape.group_filters();
     t.dst = dst, t.ld = ld;
     t.plane = plane, t.lines = lines, t.panels = panels;
+    t.first_row = first_row, t.first_column = first_column;
     t.streams = streams;
     t.scratch = scratch;
     run_conv_band<I, kernel>(plan_, t, chain);
@@ -113,7 +114,7 @@ public:
     // Where pixel 0 would be; nothing is stored there.
     auto* const base = reinterpret_cast<f32*>(reinterpret_cast<std::uintptr_t>(dst) -
                                               static_cast<std::uintptr_t>(before));
-    run(image, packed, group, plane, lines, {0, plan_.panels}, base, ld, false, chain<>{}, scratch);
+    run(image, packed, group, plane, lines, {0, plan_.panels}, base, ld, false, 0, 0, chain<>{}, scratch);
   }
 
   /// True if results may be stored past the caches: so many pixels of ld elements.

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <ia_nn/ops/deconv.hpp>
+#include <ia_nn/train/conv_packed.hpp>
 
 #include <ia_nn/begin.hpp>
 
@@ -56,6 +57,12 @@ inline std::vector<conv_phase> conv_phases(conv_shape const& s) {
     for (index_t y = 0; y < min_of(stride.height, s.in.height); ++y)
       for (index_t x = 0; x < min_of(stride.width, s.in.width); ++x) add({z, y, x});
   return list;
+}
+
+/// Where the weights of s lie for the layer of a phase, whose filters are channels of s.
+inline weights_order turned_weights(conv_shape const& s, conv_phase const& p) noexcept {
+  index_t const taps = s.win.kernel.size(), filter = s.group_channels() * taps;
+  return {s.group_filters() * filter, taps, filter, p.taps.data()};
 }
 
 /// The first of the phases of line (z, y): those of x = 0, 1, ... follow.

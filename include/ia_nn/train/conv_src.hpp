@@ -5,15 +5,17 @@
 //   diff_src[i][c] = sum over filters f and all (o, k) with at(o, k) = i of
 //                    weights[f][c][k] * diff_dst[o][f]
 //
-// Three kernels, of which set-up chooses one by the shape:
+// Kernels of which set-up chooses one by the shape:
 //
-//   conv_depthwise_src.hpp   one filter per channel: lanes are channels
-//   conv_src_phases.hpp      convolutions of diff_dst
+//   conv_called.hpp          stride 1: a convolution of diff_dst by the turned weights
+//   conv_src_phases.hpp      other strides: one for each phase of the source
+//   conv_depthwise_src.hpp   the same where each channel has one filter
 //   conv_src_scatter.hpp     few channels: a product, added to the image
 //
 // The weights are packed in each call: they change after each.
 #pragma once
 
+#include <ia_nn/train/conv_called.hpp>
 #include <ia_nn/train/conv_depthwise_src.hpp>
 #include <ia_nn/train/conv_src_phases.hpp>
 #include <ia_nn/train/conv_src_scatter.hpp>
@@ -34,14 +36,19 @@ public:
   explicit conv_backward_src(conv_shape const& s, conv_backward_options const& o = {})
       : s_((detail::check_conv_backward("conv_backward_src", s, o), s)), max_batch_(o.max_batch) {
     isa::require<typename detail::kernel_for<I, E, E, standard>::main::isa_type>();
-    if (s.depthwise() && s.filters == s.channels) depthwise_.emplace(s, o.workers);
-    else if (scatters(s)) scattered_.emplace(s, o.max_batch, o.workers);
+    bool const depthwise = s.depthwise() && s.filters == s.channels;
+    if (!depthwise && scatters(s)) scattered_.emplace(s, o.max_batch, o.workers);
+    else if (s.win.stride.size() == 1) {
+      turned_ = std::move(detail::conv_phases(s)[0]);
+      called_.emplace(turned_.layer, o.workers);
+    } else if (depthwise) depthwise_.emplace(s);
     else phased_.emplace(s, o.workers);
   }
 
   conv_shape const& shape() const noexcept { return s_; }
   index_t workspace_bytes() const noexcept {
-    return depthwise_   ? depthwise_->workspace_bytes()
+    return called_      ? called_->workspace_bytes()
+           : depthwise_ ? depthwise_->workspace_bytes()
            : scattered_ ? scattered_->workspace_bytes()
                         : phased_->workspace_bytes();
   }
@@ -57,7 +64,12 @@ public:
     IA_NN_ASSERT(diff_dst && weights, "conv_backward_src: diff_dst or the weights are null");
     IA_NN_REQUIRE(scratch.holds(workspace_bytes()), "conv_backward_src: a workspace of ", scratch.size,
                   " bytes, run needs ", workspace_bytes(), " aligned to 64 bytes");
-    if (depthwise_) depthwise_->run(batch, diff_dst, weights, diff_src, tail, scratch.data, e);
+    if (called_)
+      detail::with_source_chain(tail, diff_src, [&](auto const& chain_at) {
+        called_->run(batch, diff_dst, weights, detail::turned_weights(s_, turned_), diff_src.data,
+                     !diff_src.add, chain_at(0, s_.channels), scratch.data, e);
+      });
+    else if (depthwise_) depthwise_->run(batch, diff_dst, weights, diff_src, tail, scratch.data, e);
     else if (scattered_) scattered_->run(batch, diff_dst, weights, diff_src, tail, scratch.data, e);
     else phased_->run(batch, diff_dst, weights, diff_src, tail, scratch.data, e);
   }
@@ -81,6 +93,8 @@ private:
 
   conv_shape s_;
   index_t max_batch_;
+  detail::conv_phase turned_;
+  std::optional<detail::called_conv<I, E>> called_;
   std::optional<detail::depthwise_backward_src<I>> depthwise_;
   std::optional<detail::scattered_backward_src<I, E>> scattered_;
   std::optional<detail::phased_backward_src<I, E>> phased_;

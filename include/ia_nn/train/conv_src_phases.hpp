@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The gradient of a convolution for its source as convolutions of diff_dst by the turned weights:
-// each element of it is computed once, and nothing is added up in memory.
-//
-//   stride 1     one convolution, whose tiles are stored where they belong
-//   stride > 1   one for each phase (conv_phases.hpp); a band of it stays in the worker's scratch,
-//                from where its pixels go to every stride-th pixel of the source
+// The gradient of a convolution of stride > 1 for its source as convolutions of diff_dst by the turned
+// weights, one for each phase (conv_phases.hpp): each element of it is computed once, and nothing is
+// added up in memory. A band of a phase stays in the worker's scratch, from where its pixels go to
+// every stride-th pixel of the source.
 #pragma once
 
 #include <ia_nn/train/conv_packed.hpp>
@@ -26,17 +24,15 @@ template <isa::tag I, element E> class phased_backward_src {
 public:
   phased_backward_src(conv_shape const& s, int workers) : s_(s), workers_(workers) {
     for (conv_phase& p : conv_phases(s)) parts_.push_back({std::move(p), {}, 0});
-    direct_ = parts_.size() == 1 && !parts_[0].phase.taps.empty();
     for (part& p : parts_) {
       if (p.phase.taps.empty()) continue;
-      p.layer.emplace_back(p.phase.layer, direct_);
+      p.layer.emplace_back(p.phase.layer, false);
       packed_conv<I, E> const& layer = p.layer[0];
       p.first_byte = weight_bytes_;
       weight_bytes_ += layer.weight_bytes();
       scratch_bytes_ = max_of(scratch_bytes_, layer.worker_bytes());
-      if (!direct_)
-        band_bytes_ = max_of(band_bytes_, f32_bytes(layer.band_lines() * p.phase.pixels.width *
-                                                    s.group_channels()));
+      band_bytes_ = max_of(band_bytes_, f32_bytes(layer.band_lines() * p.phase.pixels.width *
+                                                  s.group_channels()));
     }
   }
   index_t workspace_bytes() const noexcept { return weight_bytes_ + workers_ * worker_bytes(); }
@@ -44,47 +40,21 @@ public:
   template <class Tail, executor X>
   void run(index_t batch, f32 const* diff_dst, f32 const* weights, gradient const& diff_src,
            Tail const& tail, std::byte* scratch, X& e) const noexcept {
-    index_t const taps = s_.win.kernel.size(), channels = s_.group_channels();
     for (part const& p : parts_) {
       if (p.layer.empty()) continue;
       packed_conv<I, E> const& layer = p.layer[0];
-      weights_order const order{s_.group_filters() * channels * taps, taps, channels * taps,
-                                p.phase.taps.data()};
+      weights_order const order = turned_weights(s_, p.phase);
       e.parallel_for(s_.groups * layer.panels(), [&](index_t i, int) {
         layer.pack(i / layer.panels(), i % layer.panels(), weights, order, scratch + p.first_byte);
       });
     }
     with_source_chain(tail, diff_src, [&](auto const& chain_at) {
-      if (direct_) return whole(batch, diff_dst, diff_src, chain_at, scratch, e);
       for (part const& p : parts_) interleaved(batch, p, diff_dst, diff_src.data, chain_at, scratch, e);
     });
   }
 
 private:
   index_t worker_bytes() const noexcept { return scratch_bytes_ + band_bytes_; }
-
-  template <class ChainAt, executor X>
-  void whole(index_t batch, f32 const* diff_dst, gradient const& to, ChainAt const& chain_at,
-             std::byte* scratch, X& e) const noexcept {
-    packed_conv<I, E> const& layer = parts_[0].layer[0];
-    auto const cut = layer.divide(batch, workers_);
-    index_t const planes = layer.planes(batch), lines = layer.lines(batch);
-    bool const streams = !to.add && layer.may_stream(batch * s_.in.size(), to.data, s_.channels);
-    std::byte* const own = scratch + weight_bytes_;
-    run_tasks(e, workers_, planes * s_.groups * cut.bands * cut.shares, [&](index_t i, int worker) {
-      index_t const share = i % cut.shares, band = i / cut.shares % cut.bands;
-      index_t const group = i / cut.shares / cut.bands % s_.groups;
-      index_t const plane = i / cut.shares / cut.bands / s_.groups;
-      index_t const depth = layer.uniform() ? 1 : layer.shape().out().depth, n = plane / depth;
-      index_t const first = plane * lines * layer.line_width() * s_.channels + group * s_.group_channels();
-      layer.run(diff_dst + n * layer.shape().in.size() * s_.filters + group * s_.group_filters(), scratch,
-                group, plane % depth,
-                block_of(lines, static_cast<int>(cut.bands), static_cast<int>(band)),
-                block_of(layer.panels(), static_cast<int>(cut.shares), static_cast<int>(share)),
-                to.data + first, s_.channels, streams, chain_at(first, s_.channels),
-                own + worker * worker_bytes());
-    });
-  }
 
   template <class ChainAt, executor X>
   void interleaved(index_t batch, part const& p, f32 const* diff_dst, f32* to, ChainAt const& chain_at,
@@ -133,7 +103,6 @@ private:
   conv_shape s_;
   int workers_;
   std::vector<part> parts_;
-  bool direct_ = false;
   index_t weight_bytes_ = 0, scratch_bytes_ = 0, band_bytes_ = 0;
 };
 

@@ -70,14 +70,18 @@ public:
       : s_(s), out_(s.out()), workers_(o.workers),
         taps_(slices_of(s.win.kernel.size(), s.group_channels())),
         channel_slices_(slices_of(s.group_channels(), ceil_div(s.win.kernel.size(), taps_))),
+        filter_slices_(slices_of(s.group_filters(), 1)),
         width_(ceil_div(s.win.kernel.size(), taps_) *
                ceil_div(s.group_channels(), channel_slices_)),
-        chunk_(chunk_of(o.max_batch * out_.size())), products_(s.group_filters(), width_, chunk_),
-        in_place_(s.win.kernel.size() == 1 && s.win.stride.size() == 1 && !s.win.pads()) {
+        chunk_(chunk_of(o.max_batch * out_.size())),
+        products_(ceil_div(s.group_filters(), filter_slices_), width_, chunk_),
+        in_place_(s.win.kernel.size() == 1 && s.win.stride.size() == 1 && !s.win.pads()),
+        whole_panels_(s.group_channels() % (channel_slices_ * products_.panel_columns) == 0) {
     index_t const tasks = s.groups * slices();
     constexpr index_t most_cells = index_t{1} << 22; // 16 MiB of sums of parts
     most_parts_ = max_of(1, min_of(ceil_div(16, tasks), most_cells / (tasks * products_.sums_cells())));
-    most_parts_ = min_of(most_parts_, ceil_div(o.max_batch * out_.size(), chunk_));
+    // Adding up a part costs as much as the products of some pixels.
+    most_parts_ = min_of(most_parts_, ceil_div(o.max_batch * out_.size(), 3 * chunk_));
   }
 
   index_t workspace_bytes() const noexcept {
@@ -109,10 +113,20 @@ private:
     constexpr index_t most = 256;
     return round_up(ceil_div(pixels, ceil_div(pixels, most)), 2);
   }
-  index_t slices() const noexcept { return taps_ * channel_slices_; }
-  index_t rows_bytes() const noexcept { return in_place_ ? 0 : f32_bytes(2 * width_); }
+  index_t slices() const noexcept { return filter_slices_ * taps_ * channel_slices_; }
+  // Zeros, or some gathered rows.
+  index_t rows_bytes() const noexcept {
+    return in_place_       ? 0
+           : whole_panels_ ? f32_bytes(s_.group_channels())
+                           : f32_bytes(products_.rows_at_once * width_);
+  }
   index_t worker_bytes() const noexcept { return products_.scratch_bytes() + rows_bytes(); }
+  block filters_of(index_t i) const noexcept {
+    return block_of(s_.group_filters(), static_cast<int>(filter_slices_),
+                    static_cast<int>(i / (taps_ * channel_slices_)));
+  }
   column_slice slice_of(index_t i) const noexcept {
+    i %= taps_ * channel_slices_;
     return {block_of(s_.win.kernel.size(), static_cast<int>(taps_),
                      static_cast<int>(i / channel_slices_)),
             block_of(s_.group_channels(), static_cast<int>(channel_slices_),
@@ -124,22 +138,38 @@ private:
                 std::byte* scratch) const noexcept {
     index_t const group = task / slices();
     column_slice const slice = slice_of(task % slices());
-    outer_products<I, E> const products(s_.group_filters(), slice.width(), chunk_);
+    block const filters = filters_of(task % slices());
+    outer_products<I, E> const products(filters.size(), slice.width(), chunk_);
     f32* const rows = reinterpret_cast<f32*>(scratch + products_.scratch_bytes());
     index_t const image_size = s_.in.size() * s_.channels;
     f32 const* const from = src + group * s_.group_channels();
-    f32 const* const diff = diff_dst + group * s_.group_filters();
+    f32 const* const diff = diff_dst + group * s_.group_filters() + filters.begin;
+    if (rows_bytes() > 0) __builtin_memset(static_cast<void*>(rows), 0, static_cast<std::size_t>(rows_bytes()));
     pixel_walk walk(out_, pixels.begin);
     for (index_t first = pixels.begin; first < pixels.end; first += chunk_) {
       index_t const count = min_of(chunk_, pixels.end - first);
-      products.pack_a(count, [&](index_t r) IA_NN_LAMBDA { return diff + (first + r) * s_.filters; }, scratch);
-      if (in_place_)
-        products.pack_b(count, [&](index_t r) IA_NN_LAMBDA {
-          return from + (first + r) * s_.channels + slice.channels.begin;
-        }, scratch);
-      else
-        products.pack_b(count, [&](index_t r) IA_NN_LAMBDA {
-          f32* const row = rows + r % 2 * width_;
+      products.pack_a(count, [&](index_t r) IA_NN_LAMBDA { return diff + (first + r) * s_.filters; },
+                      s_.filters, scratch);
+      if (in_place_) {
+        f32 const* const begin = from + first * s_.channels + slice.channels.begin;
+        products.pack_b(count, {0, slice.width()},
+                        [&](index_t r) IA_NN_LAMBDA { return begin + r * s_.channels; }, s_.channels, scratch);
+      } else if (whole_panels_) {
+        index_t column = 0;
+        for (index_t tap = slice.taps.begin; tap < slice.taps.end; ++tap, column += slice.channels.size()) {
+          pixel_walk at = walk;
+          tap_place const place(s_, tap);
+          products.pack_b(count, {column, column + slice.channels.size()}, [&](index_t) IA_NN_LAMBDA {
+            index_t const pixel = place.pixel(at.at);
+            f32 const* const image = from + at.image * image_size + slice.channels.begin;
+            at.next();
+            return pixel < 0 ? static_cast<f32 const*>(rows) : image + pixel * s_.channels;
+          }, 0, scratch);
+        }
+        walk = pixel_walk(out_, first + count);
+      } else {
+        products.pack_b(count, {0, slice.width()}, [&](index_t r) IA_NN_LAMBDA {
+          f32* const row = rows + r % products.rows_at_once * width_;
           f32 const* const image = from + walk.image * image_size;
           each_run(s_, slice, walk.at, [&](index_t column, index_t at, index_t n) IA_NN_LAMBDA {
             each_register<V>(0, n, [&](index_t i, auto where) IA_NN_LAMBDA {
@@ -148,7 +178,8 @@ private:
           });
           walk.next();
           return static_cast<f32 const*>(row);
-        }, scratch);
+        }, 0, scratch);
+      }
       products.multiply(count, first > pixels.begin, sums, scratch);
     }
   }
@@ -159,21 +190,30 @@ private:
     index_t const kernel = s_.win.kernel.size(), channels = s_.group_channels();
     f32* const filter = to.data + f * channels * kernel;
     for (index_t i = 0; i < slices(); ++i) {
+      block const filters = filters_of(i);
+      if (row < filters.begin || row >= filters.end) continue;
       column_slice const slice = slice_of(i);
       index_t const width = slice.width(), apart = tasks * products_.sums_cells();
-      index_t const ld = outer_products<I, E>(s_.group_filters(), width, chunk_).sums_ld();
-      f32* const total = sums + (group * slices() + i) * products_.sums_cells() + row * ld;
-      if (parts > 0) {
+      index_t const ld = outer_products<I, E>(filters.size(), width, chunk_).sums_ld();
+      f32* const total =
+          sums + (group * slices() + i) * products_.sums_cells() + (row - filters.begin) * ld;
+      auto const sum_of = [&](index_t j, auto at) IA_NN_LAMBDA {
+        if (parts == 0) return V::zero();
+        V sum = at.template load<V>(total + j);
+        for (index_t p = 1; p < parts; ++p) sum = sum + at.template load<V>(total + p * apart + j);
+        return sum;
+      };
+      if (kernel == 1) { // the order of the caller's weights
         each_register<V>(0, width, [&](index_t j, auto at) IA_NN_LAMBDA {
-          V sum = at.template load<V>(total + j);
-          for (index_t p = 1; p < parts; ++p)
-            sum = sum + at.template load<V>(total + p * apart + j);
-          at.store(sum, total + j);
+          deliver(at, sum_of(j, at), to, f * channels + slice.channels.begin + j);
         });
+        continue;
       }
+      if (parts != 1)
+        each_register<V>(0, width, [&](index_t j, auto at) IA_NN_LAMBDA { at.store(sum_of(j, at), total + j); });
       for (index_t c = 0; c < slice.channels.size(); ++c)
         for (index_t k = 0; k < slice.taps.size(); ++k) {
-          f32 const sum = parts > 0 ? total[k * slice.channels.size() + c] : 0.0F;
+          f32 const sum = total[k * slice.channels.size() + c];
           f32& place = filter[(slice.channels.begin + c) * kernel + slice.taps.begin + k];
           place = to.add ? place + sum : sum;
         }
@@ -183,9 +223,10 @@ private:
   conv_shape s_;
   spatial out_;
   int workers_;
-  index_t taps_, channel_slices_, width_, chunk_;
-  outer_products<I, E> products_; ///< of the widest slice
-  bool in_place_; ///< rows are pixels of the image as they are
+  index_t taps_, channel_slices_, filter_slices_, width_, chunk_;
+  outer_products<I, E> products_; ///< of the largest slice
+  bool in_place_;     ///< rows are pixels of the image as they are
+  bool whole_panels_; ///< the channels of a tap are whole panels
   index_t most_parts_ = 1;
 };
 

@@ -9,12 +9,14 @@
 //
 // The weights stay as the caller has them and are packed in each call. Rows of the batch are the
 // inner dimension of diff_weights; they are multiplied in blocks of a fixed size, the last of which
-// is filled up with zeros in the workspace.
+// is filled up with zeros in the workspace. Where products are of bf16, the left operand is rounded to
+// the workspace first, the right one where it is packed.
 #pragma once
 
 #include <ia_nn/gemm/gemm.hpp>
 #include <ia_nn/gemm/stages.hpp>
 #include <ia_nn/train/column_sums.hpp>
+#include <ia_nn/train/slope_tail.hpp>
 
 #include <ia_nn/begin.hpp>
 
@@ -34,13 +36,17 @@ struct dense_backward_call {
   gradient diff_bias{};
 };
 
-/// All matrices are row-major without gaps; weights are (outputs, inputs), as PyTorch has them.
+/// All matrices are f32, row-major without gaps; weights are (outputs, inputs), as PyTorch has them.
+/// Products are of type E: with bf16 both operands are rounded to it, and sums are f32.
 ///
 /// Errors at construction: errc::bad_shape for extents below 1 (and those of `gemm`),
 /// errc::bad_parameter for workers below 1, errc::unsupported_isa.
-template <isa::tag I> class dense_training {
+template <isa::tag I, element E = f32> class dense_training {
+  static_assert(std::same_as<E, f32> || std::same_as<E, bf16>,
+                "ia_nn: dense_training: products are of f32 or bf16");
   using V = vec<f32, I>;
-  using product = gemm<I, f32, f32, f32>;
+  using product = gemm<I, E, E, f32>;
+  static constexpr bool rounds = !std::same_as<E, f32>;
 
 public:
   explicit dense_training(dense_training_shape const& s, int workers = 1)
@@ -53,35 +59,40 @@ public:
 
   dense_training_shape const& shape() const noexcept { return s_; }
   index_t workspace_bytes() const noexcept {
-    index_t most = forward_.workspace_bytes_unpacked();
+    index_t most = rounded_bytes(s_.max_rows, s_.inputs) + forward_.workspace_bytes_unpacked();
+    index_t const operands = operand_bytes(block_, s_.outputs) + detail::f32_bytes(block_ * s_.inputs);
     for (int i = 0; i < 2; ++i) {
-      most = max_of(most, src_[i].workspace_bytes_unpacked());
-      most = max_of(most, last_block_bytes() + weights_[i].workspace_bytes_unpacked());
+      most = max_of(most, rounded_bytes(s_.max_rows, s_.outputs) + src_[i].workspace_bytes_unpacked());
+      most = max_of(most, operands + weights_[i].workspace_bytes_unpacked());
     }
     return max_of(most, detail::f32_bytes(detail::column_sum_cells(s_.outputs)));
   }
 
   /// dst = src * transpose(weights) + bias; bias may be null.
-  template <executor E = sequential>
+  template <executor X = sequential>
   void forward(index_t rows, f32 const* src, f32 const* weights, f32 const* bias, f32* dst,
-               workspace_view scratch, E&& e = {}) const noexcept {
+               workspace_view scratch, X&& e = {}) const noexcept {
     if (rows <= 0) return;
     IA_NN_REQUIRE(rows <= s_.max_rows, "dense_training: ", rows,
                   " rows, planned for at most ", s_.max_rows);
     IA_NN_REQUIRE(scratch.holds(workspace_bytes()), "dense_training: a workspace of ", scratch.size,
                   " bytes, run needs ", workspace_bytes(), " aligned to 64 bytes");
     product const plan = forward_.with_rows(rows);
+    E const* const a = operand(rows, rows, s_.inputs, src, scratch.data, e);
+    workspace_view const rest = behind(scratch, rounded_bytes(s_.max_rows, s_.inputs));
     if (bias)
-      plan.run_unpacked({src, s_.inputs, 1}, weights, 1, s_.inputs, dst, s_.outputs,
-                        chain{add_bias{bias}}, scratch, e);
+      plan.run_unpacked({a, operand_ld(s_.inputs), 1}, weights, 1, s_.inputs, dst, s_.outputs,
+                        chain{add_bias{bias}}, rest, e);
     else
-      plan.run_unpacked({src, s_.inputs, 1}, weights, 1, s_.inputs, dst, s_.outputs, chain<>{},
-                        scratch, e);
+      plan.run_unpacked({a, operand_ld(s_.inputs), 1}, weights, 1, s_.inputs, dst, s_.outputs, chain<>{},
+                        rest, e);
   }
 
-  template <executor E = sequential>
-  void backward(dense_backward_call const& call, workspace_view scratch,
-                E&& e = {}) const noexcept {
+  /// With a tail (train/slope_tail.hpp): diff_src = slope(value, gradient), or is added that.
+  template <class Tail, executor X = sequential>
+    requires detail::is_tail<Tail>
+  void backward(dense_backward_call const& call, Tail const& tail, workspace_view scratch,
+                X&& e = {}) const noexcept {
     auto const [rows, src, diff_dst, weights, diff_src, diff_weights, diff_bias] = call;
     IA_NN_REQUIRE(rows >= 0 && rows <= s_.max_rows, "dense_training: ", rows,
                   " rows, planned for at most ", s_.max_rows);
@@ -97,10 +108,11 @@ public:
                                 e);
     }
     if (diff_weights) weights_gradient(rows, src, diff_dst, diff_weights, scratch, e);
-    if (diff_src && rows > 0)
-      src_[diff_src.add ? 1 : 0].with_rows(rows).run_unpacked({diff_dst, s_.outputs, 1}, weights,
-                                                              s_.inputs, 1, diff_src.data,
-                                                              s_.inputs, chain<>{}, scratch, e);
+    if (diff_src && rows > 0) source_gradient(rows, diff_dst, weights, diff_src, tail, scratch, e);
+  }
+  template <executor X = sequential>
+  void backward(dense_backward_call const& call, workspace_view scratch, X&& e = {}) const noexcept {
+    backward(call, no_tail{}, scratch, e);
   }
 
 private:
@@ -110,36 +122,81 @@ private:
     detail::check_positive("dense_training", "max_rows", s.max_rows);
     detail::check_workers("dense_training", workers);
   }
-  index_t last_block_bytes() const noexcept {
-    return detail::f32_bytes(block_ * s_.inputs) + detail::f32_bytes(block_ * s_.outputs);
+  static workspace_view behind(workspace_view v, index_t bytes) noexcept {
+    return {v.data + bytes, v.size - bytes};
   }
-  template <executor E>
+
+  // Left operands: rows of f32 as they are, or rounded to whole cache lines.
+  static constexpr index_t operand_ld(index_t columns) noexcept {
+    return rounds ? round_up(columns, detail::bf16_line) : columns;
+  }
+  static constexpr index_t operand_bytes(index_t rows, index_t columns) noexcept {
+    return round_up(rows * operand_ld(columns) * index_t{sizeof(E)}, 64);
+  }
+  static constexpr index_t rounded_bytes(index_t rows, index_t columns) noexcept {
+    return rounds ? operand_bytes(rows, columns) : 0;
+  }
+  // `wanted` rows, of which those behind the first `rows` are zero.
+  template <executor X>
+  static E const* operand(index_t rows, index_t wanted, index_t columns, f32 const* from, std::byte* memory,
+                          X& e) noexcept {
+    if constexpr (rounds) {
+      index_t const ld = operand_ld(columns);
+      E* const to = reinterpret_cast<E*>(memory);
+      parallel_blocks(e, wanted, 16, [&](index_t begin, index_t end, int) {
+        using lanes = detail::packing_isa<I, detail::bf16_line>;
+        for (index_t r = begin; r < end; ++r)
+          for (index_t c = 0; c < columns; c += detail::bf16_line) {
+            index_t const n = r < rows ? min_of(detail::bf16_line, columns - c) : 0;
+            detail::split_line<lanes, 1>(to + r * ld + c, 0, n > 0 ? from + r * columns + c : from, n);
+          }
+      });
+      return to;
+    } else {
+      static_cast<void>(e);
+      return rows == wanted ? from : filled_up(rows, wanted, columns, from, memory);
+    }
+  }
+  static f32 const* filled_up(index_t rows, index_t wanted, index_t columns, f32 const* from,
+                              std::byte* memory) noexcept {
+    std::size_t const bytes = static_cast<std::size_t>(rows * columns) * sizeof(f32);
+    __builtin_memcpy(memory, from, bytes);
+    __builtin_memset(memory + bytes, 0,
+                     static_cast<std::size_t>((wanted - rows) * columns) * sizeof(f32));
+    return reinterpret_cast<f32 const*>(memory);
+  }
+
+  template <class Tail, executor X>
+  void source_gradient(index_t rows, f32 const* diff_dst, f32 const* weights, gradient const& to,
+                       Tail const& tail, workspace_view scratch, X& e) const noexcept {
+    E const* const a = operand(rows, rows, s_.outputs, diff_dst, scratch.data, e);
+    workspace_view const rest = behind(scratch, rounded_bytes(s_.max_rows, s_.outputs));
+    auto const multiply = [&](product const& plan, auto const& stages) {
+      plan.with_rows(rows).run_unpacked({a, operand_ld(s_.outputs), 1}, weights, s_.inputs, 1, to.data,
+                                        s_.inputs, stages, rest, e);
+    };
+    // Without a tail the sums begin with what they are added to.
+    if constexpr (std::same_as<Tail, no_tail>) multiply(src_[to.add ? 1 : 0], chain<>{});
+    else multiply(src_[0], chain{detail::source_stage{tail, to}.at(0, s_.inputs)});
+  }
+  template <executor X>
   void weights_gradient(index_t rows, f32 const* src, f32 const* diff_dst, gradient const& to,
-                        workspace_view scratch, E& e) const noexcept {
+                        workspace_view scratch, X& e) const noexcept {
     bool add = to.add;
     if (rows == 0 && !add)
       __builtin_memset(static_cast<void*>(to.data), 0,
                        static_cast<std::size_t>(s_.inputs * s_.outputs) * sizeof(f32));
+    std::byte* const other = scratch.data + operand_bytes(block_, s_.outputs);
+    workspace_view const rest =
+        behind(scratch, operand_bytes(block_, s_.outputs) + detail::f32_bytes(block_ * s_.inputs));
     for (index_t first = 0; first < rows; first += block_, add = true) {
       index_t const count = min_of(block_, rows - first);
-      f32 const* a = diff_dst + first * s_.outputs;
+      E const* const a = operand(count, block_, s_.outputs, diff_dst + first * s_.outputs, scratch.data, e);
       f32 const* b = src + first * s_.inputs;
-      if (count < block_) {
-        a = filled_up(count, s_.outputs, a, scratch.data);
-        b = filled_up(count, s_.inputs, b, scratch.data + detail::f32_bytes(block_ * s_.outputs));
-      }
-      weights_[add ? 1 : 0].run_unpacked(
-          {a, 1, s_.outputs}, b, s_.inputs, 1, to.data, s_.inputs, chain<>{},
-          {scratch.data + last_block_bytes(), scratch.size - last_block_bytes()}, e);
+      if (count < block_) b = filled_up(count, block_, s_.inputs, b, other);
+      weights_[add ? 1 : 0].run_unpacked({a, 1, operand_ld(s_.outputs)}, b, s_.inputs, 1, to.data,
+                                         s_.inputs, chain<>{}, rest, e);
     }
-  }
-  f32 const* filled_up(index_t rows, index_t columns, f32 const* from,
-                       std::byte* memory) const noexcept {
-    std::size_t const bytes = static_cast<std::size_t>(rows * columns) * sizeof(f32);
-    __builtin_memcpy(memory, from, bytes);
-    __builtin_memset(memory + bytes, 0,
-                     static_cast<std::size_t>((block_ - rows) * columns) * sizeof(f32));
-    return reinterpret_cast<f32 const*>(memory);
   }
 
   dense_training_shape s_;

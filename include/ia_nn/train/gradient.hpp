@@ -25,10 +25,25 @@ constexpr gradient add_to(f32* data) noexcept { return {data, true}; }
 
 namespace detail {
 
-/// v as elements from number `first` on of what is asked for.
+/// v itself: a product that it is and a sum behind it do not become one instruction.
+template <vector_register V> IA_NN_INLINE V rounded(V v) noexcept {
+  if constexpr (V::size > 1) {
+    v.pin();
+    return v;
+  } else { // pins nothing
+    f32 x;
+    v.store(&x);
+    f32 volatile const cell = x;
+    x = cell;
+    return V::load(&x);
+  }
+}
+
+/// v as elements from number `first` on of what is asked for. It is rounded before it is added, so that
+/// gradients in one pass or two have the same bits.
 template <vector_register V, bool Whole>
 IA_NN_INLINE void deliver(lanes<Whole> at, V v, gradient const& to, index_t first) noexcept {
-  if (to.add) v = at.template load<V>(to.data + first) + v;
+  if (to.add) v = at.template load<V>(to.data + first) + rounded(v);
   at.store(v, to.data + first);
 }
 

@@ -46,6 +46,27 @@ struct pixel_walk {
   }
 };
 
+/// What one tap of a window sees.
+struct tap_place {
+  conv_shape const& s;
+  spatial first; ///< element that output 0 sees, inside or not
+
+  tap_place(conv_shape const& shape, index_t tap) noexcept : s(shape) {
+    window const& w = s.win;
+    first.width = tap % w.kernel.width * w.dilation.width - w.pad_begin.width, tap /= w.kernel.width;
+    first.height = tap % w.kernel.height * w.dilation.height - w.pad_begin.height;
+    first.depth = tap / w.kernel.height * w.dilation.depth - w.pad_begin.depth;
+  }
+  /// The element of the image that it sees at output `out`, or -1 in the padding.
+  IA_NN_INLINE index_t pixel(spatial const& out) const noexcept {
+    window const& w = s.win;
+    index_t const x = out.width * w.stride.width + first.width, y = out.height * w.stride.height + first.height,
+                  z = out.depth * w.stride.depth + first.depth;
+    bool const inside = x >= 0 && x < s.in.width && y >= 0 && y < s.in.height && z >= 0 && z < s.in.depth;
+    return inside ? (z * s.in.height + y) * s.in.width + x : -1;
+  }
+};
+
 /// f(column, from, n) for the runs of a row of the matrix, in ascending columns: n elements from
 /// element `from` of the image (its first channel of the group is element 0), or n zeros where
 /// `from` is negative. Columns count from the slice's first.
@@ -56,14 +77,18 @@ IA_NN_INLINE void each_run(conv_shape const& s, column_slice const& slice, spati
   index_t const channels = slice.channels.size(), first = slice.channels.begin;
   bool const joined = w.dilation.width == 1 && s.groups == 1 && channels == s.channels;
   index_t const x0 = out.width * w.stride.width - w.pad_begin.width;
-  index_t column = 0;
-  for (index_t tap = slice.taps.begin; tap < slice.taps.end;) {
-    index_t const kx = tap % w.kernel.width, row = tap / w.kernel.width;
-    index_t const ky = row % w.kernel.height, kz = row / w.kernel.height;
+  index_t column = 0, tap = slice.taps.begin, kx = 0, ky = 0, kz = 0;
+  if (tap > 0) {
+    kx = tap % w.kernel.width, ky = tap / w.kernel.width % w.kernel.height;
+    kz = tap / w.kernel.width / w.kernel.height;
+  }
+  for (index_t next_line = 0; tap < slice.taps.end; kx = 0, ky = next_line) {
     index_t const count = min_of(w.kernel.width - kx, slice.taps.end - tap);
     tap += count;
     index_t const z = out.depth * w.stride.depth - w.pad_begin.depth + kz * w.dilation.depth;
     index_t const y = out.height * w.stride.height - w.pad_begin.height + ky * w.dilation.height;
+    next_line = ky + 1;
+    if (next_line == w.kernel.height) next_line = 0, ++kz;
     if (z < 0 || z >= s.in.depth || y < 0 || y >= s.in.height) {
       f(column, index_t{-1}, count * channels);
       column += count * channels;

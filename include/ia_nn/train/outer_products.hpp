@@ -37,8 +37,9 @@ public:
       : m_(m), n_(n), groups_(ceil_div(rows, kr)), panels_(ceil_div(n, nr)),
         height_(tile_height(m, kernel::max_rows, kernel::rows_step, kernel::few_rows)),
         tiles_(ceil_div(m, height_)), last_(height_of<kernel>(m - (tiles_ - 1) * height_, static_cast<int>(height_))),
-        // Panels a multiple of 4096 bytes apart would be written to the same sets of L1.
-        stride_(groups_ * kr * nr + 64 / index_t{sizeof(E)}) {}
+        // Tiles or panels a multiple of 4096 bytes apart would be written to the same sets of L1.
+        stride_(groups_ * kr * nr + 64 / index_t{sizeof(E)}),
+        a_stride_(groups_ * kr * height_ + 64 / index_t{sizeof(E)}) {}
 
   index_t rows() const noexcept { return groups_ * kr; }
   /// f32 of the sums, and from one row of them to the next: `n` of each row are results.
@@ -46,33 +47,44 @@ public:
   index_t sums_ld() const noexcept { return panels_ * nr; }
   index_t scratch_bytes() const noexcept { return round_up((a_cells() + panels_ * stride_) * index_t{sizeof(E)}, 64); }
 
-  /// count rows: a_row(r) and b_row(r) are the f32 of row r, which need to stay until the next two are asked for.
+  static constexpr index_t panel_columns = nr;
+  /// Rows that are packed together: as many as fill whole cache lines of each tile.
+  static constexpr index_t rows_at_once = 16;
+
+  /// count rows: row(r) is the f32 of row r, which has to stay until rows_at_once rows more are asked for.
+  /// Rows that lie `apart` elements from each other in memory are fetched ahead; 0: they do not.
   template <class Rows>
-  void pack_a(index_t count, Rows const& row, std::byte* scratch) const noexcept {
+  void pack_a(index_t count, Rows const& row, index_t apart, std::byte* scratch) const noexcept {
     E* const to = reinterpret_cast<E*>(scratch);
-    each_group(count, row, [&](index_t g, f32 const* first, f32 const* second) IA_NN_LAMBDA {
+    for (index_t first = 0; first < count; first += rows_at_once) {
+      f32 const* rows[rows_at_once];
+      index_t const n = take(rows, min_of(rows_at_once, count - first), first, row);
       for (index_t t = 0; t < tiles_; ++t) {
         index_t const h = t + 1 < tiles_ ? height_ : last_, begin = t * height_;
-        E* const cells = to + t * groups_ * kr * height_ + g * kr * h;
-        index_t const some = min_of(h, m_ - begin);
-        put(cells, first + begin, second ? second + begin : nullptr, some);
-        for (index_t i = some * kr; i < h * kr; ++i) cells[i] = E{};
+        if (apart > 0) fetch(rows, n, apart, begin, height_);
+        put(to + t * a_stride_ + first * h, h * kr, rows, n, begin, min_of(h, m_ - begin), h);
       }
-    });
+    }
   }
+  /// Some columns of b, from the first of a panel on: element 0 of a row is column columns.begin.
   template <class Rows>
-  void pack_b(index_t count, Rows const& row, std::byte* scratch) const noexcept {
-    E* const to = reinterpret_cast<E*>(scratch) + a_cells();
-    each_group(count, row, [&](index_t g, f32 const* first, f32 const* second) IA_NN_LAMBDA {
-      E* cells = to + g * kr * nr;
+  void pack_b(index_t count, block columns, Rows const& row, index_t apart, std::byte* scratch) const noexcept {
+    E* const to = reinterpret_cast<E*>(scratch) + a_cells() + columns.begin / nr * stride_;
+    index_t const width = columns.size();
+    for (index_t first = 0; first < count; first += rows_at_once) {
+      f32 const* rows[rows_at_once];
+      index_t const n = take(rows, min_of(rows_at_once, count - first), first, row);
       index_t column = 0;
-      for (; column + nr <= n_; column += nr, cells += stride_)
-        put_whole(cells, first + column, second ? second + column : nullptr);
-      if (column < n_) {
-        put(cells, first + column, second ? second + column : nullptr, n_ - column);
-        for (index_t i = (n_ - column) * kr; i < nr * kr; ++i) cells[i] = E{};
+      E* cells = to + first * nr;
+      for (; column + nr <= width; column += nr, cells += stride_) {
+        if (apart > 0) fetch(rows, n, apart, column, nr);
+        for (index_t r = 0; r < n; r += kr)
+          IA_NN_UNROLL for (index_t i = 0; i < nr; i += V::size)
+            put_register(cells + r * nr, rows[r], kr > 1 && r + 1 < n ? rows[r + 1] : nullptr, column, i,
+                         lanes<true>{V::size});
       }
-    });
+      if (column < width) put(cells, nr * kr, rows, n, column, width - column, nr);
+    }
   }
   /// Of the packed rows; adds to what is in `sums`, or overwrites it.
   void multiply(index_t count, bool add, f32* sums, std::byte* scratch) const noexcept {
@@ -93,7 +105,7 @@ public:
       for (index_t t = 0; t < tiles_; ++t, to += height_ * ld) {
         call.height = static_cast<int>(t + 1 < tiles_ ? height_ : last_);
         call.b.half = half && call.height == kernel::max_rows;
-        call.a.set_packed(a + t * groups_ * kr * height_, call.height, kr);
+        call.a.set_packed(a + t * a_stride_, call.height, kr);
         call.c.init = {add ? to : nullptr, ld};
         call.c.out = to, call.c.ld = ld;
         // The sums of the next tile come while this one is multiplied.
@@ -106,38 +118,49 @@ public:
   }
 
 private:
-  index_t a_cells() const noexcept { return round_up(tiles_ * groups_ * kr * height_, 64); }
+  index_t a_cells() const noexcept { return round_up(tiles_ * a_stride_, 64); }
 
-  // f(group, row, next row or null): rows beyond the last bring nothing.
-  template <class Rows, class F>
-  IA_NN_INLINE static void each_group(index_t count, Rows const& row, F const& f) noexcept {
-    if constexpr (kr == 1)
-      for (index_t r = 0; r < count; ++r) f(r, row(r), nullptr);
-    else
-      for (index_t r = 0; r < count; r += 2) {
-        f32 const* const first = row(r);
-        f(r / 2, first, r + 1 < count ? row(r + 1) : nullptr);
-      }
+  template <class Rows>
+  static IA_NN_INLINE index_t take(f32 const* (&rows)[rows_at_once], index_t n, index_t first,
+                                   Rows const& row) noexcept {
+    for (index_t i = 0; i < n; ++i) rows[i] = row(first + i);
+    return n;
   }
-  static IA_NN_INLINE void put_whole(E* to, f32 const* first, f32 const* second) noexcept {
-    IA_NN_UNROLL for (index_t i = 0; i < nr; i += V::size) put_register(to, first, second, i, lanes<true>{V::size});
+  // Rows lie on other pages than those before them, where no prefetcher of the hardware goes in time.
+  // Many columns would push each other out of the first cache.
+  static IA_NN_INLINE void fetch(f32 const* const* rows, index_t n, index_t apart, index_t begin,
+                                 index_t columns) noexcept {
+    for (index_t r = 0; r < n; ++r)
+      for (index_t i = 0; i < columns; i += 16)
+        __builtin_prefetch(rows[r] + rows_at_once * apart + begin + i, 0, 3);
   }
-  static IA_NN_INLINE void put(E* to, f32 const* first, f32 const* second, index_t n) noexcept {
-    each_register<V>(0, n, [&](index_t i, auto at) IA_NN_LAMBDA { put_register(to, first, second, i, at); });
+  // `some` columns of n rows, from column `begin` on, as groups of `step` cells with zeros up to `all`
+  // columns.
+  static IA_NN_INLINE void put(E* to, index_t step, f32 const* const* rows, index_t n, index_t begin,
+                               index_t some, index_t all) noexcept {
+    for (index_t i = 0; i < some; i += V::size) {
+      lanes<false> const at{min_of(V::size, some - i)};
+      E* cells = to;
+      for (index_t r = 0; r < n; r += kr, cells += step)
+        put_register(cells, rows[r], kr > 1 && r + 1 < n ? rows[r + 1] : nullptr, begin, i, at);
+    }
+    if (some < all)
+      for (index_t r = 0; r < n; r += kr, to += step)
+        for (index_t i = some * kr; i < all * kr; ++i) to[i] = E{};
   }
   template <bool Whole>
-  static IA_NN_INLINE void put_register(E* to, f32 const* first, f32 const* second, index_t i,
+  static IA_NN_INLINE void put_register(E* to, f32 const* first, f32 const* second, index_t begin, index_t i,
                                         lanes<Whole> at) noexcept {
-    V const x = at.template load<V>(first + i);
+    V const x = at.template load<V>(first + begin + i);
     if constexpr (kr == 1) {
       at.store(x, to + i);
     } else {
-      V const y = second ? at.template load<V>(second + i) : V::zero();
+      V const y = second ? at.template load<V>(second + begin + i) : V::zero();
       at.store(join_bf16(nearest_bf16(x), nearest_bf16(y)), reinterpret_cast<s32*>(to + i * kr));
     }
   }
 
-  index_t m_, n_, groups_, panels_, height_, tiles_, last_, stride_;
+  index_t m_, n_, groups_, panels_, height_, tiles_, last_, stride_, a_stride_;
 };
 
 } // namespace detail

@@ -51,7 +51,7 @@ template <class Tail> struct source_stage {
   template <vector_register V, class At> IA_NN_INLINE V operator()(V v, At place) const noexcept {
     if constexpr (!std::same_as<Tail, no_tail>)
       v = tail.slope(place.template matrix<V>(tail.value, ld), v);
-    if (to.add) v = place.template matrix<V>(to.data, ld) + v;
+    if (to.add) v = place.template matrix<V>(to.data, ld) + rounded(v); // as in deliver()
     return v;
   }
 };

@@ -11,6 +11,7 @@
 // bits for any number of threads.
 #pragma once
 
+#include <ia_nn/core/lru_cache.hpp>
 #include <ia_nn/graph/passes/fingerprint.hpp>
 #include <ia_nn/graph/run/arguments.hpp>
 #include <ia_nn/graph/train/checkpoint.hpp>
@@ -18,6 +19,7 @@
 #include <ia_nn/graph/train/losses.hpp>
 #include <ia_nn/graph/train/network.hpp>
 #include <ia_nn/graph/train/pass.hpp>
+#include <ia_nn/graph/train/shapes.hpp>
 #include <ia_nn/train/adam.hpp>
 #include <ia_nn/train/clip.hpp>
 
@@ -32,6 +34,7 @@ struct train_options {
   std::uint64_t seed = 1; ///< of first weights and of dropout
   index_t accumulate = 1; ///< steps whose gradients are averaged before the weights change
   index_t byte_limit = 0; ///< of values and workspace; values are made twice to meet it. 0: none
+  index_t plans = 8; ///< of `use_shapes` that are kept
   double clip_norm = 0;  ///< gradients together are no longer than this; 0: as long as they are
   double clip_value = 0; ///< no element of a gradient is larger than this; 0: as large as it is
   /// The learning rate of each change of the weights, from 0 on (train/schedules.hpp, or a function of
@@ -76,6 +79,21 @@ class trainer {
   using target = typename Loss::target;
   using loss_kernel = typename Loss::template kernel<detail::isa_of_f32<isa_type>>;
 
+  /// What is made for the shapes of the inputs.
+  struct plan_of_shapes {
+    std::vector<node> nodes;
+    training_pass pass;
+    loss_kernel loss;
+
+    plan_of_shapes(std::vector<node> n, train_options const& o, Loss const& l)
+        : nodes(std::move(n)), pass(nodes, detail::kernel_makers<Net, Policy>::all,
+                                    {.batch = o.batch, .workers = o.workers, .seed = o.seed, .byte_limit = o.byte_limit}),
+          loss(l, pass.output().shape, rows_of(pass.output().shape, o.batch), o.workers) {
+      pass.need_workspace(loss.workspace_bytes());
+      pass.allocate();
+    }
+  };
+
 public:
   explicit trainer(train_options const& o = {}, Loss const& loss = {}) : trainer(o, loss, 0) {}
   /// Another optimizer's options: trainer<net> t({.batch = 8}, adam_options{.learning_rate = 1e-4}).
@@ -103,12 +121,12 @@ public:
     any_executor any(e);
     std::copy(weights_.statistics().begin(), weights_.statistics().end(), statistics_.begin());
     training_pass::call const call{batch, {from, static_cast<std::size_t>(i)}, weights_, round_, pending_ > 0};
-    f32 const loss = pass_.run(call, any, [&](f32 const* output, f32* diff, workspace_view scratch) {
-      return loss_.run(pass_.output().shape.rows() * (pass_.output().shape.dynamic() ? batch : 1), output,
-                       targets.data(), diff, scratch, any);
+    training_pass& pass = plan_->pass;
+    f32 const loss = pass.run(call, any, [&](f32 const* output, f32* diff, workspace_view scratch) {
+      return plan_->loss.run(rows_of(pass.output().shape, batch), output, targets.data(), diff, scratch, any);
     });
     if (!std::isfinite(loss)) {
-      int const id = pass_.first_not_finite(call, any);
+      int const id = pass.first_not_finite(call, any);
       std::copy(statistics_.begin(), statistics_.end(), weights_.statistics().begin());
       sentence const head = detail::say(sentence("ia_nn: training: the loss is not finite: "),
                                         id < 0 ? "the values of all layers are" : "the first value that is not is that of ");
@@ -168,55 +186,67 @@ public:
     pending_ = 0;
   }
 
-  training_plan const& plan() const noexcept { return pass_.plan(); }
+  /// Other extents of the inputs, in the order of the network, from the next step on: sequences of another
+  /// length, images of another size. Plans are kept, `plans` of them, and the weights are the same. Errors:
+  /// errc::bad_shape where the network or its weights do not fit, and those of construction; then the shapes are
+  /// what they were.
+  void use_shapes(std::initializer_list<dims> inputs) {
+    std::vector<dims> const key(inputs.begin(), inputs.end());
+    plan_ = plans_.get(key, [&] { return make_plan(detail::with_input_shapes(nodes, key)); }).get();
+  }
+  /// How often `use_shapes` found a plan, made one, and gave one up.
+  lru_cache<std::vector<dims>, std::unique_ptr<plan_of_shapes>> const& plans() const noexcept { return plans_; }
+
+  training_plan const& plan() const noexcept { return plan_->pass.plan(); }
   training_bytes bytes() const noexcept {
     auto const of = [](auto const& all) { return static_cast<index_t>(all.size()) * 4; };
     auto& w = const_cast<trained_weights&>(weights_);
-    return {pass_.plan().bytes, pass_.workspace_bytes(), of(w.values()), of(w.gradients()), pass_.keep()};
+    training_pass const& pass = plan_->pass;
+    return {pass.plan().bytes, pass.workspace_bytes(), of(w.values()), of(w.gradients()), pass.keep()};
   }
 
 private:
   template <class... Options>
   trainer(train_options const& o, Loss const& loss, int, Options const&... optimizer)
-      : o_(o), target_loss_(loss), weights_(nodes),
-        pass_({nodes.nodes, static_cast<std::size_t>(nodes.count())}, detail::kernel_makers<Net, Policy>::all,
-              {.batch = o.batch, .workers = o.workers, .seed = o.seed, .byte_limit = o.byte_limit}),
-        loss_(target_loss_, pass_.output().shape, output_rows(o.batch), o.workers),
+      : o_(o), target_loss_(loss), weights_(nodes), plans_(o.plans),
         optimizer_(weights_.learned().elements(), optimizer...), statistics_(weights_.statistics().size()) {
     if (o.accumulate < 1)
       throw_error(errc::bad_parameter,
                   "training: .accumulate is " + std::to_string(o.accumulate) + ", must be at least 1");
     ::ia_nn::detail::check_rate("training", "clip_norm", o.clip_norm);
     ::ia_nn::detail::check_rate("training", "clip_value", o.clip_value);
-    if constexpr (requires { target_loss_.classes; }) target_loss_.classes = pass_.output().shape.last();
-    pass_.need_workspace(loss_.workspace_bytes());
-    pass_.allocate();
+    std::vector<dims> key;
+    for (node const& n : nodes.nodes)
+      if (n.kind == op::input) key.push_back(n.shape);
+    plan_ = plans_.get(key, [&] { return make_plan({nodes.nodes, nodes.nodes + nodes.count()}); }).get();
+    if constexpr (requires { target_loss_.classes; }) target_loss_.classes = output().shape.last();
     weights_.initialise(nodes, o.seed);
   }
+  std::unique_ptr<plan_of_shapes> make_plan(std::vector<node> n) const {
+    return std::make_unique<plan_of_shapes>(std::move(n), o_, target_loss_);
+  }
+  static index_t rows_of(dims const& s, index_t batch) noexcept { return s.rows() * (s.dynamic() ? batch : 1); }
+  node const& output() const noexcept { return plan_->pass.output(); }
   detail::checkpoint_head checkpoint_head() const {
     return {fingerprint_of<Net>(), Optimizer::name, optimizer_.steps(), round_};
   }
-  index_t output_rows(index_t batch) const noexcept {
-    dims const& s = pass_.output().shape;
-    return s.rows() * (s.dynamic() ? batch : 1);
-  }
   step_status check(index_t batch, in_arguments& in, std::span<target const> targets) const noexcept {
     sentence const who("ia_nn: training: ");
-    bool const open = pass_.output().shape.dynamic();
-    index_t const most = open ? o_.batch : pass_.output().shape[0];
+    bool const open = output().shape.dynamic();
+    index_t const most = open ? o_.batch : output().shape[0];
     if (batch < 1 || batch > most || (!open && batch != most))
       return {errc::bad_parameter, detail::say(who, "a batch of ", batch, ", expected ", open ? "1 to " : "", most)};
     detail::memory_list const given = in.list();
     if (given.given != given.items.size())
       return {errc::bad_parameter, detail::say(who, given.given, " inputs, expected ", given.items.size())};
     detail::memory* next = given.items.data();
-    for (node const& n : nodes.nodes) {
+    for (node const& n : plan_->nodes) {
       if (n.kind != op::input) continue;
       detail::memory& m = *next++;
       m.needed = n.shape.size() * (n.shape.dynamic() ? batch : 1);
       if (run_status const s = detail::wrong_memory(n, m, batch); !s) return {s.code(), sentence(s.what())};
     }
-    index_t const expected = batch * target_loss_.targets(pass_.output().shape);
+    index_t const expected = batch * target_loss_.targets(output().shape);
     if (std::ssize(targets) != expected)
       return {errc::bad_shape, detail::say(who, std::ssize(targets), " targets, expected ", expected)};
     if (sentence const s = target_loss_.mistake(targets); !s.empty()) return {errc::bad_parameter, s};
@@ -226,8 +256,8 @@ private:
   train_options o_;
   Loss target_loss_;
   trained_weights weights_;
-  training_pass pass_;
-  loss_kernel loss_;
+  lru_cache<std::vector<dims>, std::unique_ptr<plan_of_shapes>> plans_;
+  plan_of_shapes* plan_; ///< the one in use
   Optimizer optimizer_;
   std::vector<f32> statistics_; ///< running ones before the step
   std::uint64_t round_ = 0;
