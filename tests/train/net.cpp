@@ -11,6 +11,7 @@ namespace ia_nn_test {
 namespace {
 
 using ia_nn::conv_shape;
+using ia_nn::gradient;
 
 constexpr index_t batch = 32, size = 8, filters = 6, classes = 3;
 constexpr index_t pixels = size * size, pooled = pixels / 4;
@@ -179,6 +180,11 @@ TEST_CASE("a small classifier learns", "[train][net]") {
         0.02F);
     learns<I>([](index_t n) { return ia_nn::adam<I>(n, {.learning_rate = 0.01}); }, 0.02F);
     learns<I>([](index_t n) { return ia_nn::adagrad<I>(n, {.learning_rate = 0.05}); }, 0.05F);
+    learns<I>(
+        [](index_t n) {
+          return ia_nn::rmsprop<I>(n, {.learning_rate = 1e-3, .momentum = 0.9, .centred = true});
+        },
+        0.05F);
   });
 }
 
@@ -194,7 +200,69 @@ TEST_CASE("the other backward passes allocate nothing", "[train][allocation]") {
     ia_nn::activation_backward<I>(static_cast<index_t>(x.size()), x.data(), x.data(),
                                   write_to(y.data()), f, e);
   };
+  std::vector<f32> sums(x.size());
+  gradient const all = write_to(y.data()), some = write_to(sums.data());
+  auto const n = static_cast<index_t>(x.size());
+  ia_nn::layer_norm_backward<I> const layer(filters, batch * pixels);
+  ia_nn::group_norm_backward<I> const group({filters, 2, batch});
+  ia_nn::softmax_backward<I> const softmax(filters), across(pixels, filters);
+  ia_nn::lrn_backward<I> const lrn(filters, {}, 3);
+  ia_nn::recomputed_max_pool_backward<I> const maxima(
+      {filters, {1, size, size}, {{1, 3, 3}, {}, {}, {0, 1, 1}, {0, 1, 1}}}, 3);
+  ia_nn::binary_backward<I> const product(ia_nn::binary_function::multiply, pixels, filters,
+                                          ia_nn::operand_shape::whole, ia_nn::operand_shape::row);
+  index_t const extents[] = {batch, size, size, filters}, one[] = {0, 1, 1, 0},
+                inner[] = {batch, size - 2, size - 2, filters};
+  index_t const steps[] = {1, 1, 1, 1}, halves[] = {2, 4};
+  int const turned[] = {0, 3, 1, 2};
+  auto const slice = ia_nn::move_backward<I>::slice(extents, one, inner, steps);
+  auto const transpose = ia_nn::move_backward<I>::transpose(extents, turned);
+  ia_nn::concat_backward<I> const concat(batch * pixels, halves, 1);
+  gradient const parts[] = {all, some};
+  ia_nn::pad_backward<I> const pad(inner, one, one, ia_nn::pad_mode::edge);
+  ia_nn::reduction_backward<I> const reduce(ia_nn::reduction_function::max, filters);
+  ia_nn::embedding_backward<I> const table({batch, filters});
+  ia_nn::sparse_embedding_backward<I> const rows({batch, filters}, batch);
+  std::vector<s32> const indices(at(batch), 3);
+  std::vector<index_t> distinct(at(batch));
+  ia_nn::dropout<I> const drop(0.5F, 1);
+  ia_nn::mean_squared_error<I> const squares({n});
+  ia_nn::rmsprop<I> optimizer(n, {.momentum = 0.5});
+  ia_nn::parameter_list list;
+  list.add("x", y, sums);
+  index_t bytes = 0;
+  for (index_t const b :
+       {layer.workspace_bytes(), group.workspace_bytes(), lrn.workspace_bytes(),
+        maxima.workspace_bytes(), product.workspace_bytes(), rows.workspace_bytes(),
+        squares.workspace_bytes()})
+    bytes = std::max(bytes, b);
+  ia_nn::workspace memory(bytes);
+  f32 loss = 0;
   long const before = allocations;
+  layer.run({batch * pixels, x.data(), x.data(), nullptr, all, some, some}, memory, e);
+  group.run({batch, pixels, x.data(), x.data(), nullptr, all, some, some}, memory, e);
+  softmax.run(batch * pixels, x.data(), x.data(), all, e);
+  across.run(batch, x.data(), x.data(), all, e);
+  lrn.run(batch * pixels, x.data(), x.data(), all, memory, e);
+  maxima.run(batch, x.data(), x.data(), all, memory, e);
+  product.run({batch, x.data(), x.data(), x.data(), all, some}, memory, e);
+  for (gradient const& to : {all, add_to(y.data())}) {
+    slice.run(x.data(), to, e);
+    transpose.run(x.data(), to, e);
+  }
+  concat.run(x.data(), parts, e);
+  pad.run(x.data(), all, e);
+  reduce.run({batch * pixels, x.data(), x.data(), x.data(), all}, e);
+  table.run(batch, indices.data(), x.data(), filters, all, e);
+  rows.run(ia_nn::sparse_embedding_backward_call<s32>{batch, indices.data(), x.data(), 0,
+                                                      distinct.data(), y.data()},
+           memory, e);
+  ia_nn::dropout_backward(drop, n, x.data(), all, 1, e);
+  squares.run({n, x.data(), x.data(), nullptr, &loss, all}, memory, e);
+  ia_nn::clip_gradient_norm<I>(list, 1, e);
+  ia_nn::clip_gradient_values<I>(list, 1, e);
+  optimizer.step(list, e);
+  static_cast<void>(optimizer.state().size());
   average.run(batch, x.data(), write_to(y.data()), e);
   ia_nn::global_average_pool_backward<I>(batch, pixels, filters, x.data(), write_to(y.data()), e);
   slope(ia_nn::slope::relu{});

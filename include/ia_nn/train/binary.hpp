@@ -253,6 +253,16 @@ private:
           reinterpret_cast<f32*>(scratch.data), e);
       return;
     case operand_shape::image: // images are pixels of rows * channels elements
+      if (c.batch <= 64) { // without sums of parts
+        detail::sum_columns<I, 1>(
+            c.batch, rows * channels,
+            [&](index_t n, index_t i, auto at, V(&s)[1])
+                IA_NN_LAMBDA { s[0] = s[0] + term(n, 0, i, at); },
+            [&](index_t i, auto at, V const(&total)[1])
+                IA_NN_LAMBDA { detail::deliver(at, total[0], to, i); },
+            nullptr, e);
+        return;
+      }
       parallel_blocks(e, rows * channels, 1024, [&](index_t begin, index_t end, int) {
         constexpr index_t width = 64;
         for (index_t first = begin; first < end; first += width) {

@@ -81,7 +81,9 @@ struct logistic {
   }
   template <f32_register V> IA_NN_INLINE V slope(V x, V t) const noexcept {
     V const positive = V::broadcast(positive_weight) * t, negative = V::broadcast(1.0F) - t;
-    return fma(math::sigmoid(x), negative, -(positive * math::sigmoid(-x)));
+    V const tail = math::sigmoid(detail::negative_abs(x)), rest = V::broadcast(1.0F) - tail;
+    auto const below = x < V::zero();
+    return fma(select(below, tail, rest), negative, -(positive * select(below, rest, tail)));
   }
   bool valid() const noexcept { return positive_weight >= 0 && positive_weight < detail::infinity; }
 };

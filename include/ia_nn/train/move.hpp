@@ -7,10 +7,12 @@
 //   y = slice(x)   diff_x = 0 | diff_y | 0         y = concat(a, b)   diff_a, diff_b = parts of diff_y
 //
 // The forward move's loops are kept with their sides exchanged. Adding walks them in the order of what
-// is added to, by registers where both sides are contiguous.
+// is added to: by registers where both sides are contiguous; where each is along a loop of its own, by
+// squares of 64 elements that are transposed into a buffer first.
 #pragma once
 
 #include <ia_nn/ops/move.hpp>
+#include <ia_nn/ops/move_kernel.hpp>
 #include <ia_nn/train/gradient.hpp>
 
 #include <ia_nn/begin.hpp>
@@ -19,6 +21,7 @@
 /// src has, or negative ones.
 template <isa::tag I> class move_backward {
   using V = vec<f32, I>;
+  static constexpr index_t side = 64;
 
 public:
   move_backward() = default;
@@ -87,10 +90,16 @@ public:
       return;
     }
     if (moved_ == 0) return;
+    if (transposes_) {
+      index_t const steps = outer_steps(2) * squares(rank_ - 2) * squares(rank_ - 1);
+      parallel_blocks(e, steps, 2, [&](index_t begin, index_t end, int) {
+        for (index_t s = begin; s < end; ++s) add_square(diff_dst, diff_src.data, s);
+      });
+      return;
+    }
     move_axis const& last = axis_[rank_ - 1];
     index_t const pieces = ceil_div(last.extent, detail::elements_of_task);
-    index_t const steps = moved_ / last.extent * pieces;
-    parallel_blocks(e, steps, ceil_div(detail::elements_of_task, last.extent),
+    parallel_blocks(e, outer_steps(1) * pieces, ceil_div(detail::elements_of_task, last.extent),
                     [&](index_t begin, index_t end, int) {
                       for (index_t s = begin; s < end; ++s) add(diff_dst, diff_src.data, s, pieces);
                     });
@@ -115,22 +124,57 @@ private:
       --rank_;
     }
     if (rank_ == 0) axis_[rank_++] = {1, 1, 1};
+    if (axis_[rank_ - 1].dst_stride != 1 || axis_[rank_ - 1].src_stride == 1) return;
+    for (int d = 0; d + 1 < rank_; ++d) {
+      if (axis_[d].src_stride != 1) continue;
+      transposes_ = true;
+      move_axis const contiguous = axis_[d];
+      for (int i = d; i + 2 < rank_; ++i) axis_[i] = axis_[i + 1];
+      axis_[rank_ - 2] = contiguous;
+      return;
+    }
+  }
+  index_t squares(int d) const noexcept { return ceil_div(axis_[d].extent, side); }
+  // Of the loops but the last `inner` ones.
+  index_t outer_steps(int inner) const noexcept {
+    index_t n = 1;
+    for (int d = 0; d < rank_ - inner; ++d) n *= axis_[d].extent;
+    return n;
+  }
+  // To where those loops are in a step.
+  void go_to(index_t step, int inner, f32 const*& from, f32*& to) const noexcept {
+    from += from_, to += to_;
+    for (int d = rank_ - inner - 1; d >= 0; --d) {
+      index_t const at = step % axis_[d].extent;
+      step /= axis_[d].extent;
+      from += at * axis_[d].src_stride, to += at * axis_[d].dst_stride;
+    }
+  }
+  void add_square(f32 const* from, f32* to, index_t step) const noexcept {
+    move_axis const &columns = axis_[rank_ - 2], &rows = axis_[rank_ - 1];
+    index_t const down = squares(rank_ - 1), across = squares(rank_ - 2);
+    index_t const i = step % down * side, j = step / down % across * side;
+    index_t const count = min_of(side, rows.extent - i), wide = min_of(side, columns.extent - j);
+    go_to(step / down / across, 2, from, to);
+    from += i * rows.src_stride + j, to += i + j * columns.dst_stride;
+    alignas(64) f32 square[side * side];
+    detail::transpose_block<I, 4>(reinterpret_cast<std::byte const*>(from), rows.src_stride * 4,
+                                  reinterpret_cast<std::byte*>(square), side * 4, count, wide);
+    for (index_t c = 0; c < wide; ++c)
+      add_run(square + c * side, to + c * columns.dst_stride, count);
+  }
+  static IA_NN_INLINE void add_run(f32 const* from, f32* to, index_t n) noexcept {
+    detail::each_register<V>(0, n, [&](index_t i, auto at) IA_NN_LAMBDA {
+      at.store(at.template load<V>(to + i) + at.template load<V>(from + i), to + i);
+    });
   }
   void add(f32 const* from, f32* to, index_t step, index_t pieces) const noexcept {
     move_axis const& last = axis_[rank_ - 1];
     index_t const first = step % pieces * detail::elements_of_task;
     index_t const count = min_of(detail::elements_of_task, last.extent - first);
-    step /= pieces;
-    from += from_ + first * last.src_stride, to += to_ + first * last.dst_stride;
-    for (int d = rank_ - 2; d >= 0; --d) {
-      index_t const at = step % axis_[d].extent;
-      step /= axis_[d].extent;
-      from += at * axis_[d].src_stride, to += at * axis_[d].dst_stride;
-    }
-    if (last.src_stride == 1 && last.dst_stride == 1)
-      detail::each_register<V>(0, count, [&](index_t i, auto at) IA_NN_LAMBDA {
-        at.store(at.template load<V>(to + i) + at.template load<V>(from + i), to + i);
-      });
+    go_to(step / pieces, 1, from, to);
+    from += first * last.src_stride, to += first * last.dst_stride;
+    if (last.src_stride == 1 && last.dst_stride == 1) add_run(from, to, count);
     else
       for (index_t i = 0; i < count; ++i) to[i * last.dst_stride] += from[i * last.src_stride];
   }
@@ -138,6 +182,7 @@ private:
   strided_move<I> write_;
   move_axis axis_[max_move_rank]{}; // dst: what is written, src: diff_dst
   int rank_ = 0;
+  bool transposes_ = false; // the last but one loop is contiguous in diff_dst, the last one in src
   index_t src_elements_ = 0, moved_ = 0, to_ = 0, from_ = 0;
 };
 
