@@ -38,54 +38,14 @@ double training_problem::loss() const {
   return sum;
 }
 
-template <ia_nn::isa::tag I> training_result run_step(training_problem const& p, run_options const& o) {
-  using kernels = graph::native_kernels<I>;
-  graph::draft const& d = p.nodes;
-  std::vector<graph::detail::make_function> makers;
-  for (int id = 0; id < d.count(); ++id) {
-    graph::training_id const k = graph::training_id_of(d[id], o.usual);
-    makers.push_back(graph::detail::has_task(d, id) ? graph::find_training_kernel<kernels>(k) : nullptr);
-    INFO("no kernel trains " << d[id].kind->name);
-    REQUIRE((makers.back() || !graph::detail::has_task(d, id)));
-  }
-  graph::trained_weights weights(d);
-  weights.load(p.numbers.weights.from);
-  graph::training_pass pass(d.nodes, makers,
-                            {.batch = p.numbers.batch,
-                             .workers = o.pool ? o.pool->concurrency() : 1,
-                             .seed = p.seed,
-                             .keep = o.keep,
-                             .in_place = o.in_place});
-  REQUIRE(graph::never_overlaps(pass.plan().buffers, pass.plan().bytes));
-  pass.allocate();
-  std::vector<void const*> inputs;
-  for (auto const& x : p.numbers.in) inputs.push_back(x.f ? static_cast<void const*>(x.f) : x.i);
-  ia_nn::sequential here;
-  ia_nn::any_executor e(here);
-  if (o.pool) e = ia_nn::any_executor(*o.pool);
-  auto const weighted_sum = [&](f32 const* y, f32* diff, ia_nn::workspace_view) {
-    double sum = 0;
-    for (std::size_t i = 0; i < p.loss_weights.size(); ++i) {
-      sum += static_cast<double>(y[i]) * static_cast<double>(p.loss_weights[i]);
-      diff[i] = p.loss_weights[i];
-    }
-    return static_cast<f32>(sum);
-  };
-  training_result r;
-  long const before = allocations;
-  r.loss = pass.run({p.numbers.batch, inputs, weights, p.round, false}, e, weighted_sum);
-  CHECK(allocations == before);
-  for (auto const& w : weights.all()) r.gradients.insert(r.gradients.end(), w.gradient.begin(), w.gradient.end());
-  r.bytes = pass.plan().bytes;
-  return r;
-}
-
-namespace {
+long allocations_made() { return allocations; }
 
 bool same_bits(training_result const& a, training_result const& b) {
   return a.gradients.size() == b.gradients.size() && std::memcmp(&a.loss, &b.loss, sizeof a.loss) == 0 &&
          std::memcmp(a.gradients.data(), b.gradients.data(), a.gradients.size() * sizeof(f32)) == 0;
 }
+
+namespace {
 
 /// The slope along one weight by central differences, or nothing where two of them differ: there is a kink.
 bool slope_of(training_problem const& p, f32& x, double scale, double& slope) {
@@ -114,11 +74,11 @@ void check_gradients(training_problem& p, comparison& c) {
   for_each_isa<vector_isas>([&](auto tag) {
     using I = decltype(tag);
     INFO("isa " << ia_nn::isa::name<I>());
-    training_result const alone = run_step<I>(p, {});
-    for (ia_nn::thread_pool* const pool : {&two, &three}) CHECK(same_bits(alone, run_step<I>(p, {.pool = pool})));
-    CHECK(same_bits(alone, run_step<I>(p, {.in_place = false})));
+    training_result const alone = run_step<graph::native_kernels<I>>(p, {});
+    for (ia_nn::thread_pool* const pool : {&two, &three}) CHECK(same_bits(alone, run_step<graph::native_kernels<I>>(p, {.pool = pool})));
+    CHECK(same_bits(alone, run_step<graph::native_kernels<I>>(p, {.in_place = false})));
     for (graph::keep_values const k : {graph::keep_values::products, graph::keep_values::every_second})
-      CHECK(same_bits(alone, run_step<I>(p, {.keep = k})));
+      CHECK(same_bits(alone, run_step<graph::native_kernels<I>>(p, {.keep = k})));
     if (first.gradients.empty()) first = alone;
     double off = 0, scale = 0;
     for (std::size_t i = 0; i < first.gradients.size(); ++i) {

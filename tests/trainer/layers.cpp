@@ -56,6 +56,10 @@ TEST_CASE("layers with weights are trained") {
     value const x = conv3d(input(b, "x", {any_batch, 3, 4, 5, 2}), {.filters = 3, .kernel = 2, .pad = 1});
     return conv3d(x, {.filters = 4, .kernel = {1, 3, 3}, .stride = {1, 2, 1}});
   });
+  check_image("deconv2d", [](value x) {
+    return deconv2d(x, {.filters = 6, .kernel = 3, .stride = 2, .pad = 1, .output_padding = 1, .groups = 2});
+  });
+  check_image("deconv2d without a bias", [](value x) { return deconv2d(x, {.filters = 3, .kernel = {2, 3}, .bias = false}); });
   check_layer("dense of rows", [](builder& b) {
     return dense(tanh(dense(input(b, "x", {any_batch, 4, 7}), {.units = 9})), {.units = 3, .bias = false});
   });

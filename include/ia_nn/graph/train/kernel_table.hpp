@@ -19,35 +19,44 @@ struct training_id_list {
     ids[count++] = {row.id, variant, p};
   }
 };
+/// Layers that multiply by weights.
+constexpr void add_products(training_id_list& l, precision p) {
+  l.add(op::conv, p), l.add(op::deconv, p), l.add(op::dense, p), l.add(op::lstm, p);
+  for (int const variant : {0, 1}) l.add(op::gru, p, variant), l.add(op::rnn, p, variant);
+}
 constexpr training_id_list list_training_kernels() {
   training_id_list l;
   for (int f = 0; f <= static_cast<int>(function::linear); ++f) l.add(op::activation, precision::f32, f);
-  l.add(op::conv), l.add(op::dense);
+  add_products(l, precision::f32);
   l.add(op::batch_norm), l.add(op::layer_norm), l.add(op::group_norm);
   l.add(op::softmax), l.add(op::log_softmax), l.add(op::lrn);
   l.add(op::max_pool), l.add(op::average_pool);
   l.add(op::add), l.add(op::subtract), l.add(op::multiply), l.add(op::divide), l.add(op::minimum), l.add(op::maximum);
   l.add(op::parameter), l.add(op::constant), l.add(op::dropout), l.add(op::embedding);
   l.add(op::concat), l.add(op::slice), l.add(op::transpose), l.add(op::pad);
-  l.add(op::lstm);
-  for (int const variant : {0, 1}) l.add(op::gru, precision::f32, variant), l.add(op::rnn, precision::f32, variant);
+  return l;
+}
+constexpr training_id_list list_narrow_training_kernels() {
+  training_id_list l;
+  add_products(l, precision::bf16);
   return l;
 }
 
 } // namespace detail
 
+/// In f32, and those whose products are of bf16.
 inline constexpr detail::training_id_list training_kernel_ids = detail::list_training_kernels();
+inline constexpr detail::training_id_list narrow_training_kernel_ids = detail::list_narrow_training_kernels();
 
-/// How the kernel of this id is made, or null if there is none.
-template <class Kernels> detail::make_function find_training_kernel(training_id id) noexcept {
+/// How the kernel of this id is made, or null if the list has none.
+template <class Kernels, detail::training_id_list const& Ids = training_kernel_ids>
+detail::make_function find_training_kernel(training_id id) noexcept {
   return [&]<int... N>(std::integer_sequence<int, N...>) {
     detail::make_function found = nullptr;
-    ((training_kernel_ids.ids[N] == id
-          ? void(found = &detail::make_training_kernel<training_kernel<training_kernel_ids.ids[N], Kernels>>)
-          : void()),
+    ((Ids.ids[N] == id ? void(found = &detail::make_training_kernel<training_kernel<Ids.ids[N], Kernels>>) : void()),
      ...);
     return found;
-  }(std::make_integer_sequence<int, training_kernel_ids.count>{});
+  }(std::make_integer_sequence<int, Ids.count>{});
 }
 
 } // namespace graph

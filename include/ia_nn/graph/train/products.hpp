@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Training of layers that multiply by weights: convolutions and dense layers. Weights are the master
-// weights, f32 in PyTorch's order; they are packed in each call, since they change after each.
+// Training of layers that multiply by weights: convolutions, transposed ones, and dense layers. Weights are the
+// master weights, f32 in PyTorch's order; they are packed in each call, since they change after each, and
+// rounded to bf16 there where products are of bf16.
 #pragma once
 
 #include <ia_nn/gemm/stages.hpp>
@@ -9,9 +10,11 @@
 #include <ia_nn/graph/layers/dense.hpp>
 #include <ia_nn/graph/layers/window.hpp>
 #include <ia_nn/graph/train/kernel.hpp>
-#include <ia_nn/ops/conv.hpp>
+#include <ia_nn/train/conv_forward.hpp>
 #include <ia_nn/train/conv_src.hpp>
 #include <ia_nn/train/conv_weights.hpp>
+#include <ia_nn/train/deconv_src.hpp>
+#include <ia_nn/train/deconv_weights.hpp>
 #include <ia_nn/train/dense.hpp>
 
 #include <ia_nn/begin.hpp>
@@ -23,62 +26,123 @@ inline conv_shape trained_conv_shape(training_layer const& l) {
   attribute_set const& a = l.attributes();
   return {l.source().last(), a.filters, a.groups, image_of(l.source()), a.win};
 }
-inline std::vector<f32> zeros(index_t n) { return std::vector<f32>(static_cast<std::size_t>(n)); }
+inline conv_backward_options trained_conv_options(training_layer const& l) {
+  return {.max_batch = l.images(l.source()), .workers = l.workers};
+}
+/// The bias and its gradient, which a layer need not have.
+inline f32 const* bias_of(training_call const& c) { return c.of.attributes().bias ? c.weights[1] : nullptr; }
+inline gradient diff_bias_of(training_call const& c) {
+  return c.of.attributes().bias ? c.diff_weights[1] : not_wanted;
+}
+/// f(stages): the bias, or nothing.
+template <class F> void with_bias(training_call const& c, F const& f) {
+  if (f32 const* const bias = bias_of(c)) f(chain{add_bias{bias}});
+  else f(chain<>{});
+}
+
+/// What products multiply.
+template <precision P> using trained_operand = std::conditional_t<P == precision::bf16, bf16, f32>;
+constexpr bool is_trained_in(precision p) { return p == precision::f32 || p == precision::bf16; }
 
 } // namespace detail
 
 template <training_id K, isa::tag I>
-  requires(K.op == op::conv.id && K.multiplies == precision::f32)
+  requires(K.op == op::conv.id && detail::is_trained_in(K.multiplies))
 struct training_kernel<K, native_kernels<I>> : plain_training {
   explicit training_kernel(training_layer const& l)
-      : shape_(detail::trained_conv_shape(l)),
-        forward_(shape_, detail::zeros(weights()), {.max_batch = l.images(l.source()), .workers = l.workers}),
-        by_weights_(shape_, {.max_batch = l.images(l.source()), .workers = l.workers}),
-        by_source_(shape_, {.max_batch = l.images(l.source()), .workers = l.workers}) {}
+      : forward_(detail::trained_conv_shape(l), detail::trained_conv_options(l)),
+        by_weights_(detail::trained_conv_shape(l), detail::trained_conv_options(l)),
+        by_source_(detail::trained_conv_shape(l), detail::trained_conv_options(l)) {}
 
   index_t workspace_bytes() const noexcept {
     return max_of(forward_.workspace_bytes(),
                   max_of(by_weights_.workspace_bytes(), by_source_.workspace_bytes()));
   }
-  void forward(training_call const& c) noexcept {
-    auto const run = [&](auto const& tail) {
-      forward_.run(c.images(), c.source(), c.result, tail, c.scratch, *c.executor);
-    };
-    forward_.set_weights(std::span<f32 const>(c.weights[0], static_cast<std::size_t>(weights())));
-    if (c.of.attributes().bias) run(chain{add_bias{c.weights[1]}});
-    else run(chain<>{});
+  void forward(training_call const& c) const noexcept {
+    detail::with_bias(c, [&](auto const& stages) {
+      forward_.run(c.images(), c.source(), c.weights[0], c.result, stages, c.scratch, *c.executor);
+    });
   }
   void backward(training_call const& c) const noexcept {
     by_weights_.run({.batch = c.images(),
                      .src = c.source(),
                      .diff_dst = c.diff_result,
                      .diff_weights = c.diff_weights[0],
-                     .diff_bias = c.of.attributes().bias ? c.diff_weights[1] : not_wanted},
+                     .diff_bias = detail::diff_bias_of(c)},
                     c.scratch, *c.executor);
     by_source_.run(c.images(), c.diff_result, c.weights[0], c.diff_sources[0], c.scratch, *c.executor);
   }
 
 private:
-  using registers = detail::isa_of_f32<I>;
-  index_t weights() const noexcept {
-    return shape_.filters * shape_.group_channels() * shape_.win.kernel.size();
+  using products = detail::isa_of_product<I, K.multiplies>;
+  using operand = detail::trained_operand<K.multiplies>;
+  conv_forward<products, operand> forward_;
+  conv_backward_weights<products, operand> by_weights_;
+  conv_backward_src<products, operand> by_source_;
+};
+
+/// Forward, a transposed convolution is the gradient of a convolution for its source.
+template <training_id K, isa::tag I>
+  requires(K.op == op::deconv.id && detail::is_trained_in(K.multiplies))
+struct training_kernel<K, native_kernels<I>> : plain_training {
+  explicit training_kernel(training_layer const& l)
+      : forward_(swapped(l), detail::trained_conv_options(l)), by_weights_(shape_of(l), detail::trained_conv_options(l)),
+        by_source_(shape_of(l), detail::trained_conv_options(l)) {}
+
+  index_t workspace_bytes() const noexcept {
+    return max_of(forward_.workspace_bytes(),
+                  max_of(by_weights_.workspace_bytes(), by_source_.workspace_bytes()));
   }
-  conv_shape shape_;
-  conv<registers, f32, f32, f32> forward_;
-  conv_backward_weights<registers> by_weights_;
-  conv_backward_src<registers> by_source_;
+  void forward(training_call const& c) const noexcept {
+    forward_.run(c.images(), c.source(), c.weights[0], write_to(c.result), c.scratch, *c.executor);
+    f32 const* const bias = detail::bias_of(c);
+    if (!bias) return;
+    using V = vec<f32, detail::isa_of_f32<I>>;
+    index_t const columns = c.shape().last();
+    parallel_blocks(*c.executor, c.rows(), ceil_div(::ia_nn::detail::elements_of_task, columns),
+                    [&](index_t begin, index_t end, int) {
+      for (index_t r = begin; r < end; ++r)
+        ::ia_nn::detail::each_register<V>(0, columns, [&](index_t i, auto at) IA_NN_LAMBDA {
+          f32* const y = c.result + r * columns + i;
+          at.store(at.template load<V>(y) + at.template load<V>(bias + i), y);
+        });
+    });
+  }
+  void backward(training_call const& c) const noexcept {
+    by_weights_.run({.batch = c.images(),
+                     .src = c.source(),
+                     .diff_dst = c.diff_result,
+                     .diff_weights = c.diff_weights[0],
+                     .diff_bias = detail::diff_bias_of(c)},
+                    c.scratch, *c.executor);
+    by_source_.run(c.images(), c.diff_result, c.weights[0], c.diff_sources[0], c.scratch, *c.executor);
+  }
+
+private:
+  using products = detail::isa_of_product<I, K.multiplies>;
+  using operand = detail::trained_operand<K.multiplies>;
+  static deconv_shape shape_of(training_layer const& l) {
+    attribute_set const& a = l.attributes();
+    return {l.source().last(), a.filters, a.groups, detail::image_of(l.source()), a.win, a.output_padding};
+  }
+  static conv_shape swapped(training_layer const& l) {
+    attribute_set const& a = l.attributes();
+    return {a.filters, l.source().last(), a.groups, detail::image_of(l.layer.shape), a.win};
+  }
+  conv_backward_src<products, operand> forward_;
+  deconv_backward_weights<products, operand> by_weights_;
+  deconv_backward_src<products, operand> by_source_;
 };
 
 template <training_id K, isa::tag I>
-  requires(K.op == op::dense.id && K.multiplies == precision::f32)
+  requires(K.op == op::dense.id && detail::is_trained_in(K.multiplies))
 struct training_kernel<K, native_kernels<I>> : plain_training {
   explicit training_kernel(training_layer const& l)
       : layer_({l.source().last(), l.attributes().units, l.rows(l.source())}, l.workers) {}
 
   index_t workspace_bytes() const noexcept { return layer_.workspace_bytes(); }
   void forward(training_call const& c) const noexcept {
-    layer_.forward(c.rows(), c.source(), c.weights[0], c.of.attributes().bias ? c.weights[1] : nullptr,
-                   c.result, c.scratch, *c.executor);
+    layer_.forward(c.rows(), c.source(), c.weights[0], detail::bias_of(c), c.result, c.scratch, *c.executor);
   }
   void backward(training_call const& c) const noexcept {
     layer_.backward({.rows = c.rows(),
@@ -87,12 +151,12 @@ struct training_kernel<K, native_kernels<I>> : plain_training {
                      .weights = c.weights[0],
                      .diff_src = c.diff_sources[0],
                      .diff_weights = c.diff_weights[0],
-                     .diff_bias = c.of.attributes().bias ? c.diff_weights[1] : not_wanted},
+                     .diff_bias = detail::diff_bias_of(c)},
                     c.scratch, *c.executor);
   }
 
 private:
-  dense_training<detail::isa_of_f32<I>> layer_;
+  dense_training<detail::isa_of_product<I, K.multiplies>, detail::trained_operand<K.multiplies>> layer_;
 };
 
 } // namespace graph
