@@ -71,7 +71,7 @@ training_result run_step(training_problem const& p, run_options const& o, More..
                              .keep = o.keep,
                              .in_place = o.in_place});
   REQUIRE(graph::never_overlaps(pass.plan().buffers, pass.plan().bytes));
-  pass.allocate();
+  pass.allocate(weights);
   std::vector<void const*> inputs;
   for (auto const& x : p.numbers.in) inputs.push_back(x.f ? static_cast<void const*>(x.f) : x.i);
   ia_nn::sequential here;

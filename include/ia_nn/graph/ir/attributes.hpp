@@ -135,6 +135,8 @@ struct attribute_set {
   order reads = order::of_value;          ///< reshape: what it is given; conv: how it lies
   order writes = order::of_value;         ///< reshape: what it makes
 
+  bool rounded_weights = false; ///< of what multiplies, in training: as they will be in 8 bits
+
   // every operator
   channel_order lies{};                   ///< how the channels of the result lie
 

@@ -128,6 +128,7 @@ struct weight {
   dims shape{};
   bool ones_count = true; ///< a source's shape may not differ by extents of 1
   bool learned = true;    ///< by gradients; running statistics are not
+  bool of_training = false; ///< nobody needs it where the network runs
 };
 
 /// A network while it is worked on. Passes change it in place; ids are places in `nodes`.

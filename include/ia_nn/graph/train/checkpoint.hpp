@@ -38,7 +38,7 @@ inline std::uint64_t number_of(std::string const& text, std::string const& path)
 template <class Optimizer>
 void save_checkpoint(std::string const& path, checkpoint_head const& head, trained_weights const& weights,
                      Optimizer const& optimizer) {
-  std::vector<safetensors_entry> all = weights.entries();
+  std::vector<safetensors_entry> all = weights.entries(true);
   for (auto const& s : optimizer.state())
     all.push_back(make_safetensors_entry<f32>(optimizer_prefix + std::string(s.name), s.values,
                                               {static_cast<index_t>(s.values.size())}));

@@ -26,7 +26,7 @@ public:
     std::string name;
     std::vector<index_t> shape;
     int node;
-    bool learned;
+    bool learned, of_training;
     std::span<f32> values, gradient; ///< the latter is empty where nothing is learned
   };
 
@@ -34,7 +34,7 @@ public:
     for (int id = 0; id < nodes.count(); ++id)
       for (weight const& w : weights_of(nodes, id))
         all_.push_back({text_of(nodes[id]) + std::string(w.suffix.view()),
-                        {w.shape.extent, w.shape.extent + w.shape.rank}, id, w.learned, {}, {}});
+                        {w.shape.extent, w.shape.extent + w.shape.rank}, id, w.learned, w.of_training, {}, {}});
     // What is learned first, one behind the other, as its gradients are.
     index_t const learned = place(true, 0), all = place(false, learned);
     values_ = aligned_array<f32>(all), gradients_ = aligned_array<f32>(learned);
@@ -64,16 +64,18 @@ public:
   /// For `compiled`, or a file. Refers to the values, and changes with them.
   memory_weights view() const {
     memory_weights w;
-    for (entry const& e : all_) w.add(e.name, e.shape, std::span<f32 const>(e.values));
+    for (entry const& e : all_)
+      if (!e.of_training) w.add(e.name, e.shape, std::span<f32 const>(e.values));
     return w;
   }
 
-  void save(std::string const& path) const { save_safetensors(path, entries()); }
+  void save(std::string const& path) const { save_safetensors(path, entries(false)); }
   /// Of a safetensors file, under their names.
-  std::vector<safetensors_entry> entries() const {
+  std::vector<safetensors_entry> entries(bool with_training) const {
     std::vector<safetensors_entry> to;
     for (entry const& e : all_)
-      to.push_back(make_safetensors_entry<f32>(e.name, std::span<f32 const>(e.values), e.shape));
+      if (with_training || !e.of_training)
+        to.push_back(make_safetensors_entry<f32>(e.name, std::span<f32 const>(e.values), e.shape));
     return to;
   }
 
@@ -102,11 +104,15 @@ public:
       }
     }
   }
-  /// Errors: errc::bad_parameter for a weight that is missing, errc::bad_shape for one of another shape,
+  /// What belongs to training alone need not be there. Errors: errc::bad_parameter for a weight that is missing, errc::bad_shape for one of another shape,
   /// and those of the source. Then the weights are what they were.
   template <weights_source W> void load(W const& from) {
     std::vector<std::vector<f32>> read;
     for (entry const& e : all_) {
+      if (e.of_training && !from.has(e.name)) {
+        read.emplace_back(e.values.begin(), e.values.end());
+        continue;
+      }
       if (!from.has(e.name))
         throw_error(errc::bad_parameter, "training: there is no weight " + detail::in_quotes(e.name));
       if (std::vector<index_t> const s = from.shape(e.name); !detail::shapes_agree(s, e.shape, false))

@@ -8,6 +8,7 @@
 #include <ia_nn/graph/passes/differentiate.hpp>
 #include <ia_nn/graph/train/kernel.hpp>
 #include <ia_nn/graph/train/parameters.hpp>
+#include <ia_nn/graph/train/rounded_weights.hpp>
 
 #include <cmath>
 #include <span>
@@ -58,7 +59,12 @@ public:
   /// Room for a kernel that is no node: the loss.
   void need_workspace(index_t bytes) { workspace_ = max_of(workspace_, bytes); }
   /// Once all is known.
-  void allocate() { memory_ = aligned_array<std::byte>(plan_.bytes + round_up(workspace_, 64)); }
+  void allocate(trained_weights& weights) {
+    first_weight_ = weights.values().data();
+    for (int id = 0; id < nodes_.count(); ++id)
+      if (nodes_[id].attributes.rounded_weights) rounded_ = aligned_array<f32>(std::ssize(weights.values()));
+    memory_ = aligned_array<std::byte>(plan_.bytes + round_up(workspace_, 64));
+  }
 
   training_plan const& plan() const noexcept { return plan_; }
   keep_values keep() const noexcept { return keep_; }
@@ -130,6 +136,13 @@ private:
                                          " bytes of values and workspace");
   }
 
+  /// The weights as they will be in 8 bits, made by the forward pass.
+  f32* rounded(trained_weights::entry const& w, task_kind kind) noexcept {
+    f32* const to = rounded_.data() + (w.values.data() - first_weight_);
+    if (kind != task_kind::forward) return to;
+    round_weights(nodes_[w.node], w.shape, w.values, to);
+    return to;
+  }
   f32* written(int value) const noexcept {
     training_value const& v = plan_.values[at(value)];
     return reinterpret_cast<f32*>(memory_.data() + plan_.buffers[at(v.buffer)].offset);
@@ -150,7 +163,7 @@ private:
     std::size_t n = 0;
     for (trained_weights::entry const& w : c.weights.all())
       if (w.node == t.node) {
-        arrays_[n] = w.values.data();
+        arrays_[n] = nodes_[t.node].attributes.rounded_weights && w.shape.size() > 1 ? rounded(w, t.kind) : w.values.data();
         requests_[n++] = {w.gradient.data(), c.add};
       }
     training_call k{.of = l,
@@ -185,6 +198,8 @@ private:
   training_plan plan_;
   std::vector<f32*> arrays_;       ///< weights of the kernel that runs
   std::vector<gradient> requests_; ///< of their gradients
+  f32 const* first_weight_ = nullptr;
+  aligned_array<f32> rounded_; ///< a place for each weight, where some are rounded
   mutable aligned_array<std::byte> memory_;
 };
 

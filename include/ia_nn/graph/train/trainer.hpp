@@ -19,6 +19,7 @@
 #include <ia_nn/graph/train/losses.hpp>
 #include <ia_nn/graph/train/network.hpp>
 #include <ia_nn/graph/train/pass.hpp>
+#include <ia_nn/graph/train/quantize_aware.hpp>
 #include <ia_nn/graph/train/shapes.hpp>
 #include <ia_nn/train/adam.hpp>
 #include <ia_nn/train/clip.hpp>
@@ -85,12 +86,12 @@ class trainer {
     training_pass pass;
     loss_kernel loss;
 
-    plan_of_shapes(std::vector<node> n, train_options const& o, Loss const& l)
+    plan_of_shapes(std::vector<node> n, train_options const& o, Loss const& l, trained_weights& weights)
         : nodes(std::move(n)), pass(nodes, detail::kernel_makers<Net, Policy>::all,
                                     {.batch = o.batch, .workers = o.workers, .seed = o.seed, .byte_limit = o.byte_limit}),
           loss(l, pass.output().shape, rows_of(pass.output().shape, o.batch), o.workers) {
       pass.need_workspace(loss.workspace_bytes());
-      pass.allocate();
+      pass.allocate(weights);
     }
   };
 
@@ -222,8 +223,8 @@ private:
     if constexpr (requires { target_loss_.classes; }) target_loss_.classes = output().shape.last();
     weights_.initialise(nodes, o.seed);
   }
-  std::unique_ptr<plan_of_shapes> make_plan(std::vector<node> n) const {
-    return std::make_unique<plan_of_shapes>(std::move(n), o_, target_loss_);
+  std::unique_ptr<plan_of_shapes> make_plan(std::vector<node> n) {
+    return std::make_unique<plan_of_shapes>(std::move(n), o_, target_loss_, weights_);
   }
   static index_t rows_of(dims const& s, index_t batch) noexcept { return s.rows() * (s.dynamic() ? batch : 1); }
   node const& output() const noexcept { return plan_->pass.output(); }
