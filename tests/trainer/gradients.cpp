@@ -77,6 +77,7 @@ void check_gradients(training_problem& p, comparison& c) {
     training_result const alone = run_step<graph::native_kernels<I>>(p, {});
     for (ia_nn::thread_pool* const pool : {&two, &three}) CHECK(same_bits(alone, run_step<graph::native_kernels<I>>(p, {.pool = pool})));
     CHECK(same_bits(alone, run_step<graph::native_kernels<I>>(p, {.in_place = false})));
+    CHECK(same_bits(alone, run_step<graph::native_kernels<I>>(p, {.fuse_slopes = false})));
     for (graph::keep_values const k : {graph::keep_values::products, graph::keep_values::every_second})
       CHECK(same_bits(alone, run_step<graph::native_kernels<I>>(p, {.keep = k})));
     if (first.gradients.empty()) first = alone;

@@ -42,7 +42,7 @@ struct training_result {
 struct run_options {
   ia_nn::thread_pool* pool = nullptr;
   graph::keep_values keep = graph::keep_values::all;
-  bool in_place = true;
+  bool in_place = true, fuse_slopes = true;
   graph::precision usual = graph::precision::f32;
 };
 
@@ -69,7 +69,8 @@ training_result run_step(training_problem const& p, run_options const& o, More..
                              .workers = o.pool ? o.pool->concurrency() : 1,
                              .seed = p.seed,
                              .keep = o.keep,
-                             .in_place = o.in_place});
+                             .in_place = o.in_place,
+                             .fuse_slopes = o.fuse_slopes});
   REQUIRE(graph::never_overlaps(pass.plan().buffers, pass.plan().bytes));
   pass.allocate(weights);
   std::vector<void const*> inputs;

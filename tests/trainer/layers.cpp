@@ -56,6 +56,10 @@ TEST_CASE("layers with weights are trained") {
     value const x = conv3d(input(b, "x", {any_batch, 3, 4, 5, 2}), {.filters = 3, .kernel = 2, .pad = 1});
     return conv3d(x, {.filters = 4, .kernel = {1, 3, 3}, .stride = {1, 2, 1}});
   });
+  check_image("relu in front", [](value x) { return conv2d(relu(x), {.filters = 3, .kernel = 3}); });
+  check_image("relu6 in front, of a value that is read twice", [](value x) {
+    return dense(relu6(x * 3.0F), {.units = 4}) + depthwise_conv2d(clip(x, -0.5F, 0.5F), {.kernel = 3, .pad = 1});
+  });
   check_image("deconv2d", [](value x) {
     return deconv2d(x, {.filters = 6, .kernel = 3, .stride = 2, .pad = 1, .output_padding = 1, .groups = 2});
   });

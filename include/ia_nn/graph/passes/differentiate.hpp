@@ -10,9 +10,12 @@
 // What a gradient reads besides stands in the operator's row (`gradient_needs`). A value is kept until its
 // last reader; one that is dropped is made again in front of the first backward task that reads it. Of a
 // value with several readers the first one writes the gradient, the others add. Reshapes and identities have
-// no tasks: their value is that of what they read. Where it can, a task writes over what it reads last.
+// no tasks: their value is that of what they read. Where it can, a task writes over what it reads last. The
+// slope of a relu is applied by the product that reads it, while its gradient is in the cache.
 #pragma once
 
+#include <ia_nn/graph/layers/conv.hpp>
+#include <ia_nn/graph/layers/dense.hpp>
 #include <ia_nn/graph/layers/elementwise.hpp>
 #include <ia_nn/graph/layers/move.hpp>
 #include <ia_nn/graph/layers/reshape.hpp>
@@ -38,6 +41,7 @@ struct training_task {
   short_list<int, max_inputs> sources{};      ///< of the node's inputs
   short_list<int, max_inputs> diff_sources{}; ///< -1 where nobody wants the gradient
   std::uint32_t adds = 0;                     ///< bit k: to what is in diff_sources[k]
+  int in_front = -1; ///< the activation whose slope diff_sources[0] is multiplied by, which has no task
 };
 
 /// Memory of a training step: a value of a node, a gradient, a reserve; or an input, which is the caller's.
@@ -62,6 +66,7 @@ struct training_options {
   index_t batch = 1; ///< the largest, of a network whose batch is open
   keep_values keep = keep_values::all;
   bool in_place = true;
+  bool fuse_slopes = true; ///< of a relu or clip in front of the product that alone reads it
 };
 
 struct training_plan {
@@ -95,11 +100,13 @@ public:
   /// reserves[id]: bytes that the kernel of node id leaves for its gradient.
   constexpr differentiator(Nodes const& d, std::vector<index_t> const& reserves, training_options const& o)
       : d_(d), reserves_(reserves), o_(o), count_(static_cast<std::size_t>(d.count())), now_(count_, -1),
-        diff_(count_, -1), reserve_(count_, -1), dropped_(count_, 0), written_(count_, 0) {}
+        diff_(count_, -1), reserve_(count_, -1), readers_(count_, 0), dropped_(count_, 0), written_(count_, 0) {}
 
   constexpr training_plan run() {
     find_learning();
     find_dropped();
+    for (int id = 0; id < d_.count(); ++id)
+      for (int const in : d_[id].inputs) readers_[at(value_of(d_, in))] += has_task(d_, id);
     for (int id = 0, input = 0; id < d_.count(); ++id) {
       if (d_[id].kind == op::input)
         now_[at(id)] = add({.node = id, .input = input++});
@@ -194,7 +201,11 @@ private:
     t.diff_result = read(diff_[at(id)]);
     if (reserve_[at(id)] >= 0) t.reserve = read(reserve_[at(id)]);
     for (int k = 0; k < n.inputs.count; ++k) {
-      int const from = value_of(d_, n.inputs[k]);
+      int from = value_of(d_, n.inputs[k]);
+      if (k == 0 && is_fused(from, n)) {
+        t.in_front = from;
+        from = value_of(d_, d_[from].inputs[0]);
+      }
       if (!plan_.learns[at(from)] || d_[from].type == value_type::s32) {
         t.diff_sources.add(-1);
         continue;
@@ -205,6 +216,15 @@ private:
       t.diff_sources.add(read(diff_[at(from)]));
     }
     plan_.tasks.push_back(t);
+  }
+
+  /// True for an activation whose slope the product n applies.
+  constexpr bool is_fused(int value, node const& n) const {
+    node const& a = d_[value];
+    bool const clips = a.kind == op::activation &&
+                       (a.attributes.act == function::relu || a.attributes.act == function::clip);
+    bool const multiplies = n.kind == op::conv || n.kind == op::deconv || n.kind == op::dense;
+    return o_.fuse_slopes && clips && multiplies && readers_[at(value)] == 1 && value != plan_.output;
   }
 
   // ---- memory ---------------------------------------------------------------------------------
@@ -259,6 +279,7 @@ private:
   training_options o_;
   std::size_t count_;
   std::vector<int> now_, diff_, reserve_; ///< of each node: its value, gradient, reserve; -1: none
+  std::vector<int> readers_;              ///< tasks that read its value
   std::vector<char> dropped_, written_;
   training_plan plan_{};
 };

@@ -79,6 +79,7 @@ struct training_call {
   f32* diff_result; ///< may be what diff_sources[0] writes
   void const* sources[max_inputs];
   gradient diff_sources[max_inputs];
+  node const* in_front; ///< a relu or clip whose slope the first gradient is multiplied by, or null
   f32* const* weights; ///< in the order of the operator's row
   gradient const* diff_weights;
 

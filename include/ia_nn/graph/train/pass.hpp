@@ -30,7 +30,7 @@ struct pass_options {
   std::uint64_t seed = 1;  ///< of dropout
   index_t byte_limit = 0;  ///< of values and workspace, or 0
   keep_values keep = keep_values::all; ///< or less, to meet the limit
-  bool in_place = true;
+  bool in_place = true, fuse_slopes = true;
 };
 
 class training_pass {
@@ -124,7 +124,7 @@ private:
     index_t least = 0;
     for (int k = static_cast<int>(o_.keep); k <= static_cast<int>(keep_values::every_eighth); ++k) {
       auto const keep = static_cast<keep_values>(k);
-      training_plan p = differentiate(nodes_, reserves, {o_.batch, keep, o_.in_place});
+      training_plan p = differentiate(nodes_, reserves, {o_.batch, keep, o_.in_place, o_.fuse_slopes});
       index_t const bytes = p.bytes + workspace_;
       if (least == 0 || bytes < least) least = bytes;
       if (o_.byte_limit > 0 && bytes > o_.byte_limit) continue;
@@ -176,6 +176,7 @@ private:
                     .diff_result = t.diff_result < 0 ? nullptr : written(t.diff_result),
                     .sources = {},
                     .diff_sources = {},
+                    .in_front = t.in_front < 0 ? nullptr : &nodes_[t.in_front],
                     .weights = arrays_.data(),
                     .diff_weights = requests_.data()};
     for (int i = 0; i < t.sources.count; ++i) k.sources[i] = read(c, t.sources[i]);

@@ -16,6 +16,7 @@
 #include <ia_nn/train/deconv_src.hpp>
 #include <ia_nn/train/deconv_weights.hpp>
 #include <ia_nn/train/dense.hpp>
+#include <ia_nn/train/slope_tail.hpp>
 
 #include <ia_nn/begin.hpp>
 namespace graph {
@@ -38,6 +39,15 @@ inline gradient diff_bias_of(training_call const& c) {
 template <class F> void with_bias(training_call const& c, F const& f) {
   if (f32 const* const bias = bias_of(c)) f(chain{add_bias{bias}});
   else f(chain<>{});
+}
+
+/// f(tail): the slope of the relu or clip in front, which follows from what the layer reads, or nothing. A relu
+/// is a clip without an upper bound.
+template <class F> void with_slope(training_call const& c, F const& f) {
+  if (!c.in_front) return f(no_tail{});
+  attribute_set const& a = c.in_front->attributes;
+  bool const clip = a.act == function::clip;
+  f(slope_tail{c.source(), slope::hard_tanh{clip ? a.a : 0, clip ? a.b : __builtin_inff()}});
 }
 
 /// What products multiply.
@@ -70,7 +80,9 @@ struct training_kernel<K, native_kernels<I>> : plain_training {
                      .diff_weights = c.diff_weights[0],
                      .diff_bias = detail::diff_bias_of(c)},
                     c.scratch, *c.executor);
-    by_source_.run(c.images(), c.diff_result, c.weights[0], c.diff_sources[0], c.scratch, *c.executor);
+    detail::with_slope(c, [&](auto const& tail) {
+      by_source_.run(c.images(), c.diff_result, c.weights[0], c.diff_sources[0], tail, c.scratch, *c.executor);
+    });
   }
 
 private:
@@ -115,7 +127,9 @@ struct training_kernel<K, native_kernels<I>> : plain_training {
                      .diff_weights = c.diff_weights[0],
                      .diff_bias = detail::diff_bias_of(c)},
                     c.scratch, *c.executor);
-    by_source_.run(c.images(), c.diff_result, c.weights[0], c.diff_sources[0], c.scratch, *c.executor);
+    detail::with_slope(c, [&](auto const& tail) {
+      by_source_.run(c.images(), c.diff_result, c.weights[0], c.diff_sources[0], tail, c.scratch, *c.executor);
+    });
   }
 
 private:
@@ -145,14 +159,16 @@ struct training_kernel<K, native_kernels<I>> : plain_training {
     layer_.forward(c.rows(), c.source(), c.weights[0], detail::bias_of(c), c.result, c.scratch, *c.executor);
   }
   void backward(training_call const& c) const noexcept {
-    layer_.backward({.rows = c.rows(),
-                     .src = c.source(),
-                     .diff_dst = c.diff_result,
-                     .weights = c.weights[0],
-                     .diff_src = c.diff_sources[0],
-                     .diff_weights = c.diff_weights[0],
-                     .diff_bias = detail::diff_bias_of(c)},
-                    c.scratch, *c.executor);
+    detail::with_slope(c, [&](auto const& tail) {
+      layer_.backward({.rows = c.rows(),
+                       .src = c.source(),
+                       .diff_dst = c.diff_result,
+                       .weights = c.weights[0],
+                       .diff_src = c.diff_sources[0],
+                       .diff_weights = c.diff_weights[0],
+                       .diff_bias = detail::diff_bias_of(c)},
+                      tail, c.scratch, *c.executor);
+    });
   }
 
 private:
