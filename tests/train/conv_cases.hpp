@@ -132,6 +132,8 @@ inline conv_case const large_cases[] = {
      {},
      {1, 0, 1},
      {1, 1, 1}},
+    {"1 x 1, many pixels, more filters", 2, 9, 64, 1, {1, 70, 61}, {}},
+    {"1 x 1, many pixels, two groups", 1, 14, 64, 2, {1, 90, 92}, {}},
     {"several bands", 2, 64, 64, 1, {1, 60, 60}, {1, 3, 3}, {}, {}, {0, 1, 1}, {0, 1, 1}},
     {"a dilated volume",
      2,

@@ -35,8 +35,11 @@ struct pixel_walk {
     at.width = rest % o.width, rest /= o.width;
     at.height = rest % o.height, at.depth = rest / o.height;
   }
-  void next() noexcept {
-    if (++at.width < out.width) return;
+  void next() noexcept { skip(1); }
+  /// n pixels of the same line further on.
+  void skip(index_t n) noexcept {
+    at.width += n;
+    if (at.width < out.width) return;
     at.width = 0;
     if (++at.height < out.height) return;
     at.height = 0;
@@ -56,6 +59,13 @@ struct tap_place {
     first.width = tap % w.kernel.width * w.dilation.width - w.pad_begin.width, tap /= w.kernel.width;
     first.height = tap % w.kernel.height * w.dilation.height - w.pad_begin.height;
     first.depth = tap / w.kernel.height * w.dilation.depth - w.pad_begin.depth;
+  }
+  /// Outputs of a line of `width` at which it is within the line of the image.
+  block outputs_inside(index_t width) const noexcept {
+    index_t const stride = s.win.stride.width;
+    index_t const begin = first.width >= 0 ? 0 : ceil_div(-first.width, stride);
+    index_t const end = first.width >= s.in.width ? 0 : ceil_div(s.in.width - first.width, stride);
+    return {begin, min_of(end, width)};
   }
   /// The element of the image that it sees at output `out`, or -1 in the padding.
   IA_NN_INLINE index_t pixel(spatial const& out) const noexcept {

@@ -23,6 +23,13 @@
 
 namespace detail {
 
+/// Neighbouring rows of a, from number `row` on, and the row of b of the first; those of the others lie a
+/// constant distance apart in memory.
+struct row_run {
+  index_t row, count;
+  f32 const* b;
+};
+
 template <isa::tag I, element E> class outer_products {
   using kernel = vector_kernel<I, E, E>;
   using panel_type = typename kernel::panel_type;
@@ -117,7 +124,82 @@ public:
     }
   }
 
+  /// True for products that need no packed b: of f32.
+  static constexpr bool reads_in_place = std::same_as<E, f32>;
+
+  /// As multiply, for whole panels `columns` whose rows of b are where the runs say, `apart` elements
+  /// from each other: nothing is copied, and rows that no run names bring nothing. `next`: elements to
+  /// rows that will be read after these, or 0.
+  void multiply_in_place(row_run const* runs, index_t count, index_t apart, block columns, bool add,
+                         index_t next, f32* sums, std::byte const* scratch) const noexcept
+    requires(reads_in_place)
+  {
+    if (count == 0 && add) return;
+    f32 const* const a = reinterpret_cast<f32 const*>(scratch);
+    index_t const ld = sums_ld();
+    for (index_t c = 0; c < columns.size(); c += nr) {
+      f32* to = sums + columns.begin + c;
+      for (index_t t = 0; t < tiles_; ++t, to += height_ * ld) {
+        int const h = static_cast<int>(t + 1 < tiles_ ? height_ : last_);
+        if (add && t + 1 < tiles_)
+          for (index_t r = 0; r < height_; ++r)
+            for (index_t i = 0; i < nr; i += 16) __builtin_prefetch(to + (height_ + r) * ld + i, 1, 3);
+        // The first tile asks for the rows of the next panel.
+        index_t const ahead = t > 0 ? 0 : c + nr < columns.size() ? nr : next > 0 ? next - c : 0;
+        any_height<kernel::max_rows>(h, {a + t * a_stride_, runs, count, apart, c, ahead, add, to, ld});
+      }
+    }
+  }
+
 private:
+  struct in_place_call {
+    f32 const* a;
+    row_run const* runs;
+    index_t count, apart, column, ahead;
+    bool add;
+    f32* to;
+    index_t ld;
+  };
+  template <int H> static void any_height(int h, in_place_call const& c) noexcept {
+    if constexpr (H > 1)
+      if (h < H) return any_height<H - 1>(h, c);
+    tile_in_place<H>(c);
+  }
+  // The registers of gemm/register_tile.hpp; b is read with a distance.
+  template <int H> IA_NN_NOINLINE static void tile_in_place(in_place_call const& c) noexcept {
+    using Dot = typename kernel::dot_type;
+    constexpr int nv = nr / V::size;
+    index_t const apart = c.apart, ld = c.ld, ahead = c.ahead;
+    f32* const to = c.to;
+    V sum[H][nv];
+    if (c.add) {
+      IA_NN_UNROLL for (int r = 0; r < H; ++r)
+        IA_NN_UNROLL for (int v = 0; v < nv; ++v) sum[r][v] = V::load(to + r * ld + v * V::size);
+    } else {
+      IA_NN_UNROLL for (int r = 0; r < H; ++r)
+        IA_NN_UNROLL for (int v = 0; v < nv; ++v) sum[r][v] = V::zero();
+    }
+    row_run const* run = c.runs;
+    for (row_run const* const end = run + c.count; run < end; ++run) {
+      f32 const* a = c.a + run->row * H;
+      f32 const* b = run->b + c.column;
+      IA_NN_ROLLED for (index_t k = run->count; k > 0; --k, a += H, b += apart) {
+        V right[nv];
+        IA_NN_UNROLL for (int v = 0; v < nv; ++v) right[v] = Dot::load_b(b + v * V::size);
+        IA_NN_UNROLL for (int i = 0; i < nr; i += 16) __builtin_prefetch(b + ahead + i, 0, 3);
+        IA_NN_UNROLL for (int r = 0; r < H; ++r) {
+          auto const left = Dot::load_a(a + r);
+          IA_NN_UNROLL for (int v = 0; v < nv; ++v) Dot::mac(sum[r][v], left, right[v]);
+        }
+      }
+    }
+    IA_NN_UNROLL for (int r = 0; r < H; ++r)
+      IA_NN_UNROLL for (int v = 0; v < nv; ++v) {
+        sum[r][v].pin();
+        sum[r][v].store(to + r * ld + v * V::size);
+      }
+  }
+
   index_t a_cells() const noexcept { return round_up(tiles_ * a_stride_, 64); }
 
   template <class Rows>
