@@ -12,4 +12,5 @@
 #include <ia_nn/train/loss.hpp>
 #include <ia_nn/train/parameters.hpp>
 #include <ia_nn/train/pool.hpp>
+#include <ia_nn/train/rnn/rnn_training.hpp>
 #include <ia_nn/train/sgd.hpp>
