@@ -16,13 +16,15 @@ template <class Isa, class Cell, class A> class ours_rnn_training {
 
 public:
   ours_rnn_training(rnn_training_problem const& p, int threads)
-      : p_(p), pool_(threads),
-        net_({.input = p.layers.shape.input,
-              .hidden = p.layers.shape.hidden,
-              .layers = p.layers.shape.layers,
-              .direction = p.layers.shape.direction == direction::concat ? ia_nn::rnn_direction::concat
-                                                                         : ia_nn::rnn_direction::forward},
-             {.max_time = p.layers.shape.time, .max_batch = p.layers.shape.batch, .workers = threads}),
+      : p_(p), pool_(threads), net_({.input = p.layers.shape.input,
+                                     .hidden = p.layers.shape.hidden,
+                                     .layers = p.layers.shape.layers,
+                                     .direction = p.layers.shape.direction == direction::concat
+                                                      ? ia_nn::rnn_direction::concat
+                                                      : ia_nn::rnn_direction::forward},
+                                    {.max_time = p.layers.shape.time,
+                                     .max_batch = p.layers.shape.batch,
+                                     .workers = threads}),
         reserve_(net_.reserve_bytes()), scratch_(net_.workspace_bytes()), dst_(p.diff_dst.size()),
         diff_src_(p.layers.src.size()) {
     for (rnn_matrices const& m : p_.layers.matrices) {
@@ -41,20 +43,31 @@ public:
   void forward() { net_.forward(forward_call(), reserve_, scratch_, pool_); }
   void backward() { net_.backward(backward_call(), reserve_, scratch_, pool_); }
   rnn_training_result result() const {
-    auto const all = [](buffer<float> const& b) { return std::vector<float>(b.data(), b.data() + b.size()); };
+    auto const all = [](buffer<float> const& b) {
+      return std::vector<float>(b.data(), b.data() + b.size());
+    };
     return {all(dst_), all(diff_src_), all(diffs_[0]), all(diffs_[1])};
   }
 
 private:
   ia_nn::rnn_training_call forward_call() const {
     rnn_shape const& s = p_.layers.shape;
-    return {.weights = sources_, .src = p_.layers.src.data(), .dst = dst_.data(), .time = s.time, .batch = s.batch};
+    return {.weights = sources_,
+            .src = p_.layers.src.data(),
+            .dst = dst_.data(),
+            .time = s.time,
+            .batch = s.batch};
   }
   ia_nn::rnn_backward_call backward_call() const {
     rnn_shape const& s = p_.layers.shape;
-    return {.weights = sources_, .src = p_.layers.src.data(), .dst = dst_.data(),
-            .diff_dst = p_.diff_dst.data(), .time = s.time, .batch = s.batch,
-            .diff_src = ia_nn::write_to(diff_src_.data()), .gradients = gradients_};
+    return {.weights = sources_,
+            .src = p_.layers.src.data(),
+            .dst = dst_.data(),
+            .diff_dst = p_.diff_dst.data(),
+            .time = s.time,
+            .batch = s.batch,
+            .diff_src = ia_nn::write_to(diff_src_.data()),
+            .gradients = gradients_};
   }
 
   rnn_training_problem p_;

@@ -73,19 +73,24 @@ public:
                                ? dnnl::rnn_direction::bidirectional_concat
                                : dnnl::rnn_direction::unidirectional_left2right;
     long const D = s_.directions(), I = s_.layer_input(first);
-    w_dims_ = {count, D, I, s_.gates(), s_.hidden}, u_dims_ = {count, D, s_.output(), s_.gates(), s_.hidden};
+    w_dims_ = {count, D, I, s_.gates(), s_.hidden},
+    u_dims_ = {count, D, s_.output(), s_.gates(), s_.hidden};
     memory::dims const b_dims{count, D, biases(), s_.hidden}, y_dims{s_.time, s_.batch, s_.width()};
     // Without a first state 2.6.3 gives wrong gradients of the recurrent weights of LSTM and vanilla layers.
-    memory::dims const h_dims{count, D, s_.batch, s_.output()}, c_dims{count, D, s_.batch, s_.hidden};
-    memory::desc const h0(h_dims, t, tag::ldnc), c0(c_dims, type::f32, tag::ldnc), dh0(h_dims, type::f32, tag::ldnc);
+    memory::dims const h_dims{count, D, s_.batch, s_.output()},
+        c_dims{count, D, s_.batch, s_.hidden};
+    memory::desc const h0(h_dims, t, tag::ldnc), c0(c_dims, type::f32, tag::ldnc),
+        dh0(h_dims, type::f32, tag::ldnc);
     memory::desc const none, x = src.get_desc(), w(w_dims_, t, tag::any), u(u_dims_, t, tag::any),
-        b(b_dims, type::f32, tag::ldgo), y(y_dims, t, tag::tnc);
-    memory::desc const dx({s_.time, s_.batch, I}, type::f32, tag::tnc), dw(w_dims_, type::f32, tag::any),
-        du(u_dims_, type::f32, tag::any), dy(y_dims, type::f32, tag::tnc);
-    memory const plain_w = matrix(p, &rnn_matrices::w, I), plain_u = matrix(p, &rnn_matrices::u, s_.output());
+                             b(b_dims, type::f32, tag::ldgo), y(y_dims, t, tag::tnc);
+    memory::desc const dx({s_.time, s_.batch, I}, type::f32, tag::tnc),
+        dw(w_dims_, type::f32, tag::any), du(u_dims_, type::f32, tag::any),
+        dy(y_dims, type::f32, tag::tnc);
+    memory const plain_w = matrix(p, &rnn_matrices::w, I),
+                 plain_u = matrix(p, &rnn_matrices::u, s_.output());
     auto const back = dnnl::prop_kind::backward;
-    auto const bind = [&]<class Forward, class Backward>(auto const& f, auto const& g, Forward const*,
-                                                         Backward const*) {
+    auto const bind = [&]<class Forward, class Backward>(auto const& f, auto const& g,
+                                                         Forward const*, Backward const*) {
       forward_ = Forward(f), backward_ = Backward(g);
       kernel_ = std::string(f.impl_info_str()) + ", backward " + g.impl_info_str();
       memory const dst(y, onednn_engine()), space(f.workspace_desc(), onednn_engine());
@@ -111,7 +116,8 @@ public:
                              {DNNL_ARG_DIFF_BIAS, diff_b_},
                              {DNNL_ARG_DIFF_DST_LAYER, diff_dst_}};
       dst_ = dst;
-      memory const first_h = zeros(h0), first_c = zeros(c0), diff_h = zeros(dh0), diff_c = zeros(c0);
+      memory const first_h = zeros(h0), first_c = zeros(c0), diff_h = zeros(dh0),
+                   diff_c = zeros(c0);
       for (arguments* a : {&forward_arguments_, &backward_arguments_}) {
         (*a)[DNNL_ARG_SRC_ITER] = first_h;
         if (s_.cell == cell::lstm) (*a)[DNNL_ARG_SRC_ITER_C] = first_c;
@@ -124,8 +130,8 @@ public:
       using F = dnnl::lstm_forward;
       using B = dnnl::lstm_backward;
       auto const f = describe<F>(training, direction, x, h0, c0, w, u, b, y, none, none);
-      auto const g = describe_back<B>(f, back, direction, x, h0, c0, w, u, b, y, none, none, dx, dh0, c0,
-                                      dw, du, b, dy, none, none);
+      auto const g = describe_back<B>(f, back, direction, x, h0, c0, w, u, b, y, none, none, dx,
+                                      dh0, c0, dw, du, b, dy, none, none);
       bind(f, g, static_cast<F*>(nullptr), static_cast<B*>(nullptr));
       break;
     }
@@ -133,8 +139,8 @@ public:
       using F = dnnl::lbr_gru_forward;
       using B = dnnl::lbr_gru_backward;
       auto const f = describe<F>(training, direction, x, h0, w, u, b, y, none);
-      auto const g =
-          describe_back<B>(f, back, direction, x, h0, w, u, b, y, none, dx, dh0, dw, du, b, dy, none);
+      auto const g = describe_back<B>(f, back, direction, x, h0, w, u, b, y, none, dx, dh0, dw, du,
+                                      b, dy, none);
       bind(f, g, static_cast<F*>(nullptr), static_cast<B*>(nullptr));
       break;
     }
@@ -142,8 +148,8 @@ public:
       using F = dnnl::gru_forward;
       using B = dnnl::gru_backward;
       auto const f = describe<F>(training, direction, x, h0, w, u, b, y, none);
-      auto const g =
-          describe_back<B>(f, back, direction, x, h0, w, u, b, y, none, dx, dh0, dw, du, b, dy, none);
+      auto const g = describe_back<B>(f, back, direction, x, h0, w, u, b, y, none, dx, dh0, dw, du,
+                                      b, dy, none);
       bind(f, g, static_cast<F*>(nullptr), static_cast<B*>(nullptr));
       break;
     }
@@ -154,8 +160,8 @@ public:
       auto const e =
           s_.cell == cell::tanh ? dnnl::algorithm::eltwise_tanh : dnnl::algorithm::eltwise_relu;
       auto const f = describe<F>(training, e, direction, x, h0, w, u, b, y, none);
-      auto const g = describe_back<B>(f, back, e, direction, x, h0, w, u, b, y, none, dx, dh0, dw, du, b, dy,
-                                      none);
+      auto const g = describe_back<B>(f, back, e, direction, x, h0, w, u, b, y, none, dx, dh0, dw,
+                                      du, b, dy, none);
       bind(f, g, static_cast<F*>(nullptr), static_cast<B*>(nullptr));
       break;
     }
@@ -191,7 +197,8 @@ private:
       for (long i = 0; i < k; ++i)
         for (long g = 0; g < s_.gates(); ++g)
           for (long o = 0; o < s_.hidden; ++o)
-            to.push_back((m.*member)[static_cast<std::size_t>((source_gate(g) * s_.hidden + o) * k + i)]);
+            to.push_back(
+                (m.*member)[static_cast<std::size_t>((source_gate(g) * s_.hidden + o) * k + i)]);
     });
     return plain({count_, s_.directions(), k, s_.gates(), s_.hidden}, tag::ldigo, to);
   }
@@ -200,7 +207,8 @@ private:
     each(p, [&](rnn_matrices const& m) {
       for (long g = 0; g < biases(); ++g)
         for (long o = 0; o < s_.hidden; ++o) {
-          auto const at = static_cast<std::size_t>(source_gate(std::min(g, s_.gates() - 1)) * s_.hidden + o);
+          auto const at =
+              static_cast<std::size_t>(source_gate(std::min(g, s_.gates() - 1)) * s_.hidden + o);
           bool const apart = s_.cell == cell::gru && g >= 2;
           to.push_back(!apart ? m.b[at] + m.c[at] : g == 2 ? m.b[at] : m.c[at]);
         }
@@ -249,9 +257,10 @@ rnn_training_runner runner(rnn_training_problem const& p, product kind) {
     stream.wait();
   };
   auto const result = [stages, s] {
-    return rnn_training_result{floats(stages->back().dst(), {s.time, s.batch, s.width()}, tag::tnc),
-                               floats(stages->front().diff_src(), {s.time, s.batch, s.input}, tag::tnc),
-                               stages->front().diff_w(), stages->front().diff_u()};
+    return rnn_training_result{
+        floats(stages->back().dst(), {s.time, s.batch, s.width()}, tag::tnc),
+        floats(stages->front().diff_src(), {s.time, s.batch, s.input}, tag::tnc),
+        stages->front().diff_w(), stages->front().diff_u()};
   };
   return {call, result, stages->back().kernel()};
 }

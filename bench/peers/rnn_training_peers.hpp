@@ -23,10 +23,10 @@ struct rnn_training_problem {
 
 /// What a call gives, for comparison.
 struct rnn_training_result {
-  std::vector<float> dst;       ///< (T, N, width)
-  std::vector<float> diff_src;  ///< (T, N, I)
-  std::vector<float> diff_w;    ///< (G*H, I) of the first layer's forward direction, as PyTorch has it
-  std::vector<float> diff_u;    ///< (G*H, H) of the same
+  std::vector<float> dst;      ///< (T, N, width)
+  std::vector<float> diff_src; ///< (T, N, I)
+  std::vector<float> diff_w; ///< (G*H, I) of the first layer's forward direction, as PyTorch has it
+  std::vector<float> diff_u; ///< (G*H, H) of the same
 };
 
 struct rnn_training_runner {

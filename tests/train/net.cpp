@@ -188,6 +188,33 @@ TEST_CASE("a small classifier learns", "[train][net]") {
   });
 }
 
+TEST_CASE("recurrent layers in training allocate nothing", "[train][rnn][allocation]") {
+  using I = ia_nn::isa::native;
+  constexpr index_t T = 6, N = 3, In = 5, H = 33, gates = 3 * H;
+  ia_nn::rnn_training<I, ia_nn::gru> const net(
+      {.input = In, .hidden = H, .layers = 2},
+      {.max_time = T, .max_batch = N, .workers = 3, .dropout = 0.5F, .checkpoint = 2});
+  std::vector<f32> const w(at(gates * In), 0.1F), u(at(gates * H), 0.01F), x(at(T * N * In), 0.5F);
+  std::vector<f32> y(at(T * N * H)), dy(y.size(), 1.0F), dx(x.size()), dw(w.size()), du(u.size());
+  std::vector<ia_nn::rnn_source> const weights{{.input = In, .hidden = H, .w_input = w, .w_recurrent = u},
+                                               {.input = H, .hidden = H, .w_input = u, .w_recurrent = u}};
+  std::vector<ia_nn::rnn_gradients> const gradients{
+      {.w_input = write_to(dw.data())}, {.w_recurrent = write_to(du.data())}};
+  ia_nn::workspace reserve(net.reserve_bytes()), work(net.workspace_bytes());
+  s32 const lengths[N] = {6, 2, 5};
+  long const before = allocations;
+  for (int i = 0; i < 3; ++i) {
+    net.forward({.weights = weights, .src = x.data(), .dst = y.data(), .time = T, .batch = N, .lengths = lengths},
+                reserve, work, pool_of(3));
+    net.backward({.weights = weights, .src = x.data(), .dst = y.data(), .diff_dst = dy.data(), .time = T,
+                  .batch = N, .lengths = lengths, .diff_src = write_to(dx.data()), .gradients = gradients},
+                 reserve, work, pool_of(3));
+  }
+  long const after = allocations;
+  CHECK(after == before);
+  CHECK(dw[0] != 0);
+}
+
 TEST_CASE("the other backward passes allocate nothing", "[train][allocation]") {
   using I = ia_nn::isa::native;
   if (!runnable<I>()) FAIL("this machine lacks the instructions the test was compiled for");

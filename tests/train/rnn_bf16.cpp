@@ -27,12 +27,20 @@ template <rnn_kind K> void check_bf16(rnn_stack s, std::uint64_t stream) {
 } // namespace
 
 TEST_CASE("recurrent gradients with operands of bf16: LSTM", "[train][rnn]") {
-  check_bf16<rnn_kind::lstm>({.input = 9, .hidden = 33, .time = 5, .batch = 5, .lengths = {5, 1, 0, 3, 4}}, 600);
-  check_bf16<rnn_kind::lstm>({.input = 3, .hidden = 64, .projected = 17, .layers = 2, .time = 3}, 601);
+  check_bf16<rnn_kind::lstm>(
+      {.input = 9, .hidden = 33, .time = 5, .batch = 5, .lengths = {5, 1, 0, 3, 4}}, 600);
+  check_bf16<rnn_kind::lstm>({.input = 3, .hidden = 64, .projected = 17, .layers = 2, .time = 3},
+                             601);
 }
 TEST_CASE("recurrent gradients with operands of bf16: GRU", "[train][rnn]") {
   check_bf16<rnn_kind::gru>({.input = 9, .hidden = 21, .time = 5, .batch = 18, .both = true}, 602);
-  check_bf16<rnn_kind::gru_reset_before>({.input = 9, .hidden = 33, .time = 5, .batch = 5, .reverse = true, .lengths = {5, 1, 0, 3, 4}}, 603);
+  check_bf16<rnn_kind::gru_reset_before>({.input = 9,
+                                          .hidden = 33,
+                                          .time = 5,
+                                          .batch = 5,
+                                          .reverse = true,
+                                          .lengths = {5, 1, 0, 3, 4}},
+                                         603);
 }
 TEST_CASE("recurrent gradients with operands of bf16: vanilla", "[train][rnn]") {
   check_bf16<rnn_kind::tanh>({.input = 1, .hidden = 1, .time = 5, .batch = 1}, 604);

@@ -7,9 +7,10 @@
 namespace ia_nn_test {
 namespace {
 
-constexpr rnn_kind all_kinds[] = {rnn_kind::lstm, rnn_kind::lstm_peephole, rnn_kind::lstm_coupled,
-                                  rnn_kind::gru,  rnn_kind::gru_reset_before, rnn_kind::tanh,
-                                  rnn_kind::relu};
+constexpr rnn_kind all_kinds[] = {
+    rnn_kind::lstm, rnn_kind::lstm_peephole,    rnn_kind::lstm_coupled,
+    rnn_kind::gru,  rnn_kind::gru_reset_before, rnn_kind::tanh,
+    rnn_kind::relu};
 
 // Every leaf of a stack, to be changed one number after the other.
 std::vector<doubles*> parts_of(rnn_leaves& l) {
@@ -23,9 +24,8 @@ template <rnn_kind K> void check_cell(rnn_stack s, std::uint64_t stream, rnn_way
   s.kind = K;
   rnn_training_problem const p(s, stream);
   auto const want = p.expected();
-  for_each_isa<vector_isas>([&](auto tag) {
-    REQUIRE(verdict(p.run<decltype(tag), K>(way), want, 4e-5) == "");
-  });
+  for_each_isa<vector_isas>(
+      [&](auto tag) { REQUIRE(verdict(p.run<decltype(tag), K>(way), want, 4e-5) == ""); });
 }
 
 } // namespace
@@ -60,23 +60,43 @@ TEST_CASE("the oracle of recurrent gradients is their slope", "[train][rnn]") {
 
 TEST_CASE("gradients of an LSTM", "[train][rnn]") {
   check_cell<rnn_kind::lstm>({.input = 3, .hidden = 5}, 410);
-  check_cell<rnn_kind::lstm>({.input = 9, .hidden = 33, .time = 5, .batch = 11, .lengths = {5, 1, 0, 3, 5, 2, 4, 4, 1, 5, 3}}, 411);
+  check_cell<rnn_kind::lstm>({.input = 9,
+                              .hidden = 33,
+                              .time = 5,
+                              .batch = 11,
+                              .lengths = {5, 1, 0, 3, 5, 2, 4, 4, 1, 5, 3}},
+                             411);
 }
 TEST_CASE("gradients of LSTMs with peepholes and coupled gates", "[train][rnn]") {
-  check_cell<rnn_kind::lstm_peephole>({.input = 7, .hidden = 17, .time = 5, .lengths = {2, 5, 0}}, 412);
+  check_cell<rnn_kind::lstm_peephole>({.input = 7, .hidden = 17, .time = 5, .lengths = {2, 5, 0}},
+                                      412);
   check_cell<rnn_kind::lstm_coupled>({.input = 7, .hidden = 17, .time = 5, .reverse = true}, 413);
 }
 TEST_CASE("gradients of a GRU", "[train][rnn]") {
   check_cell<rnn_kind::gru>({.input = 3, .hidden = 5}, 414);
-  check_cell<rnn_kind::gru>({.input = 9, .hidden = 33, .time = 5, .batch = 5, .reverse = true, .lengths = {5, 1, 0, 3, 4}}, 415);
+  check_cell<rnn_kind::gru>({.input = 9,
+                             .hidden = 33,
+                             .time = 5,
+                             .batch = 5,
+                             .reverse = true,
+                             .lengths = {5, 1, 0, 3, 4}},
+                            415);
 }
 TEST_CASE("gradients of a GRU that resets before", "[train][rnn]") {
   check_cell<rnn_kind::gru_reset_before>({.input = 3, .hidden = 5}, 416);
-  check_cell<rnn_kind::gru_reset_before>({.input = 9, .hidden = 33, .time = 5, .batch = 5, .reverse = true, .lengths = {5, 1, 0, 3, 4}}, 417);
+  check_cell<rnn_kind::gru_reset_before>({.input = 9,
+                                          .hidden = 33,
+                                          .time = 5,
+                                          .batch = 5,
+                                          .reverse = true,
+                                          .lengths = {5, 1, 0, 3, 4}},
+                                         417);
 }
 TEST_CASE("gradients of vanilla networks", "[train][rnn]") {
-  check_cell<rnn_kind::tanh>({.input = 9, .hidden = 33, .time = 5, .batch = 5, .lengths = {5, 1, 0, 3, 4}}, 418);
-  check_cell<rnn_kind::relu>({.input = 3, .hidden = 31, .time = 5, .batch = 5, .reverse = true}, 419);
+  check_cell<rnn_kind::tanh>(
+      {.input = 9, .hidden = 33, .time = 5, .batch = 5, .lengths = {5, 1, 0, 3, 4}}, 418);
+  check_cell<rnn_kind::relu>({.input = 3, .hidden = 31, .time = 5, .batch = 5, .reverse = true},
+                             419);
 }
 
 } // namespace ia_nn_test

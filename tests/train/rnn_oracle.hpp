@@ -19,8 +19,8 @@ struct rnn_stack {
   rnn_kind kind = rnn_kind::lstm;
   index_t input = 3, hidden = 5, projected = 0, layers = 1, time = 4, batch = 3;
   bool reverse = false, both = false, rounded = false;
-  std::vector<int> lengths{};       ///< empty: all as long as `time`
-  std::vector<doubles> dropped{};   ///< of all layers but the last: factors of its outputs
+  std::vector<int> lengths{};     ///< empty: all as long as `time`
+  std::vector<doubles> dropped{}; ///< of all layers but the last: factors of its outputs
 
   index_t D() const { return both ? 2 : 1; }
   index_t R() const { return projected ? projected : hidden; }
@@ -96,7 +96,8 @@ private:
   };
 
   double q(double v) const {
-    return s_.rounded ? static_cast<double>(static_cast<float>(ia_nn::bf16(static_cast<float>(v)))) : v;
+    return s_.rounded ? static_cast<double>(static_cast<float>(ia_nn::bf16(static_cast<float>(v))))
+                      : v;
   }
   static double sigmoid(double v) { return 1 / (1 + std::exp(-v)); }
   step& at_step(index_t l, index_t d, index_t n, index_t t) {
@@ -117,7 +118,8 @@ private:
     index_t const H = s_.hidden, R = s_.R(), I = s_.features(l), a = l * s_.D() + d;
     rnn_doubles const& w = in_.weights[at(a)];
     doubles h(at(R)), c(at(H));
-    for (index_t j = 0; j < R; ++j) h[at(j)] = in_.h0.empty() ? 0 : in_.h0[at((a * s_.batch + n) * R + j)];
+    for (index_t j = 0; j < R; ++j)
+      h[at(j)] = in_.h0.empty() ? 0 : in_.h0[at((a * s_.batch + n) * R + j)];
     for (index_t j = 0; j < H && s_.has_cell(); ++j)
       c[at(j)] = in_.c0.empty() ? 0 : in_.c0[at((a * s_.batch + n) * H + j)];
     for (index_t i = 0; i < s_.length(n); ++i) {
@@ -125,7 +127,9 @@ private:
       step& p = at_step(l, d, n, t);
       p.h0 = h, p.c0 = c, p.gates.assign(at(s_.G() * H), 0), p.hn.assign(at(H), 0);
       double const* const x = sources_[at(l)].data() + (t * s_.batch + n) * I;
-      auto const xs = [&](index_t g, index_t j) { return row_times(w.w, g * H + j, x, I) + w.b[at(g * H + j)]; };
+      auto const xs = [&](index_t g, index_t j) {
+        return row_times(w.w, g * H + j, x, I) + w.b[at(g * H + j)];
+      };
       auto const hs = [&](index_t g, index_t j) {
         return row_times(w.u, g * H + j, p.h0.data(), R) + w.c[at(g * H + j)];
       };
@@ -158,7 +162,8 @@ private:
           rh[at(j)] = gate(0, j) * h[at(j)];
         }
         for (index_t j = 0; j < H; ++j) {
-          gate(2, j) = std::tanh(xs(2, j) + row_times(w.u, 2 * H + j, rh.data(), H) + w.c[at(2 * H + j)]);
+          gate(2, j) =
+              std::tanh(xs(2, j) + row_times(w.u, 2 * H + j, rh.data(), H) + w.c[at(2 * H + j)]);
           next[at(j)] = (1 - gate(1, j)) * gate(2, j) + gate(1, j) * h[at(j)];
         }
       } else {
@@ -174,24 +179,29 @@ private:
         for (index_t j = 0; j < R; ++j) h[at(j)] = row_times(w.projection, j, next.data(), H);
       }
       p.h = h;
-      for (index_t j = 0; j < R; ++j) outputs_[at(l)][at(((t * s_.batch + n) * s_.D() + d) * R + j)] = h[at(j)];
+      for (index_t j = 0; j < R; ++j)
+        outputs_[at(l)][at(((t * s_.batch + n) * s_.D() + d) * R + j)] = h[at(j)];
     }
     for (index_t j = 0; j < R; ++j) result_.hn[at((a * s_.batch + n) * R + j)] = h[at(j)];
-    for (index_t j = 0; j < H && s_.has_cell(); ++j) result_.cn[at((a * s_.batch + n) * H + j)] = c[at(j)];
+    for (index_t j = 0; j < H && s_.has_cell(); ++j)
+      result_.cn[at((a * s_.batch + n) * H + j)] = c[at(j)];
   }
 
-  void backward(index_t l, index_t d, index_t n, doubles const& dy, rnn_results const& diff, doubles& dx,
-                rnn_leaves& out) const {
+  void backward(index_t l, index_t d, index_t n, doubles const& dy, rnn_results const& diff,
+                doubles& dx, rnn_leaves& out) const {
     index_t const H = s_.hidden, R = s_.R(), I = s_.features(l), a = l * s_.D() + d, G = s_.G();
     rnn_doubles const& w = in_.weights[at(a)];
     rnn_doubles& g = out.weights[at(a)];
     doubles dh(at(R)), dc(at(H));
-    for (index_t j = 0; j < R && !diff.hn.empty(); ++j) dh[at(j)] = diff.hn[at((a * s_.batch + n) * R + j)];
-    for (index_t j = 0; j < H && !diff.cn.empty(); ++j) dc[at(j)] = diff.cn[at((a * s_.batch + n) * H + j)];
+    for (index_t j = 0; j < R && !diff.hn.empty(); ++j)
+      dh[at(j)] = diff.hn[at((a * s_.batch + n) * R + j)];
+    for (index_t j = 0; j < H && !diff.cn.empty(); ++j)
+      dc[at(j)] = diff.cn[at((a * s_.batch + n) * H + j)];
     for (index_t i = s_.length(n) - 1; i >= 0; --i) {
       index_t const t = time_of(d, n, i);
       step const& p = const_cast<rnn_oracle*>(this)->at_step(l, d, n, t);
-      for (index_t j = 0; j < R; ++j) dh[at(j)] += dy[at(((t * s_.batch + n) * s_.D() + d) * R + j)];
+      for (index_t j = 0; j < R; ++j)
+        dh[at(j)] += dy[at(((t * s_.batch + n) * s_.D() + d) * R + j)];
       doubles du = dh;
       if (s_.projected) {
         du.assign(at(H), 0);
@@ -202,7 +212,8 @@ private:
           }
       }
       auto const gate = [&](index_t k, index_t j) { return p.gates[at(k * H + j)]; };
-      doubles ax(at(G * H)), ah(at(G * H)), before(at(R)), rh(at(H)); // of W x + b, of U h + b, of h(t-1)
+      doubles ax(at(G * H)), ah(at(G * H)), before(at(R)),
+          rh(at(H)); // of W x + b, of U h + b, of h(t-1)
       for (index_t j = 0; j < H; ++j) {
         double const e = du[at(j)];
         auto const set = [&](index_t k, double v) { ax[at(k * H + j)] = ah[at(k * H + j)] = v; };
@@ -241,7 +252,8 @@ private:
       if (s_.kind == rnn_kind::gru_reset_before)
         for (index_t j = 0; j < H; ++j) {
           double drh = 0;
-          for (index_t k = 0; k < H; ++k) drh += q(ah[at(2 * H + k)]) * q(w.u[at((2 * H + k) * H + j)]);
+          for (index_t k = 0; k < H; ++k)
+            drh += q(ah[at(2 * H + k)]) * q(w.u[at((2 * H + k) * H + j)]);
           double const r = gate(0, j);
           ax[at(j)] = ah[at(j)] = drh * p.h0[at(j)] * r * (1 - r);
           before[at(j)] += drh * r;
@@ -262,8 +274,10 @@ private:
       }
       dh = before;
     }
-    for (index_t j = 0; j < R && !out.h0.empty(); ++j) out.h0[at((a * s_.batch + n) * R + j)] = dh[at(j)];
-    for (index_t j = 0; j < H && !out.c0.empty(); ++j) out.c0[at((a * s_.batch + n) * H + j)] = dc[at(j)];
+    for (index_t j = 0; j < R && !out.h0.empty(); ++j)
+      out.h0[at((a * s_.batch + n) * R + j)] = dh[at(j)];
+    for (index_t j = 0; j < H && !out.c0.empty(); ++j)
+      out.c0[at((a * s_.batch + n) * H + j)] = dc[at(j)];
   }
 
   rnn_stack s_;

@@ -8,10 +8,12 @@ namespace ia_nn_test {
 namespace {
 
 template <rnn_kind K, class A = f32>
-void check_workers(rnn_stack s, std::uint64_t stream, double tolerance, rnn_way way = {}, bool states = true) {
+void check_workers(rnn_stack s, std::uint64_t stream, double tolerance, rnn_way way = {},
+                   bool states = true) {
   s.kind = K;
-  INFO("I " << s.input << ", H " << s.hidden << ", R " << s.projected << ", L " << s.layers << ", T " << s.time
-            << ", N " << s.batch << ", reverse " << s.reverse << ", both " << s.both);
+  INFO("I " << s.input << ", H " << s.hidden << ", R " << s.projected << ", L " << s.layers
+            << ", T " << s.time << ", N " << s.batch << ", reverse " << s.reverse << ", both "
+            << s.both);
   rnn_training_problem const p(s, stream, states);
   auto const want = p.expected();
   using I = ia_nn::isa::native;
@@ -33,19 +35,22 @@ TEST_CASE("recurrent gradients around the bounds of tiles", "[train][rnn]") {
   std::uint64_t stream = 430;
   for (index_t const hidden : {1, 15, 16, 17, 31, 32, 33, 67})
     for (index_t const batch : {1, 2, 4, 7, 29}) {
-      check_workers<rnn_kind::lstm>({.input = hidden % 5 + 1, .hidden = hidden, .time = 3, .batch = batch},
-                                    ++stream, 4e-5);
-      check_workers<rnn_kind::gru>({.input = 33, .hidden = hidden, .time = 2, .batch = batch}, ++stream, 4e-5);
+      check_workers<rnn_kind::lstm>(
+          {.input = hidden % 5 + 1, .hidden = hidden, .time = 3, .batch = batch}, ++stream, 4e-5);
+      check_workers<rnn_kind::gru>({.input = 33, .hidden = hidden, .time = 2, .batch = batch},
+                                   ++stream, 4e-5);
     }
   for (index_t const time : {1, 2, 31, 70})
-    check_workers<rnn_kind::gru_reset_before>({.input = 4, .hidden = 19, .time = time, .batch = 3}, ++stream, 1e-4);
+    check_workers<rnn_kind::gru_reset_before>({.input = 4, .hidden = 19, .time = time, .batch = 3},
+                                              ++stream, 1e-4);
 }
 
 TEST_CASE("recurrent gradients of stacks", "[train][rnn]") {
-  for (rnn_stack s : {rnn_stack{.input = 5, .hidden = 9, .layers = 3},
-                      rnn_stack{.input = 5, .hidden = 9, .layers = 2, .both = true},
-                      rnn_stack{.input = 5, .hidden = 9, .layers = 3, .both = true, .lengths = {4, 0, 2}},
-                      rnn_stack{.input = 5, .hidden = 9, .layers = 2, .reverse = true, .lengths = {1, 3, 4}}}) {
+  for (rnn_stack s :
+       {rnn_stack{.input = 5, .hidden = 9, .layers = 3},
+        rnn_stack{.input = 5, .hidden = 9, .layers = 2, .both = true},
+        rnn_stack{.input = 5, .hidden = 9, .layers = 3, .both = true, .lengths = {4, 0, 2}},
+        rnn_stack{.input = 5, .hidden = 9, .layers = 2, .reverse = true, .lengths = {1, 3, 4}}}) {
     check_workers<rnn_kind::lstm>(s, 501, 6e-5);
     check_workers<rnn_kind::gru>(s, 502, 6e-5);
     check_workers<rnn_kind::gru_reset_before>(s, 503, 6e-5, {.add = true});
@@ -54,20 +59,25 @@ TEST_CASE("recurrent gradients of stacks", "[train][rnn]") {
 }
 
 TEST_CASE("recurrent gradients of projections", "[train][rnn]") {
-  check_workers<rnn_kind::lstm>({.input = 5, .hidden = 33, .projected = 7, .layers = 2, .both = true}, 510, 6e-5);
-  check_workers<rnn_kind::lstm>({.input = 3, .hidden = 9, .projected = 35, .lengths = {2, 4, 0}}, 511, 6e-5,
-                                {.add = true});
-  check_workers<rnn_kind::lstm_peephole>({.input = 3, .hidden = 9, .projected = 4, .reverse = true, .lengths = {2, 4, 0}},
-                                         512, 6e-5, {}, false);
+  check_workers<rnn_kind::lstm>(
+      {.input = 5, .hidden = 33, .projected = 7, .layers = 2, .both = true}, 510, 6e-5);
+  check_workers<rnn_kind::lstm>({.input = 3, .hidden = 9, .projected = 35, .lengths = {2, 4, 0}},
+                                511, 6e-5, {.add = true});
+  check_workers<rnn_kind::lstm_peephole>(
+      {.input = 3, .hidden = 9, .projected = 4, .reverse = true, .lengths = {2, 4, 0}}, 512, 6e-5,
+      {}, false);
 }
 
-TEST_CASE("recurrent gradients over many rows, and in calls that are smaller than planned", "[train][rnn]") {
+TEST_CASE("recurrent gradients over many rows, and in calls that are smaller than planned",
+          "[train][rnn]") {
   check_workers<rnn_kind::lstm>({.input = 40, .hidden = 70, .time = 37, .batch = 20}, 520, 1e-4);
-  check_workers<rnn_kind::gru>({.input = 40, .hidden = 50, .time = 37, .batch = 20, .both = true}, 521, 1e-4);
+  check_workers<rnn_kind::gru>({.input = 40, .hidden = 50, .time = 37, .batch = 20, .both = true},
+                               521, 1e-4);
   check_workers<rnn_kind::lstm>({.input = 4, .hidden = 6, .time = 5, .batch = 3}, 522, 4e-5,
                                 {.max_time = 40, .max_batch = 21});
-  check_workers<rnn_kind::gru_reset_before>({.input = 4, .hidden = 6, .layers = 2, .time = 5, .batch = 3, .lengths = {3, 5, 0}},
-                                            523, 4e-5, {.max_time = 6, .max_batch = 21});
+  check_workers<rnn_kind::gru_reset_before>(
+      {.input = 4, .hidden = 6, .layers = 2, .time = 5, .batch = 3, .lengths = {3, 5, 0}}, 523,
+      4e-5, {.max_time = 6, .max_batch = 21});
 }
 
 TEST_CASE("recurrent layers that keep states every few steps have the same bits", "[train][rnn]") {
@@ -117,16 +127,22 @@ TEST_CASE("recurrent layers in training give what inference gives", "[train][rnn
     rnn_training_problem const p(s, 550);
     rnn_got const got = p.run<I, rnn_kind::lstm>();
     auto const& w = p.numbers().weights[0];
-    auto const span = [&](std::size_t i) { return std::span<f32 const>(w[i]->data(), at(w[i]->size())); };
+    auto const span = [&](std::size_t i) {
+      return std::span<f32 const>(w[i]->data(), at(w[i]->size()));
+    };
     ia_nn::rnn_source const source{In, H, span(0), span(1), span(2), span(3), {}, {}, 0};
-    ia_nn::rnn<ia_nn::rnn_weights<I, ia_nn::lstm>> const model({ia_nn::gate_order::pytorch{}, source},
-                                                               {.max_time = T, .max_batch = N});
+    ia_nn::rnn<ia_nn::rnn_weights<I, ia_nn::lstm>> const model(
+        {ia_nn::gate_order::pytorch{}, source}, {.max_time = T, .max_batch = N});
     exact_buffer<f32> y(T * N * H), hn(N * H), cn(N * H);
     scratch work(model.workspace_bytes());
-    model.run(ia_nn::rnn_call<f32, f32>{.src = p.numbers().x->data(), .dst = y.data(), .time = T, .batch = N,
+    model.run(ia_nn::rnn_call<f32, f32>{.src = p.numbers().x->data(),
+                                        .dst = y.data(),
+                                        .time = T,
+                                        .batch = N,
                                         .initial_hidden = p.numbers().h0->data(),
                                         .initial_cell = p.numbers().c0->data(),
-                                        .final_hidden = hn.data(), .final_cell = cn.data()},
+                                        .final_hidden = hn.data(),
+                                        .final_cell = cn.data()},
               work);
     REQUIRE(same_bits(y, *got.all[0]));
     REQUIRE(same_bits(hn, *got.all[1]));

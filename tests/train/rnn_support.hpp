@@ -14,18 +14,33 @@
 namespace ia_nn_test {
 
 template <rnn_kind K> struct cell_of;
-template <> struct cell_of<rnn_kind::lstm> { using type = ia_nn::lstm; };
-template <> struct cell_of<rnn_kind::lstm_peephole> { using type = ia_nn::lstm_peephole; };
-template <> struct cell_of<rnn_kind::lstm_coupled> { using type = ia_nn::lstm_coupled; };
-template <> struct cell_of<rnn_kind::gru> { using type = ia_nn::gru; };
-template <> struct cell_of<rnn_kind::gru_reset_before> { using type = ia_nn::gru_reset_before; };
-template <> struct cell_of<rnn_kind::tanh> { using type = ia_nn::vanilla<>; };
-template <> struct cell_of<rnn_kind::relu> { using type = ia_nn::vanilla<ia_nn::activation::relu>; };
+template <> struct cell_of<rnn_kind::lstm> {
+  using type = ia_nn::lstm;
+};
+template <> struct cell_of<rnn_kind::lstm_peephole> {
+  using type = ia_nn::lstm_peephole;
+};
+template <> struct cell_of<rnn_kind::lstm_coupled> {
+  using type = ia_nn::lstm_coupled;
+};
+template <> struct cell_of<rnn_kind::gru> {
+  using type = ia_nn::gru;
+};
+template <> struct cell_of<rnn_kind::gru_reset_before> {
+  using type = ia_nn::gru_reset_before;
+};
+template <> struct cell_of<rnn_kind::tanh> {
+  using type = ia_nn::vanilla<>;
+};
+template <> struct cell_of<rnn_kind::relu> {
+  using type = ia_nn::vanilla<ia_nn::activation::relu>;
+};
 
 using f32_buffer = std::unique_ptr<exact_buffer<f32>>;
 
 struct rnn_numbers {
-  std::vector<std::vector<f32_buffer>> weights; ///< of each direction: w, u, b, c, parameters, projection
+  std::vector<std::vector<f32_buffer>>
+      weights; ///< of each direction: w, u, b, c, parameters, projection
   f32_buffer x, h0, c0, dy, dhn, dcn;
 };
 
@@ -65,10 +80,16 @@ public:
     }
     index_t const C = s.has_cell() ? H : 0;
     in_.x = fresh(T * N * s.input, 1);
-    in_.h0 = fresh(states ? s.layers * D * N * R : 0, 1), in_.c0 = fresh(states ? s.layers * D * N * C : 0, 1);
+    in_.h0 = fresh(states ? s.layers * D * N * R : 0, 1),
+    in_.c0 = fresh(states ? s.layers * D * N * C : 0, 1);
     in_.dy = fresh(T * N * D * R, 1);
     in_.dhn = fresh(states ? s.layers * D * N * R : 0, 1);
     in_.dcn = fresh(states ? s.layers * D * N * C : 0, 1);
+    for (index_t n = 0; n < N; ++n) // nobody reads what lies behind the end of a sequence
+      for (index_t t = s.length(n); t < T; ++t) {
+        std::fill_n(in_.x->data() + (t * N + n) * s.input, s.input, std::nanf(""));
+        std::fill_n(in_.dy->data() + (t * N + n) * D * R, D * R, std::nanf(""));
+      }
   }
 
   rnn_stack const& stack() const { return s_; }
@@ -76,12 +97,14 @@ public:
   rnn_leaves leaves() const {
     rnn_leaves l;
     for (auto const& w : in_.weights)
-      l.weights.push_back({to_doubles(*w[0]), to_doubles(*w[1]), to_doubles(*w[2]), to_doubles(*w[3]),
-                           to_doubles(*w[4]), to_doubles(*w[5])});
+      l.weights.push_back({to_doubles(*w[0]), to_doubles(*w[1]), to_doubles(*w[2]),
+                           to_doubles(*w[3]), to_doubles(*w[4]), to_doubles(*w[5])});
     l.x = to_doubles(*in_.x), l.h0 = to_doubles(*in_.h0), l.c0 = to_doubles(*in_.c0);
     return l;
   }
-  rnn_results diffs() const { return {to_doubles(*in_.dy), to_doubles(*in_.dhn), to_doubles(*in_.dcn)}; }
+  rnn_results diffs() const {
+    return {to_doubles(*in_.dy), to_doubles(*in_.dhn), to_doubles(*in_.dcn)};
+  }
 
   /// What the oracle expects, in the order of rnn_got.
   std::vector<doubles> expected() const {
@@ -90,7 +113,8 @@ public:
     rnn_results const& r = oracle.result();
     std::vector<doubles> all{r.y, r.hn, r.cn, g.x, g.h0, g.c0};
     for (rnn_doubles const& w : g.weights)
-      for (doubles const* v : {&w.w, &w.u, &w.b, &w.c, &w.parameters, &w.projection}) all.push_back(*v);
+      for (doubles const* v : {&w.w, &w.u, &w.b, &w.c, &w.parameters, &w.projection})
+        all.push_back(*v);
     return all;
   }
 
@@ -98,12 +122,19 @@ public:
     index_t const D = s_.D(), R = s_.R(), T = s_.time, N = s_.batch, H = s_.hidden;
     using direction = ia_nn::rnn_direction;
     ia_nn::rnn_training<I, typename cell_of<K>::type, A> const net(
-        {.input = s_.input, .hidden = H, .projected = s_.projected, .layers = s_.layers,
+        {.input = s_.input,
+         .hidden = H,
+         .projected = s_.projected,
+         .layers = s_.layers,
          .direction = s_.both      ? direction::concat
                       : s_.reverse ? direction::reverse
                                    : direction::forward},
-        {.max_time = way.max_time ? way.max_time : T, .max_batch = way.max_batch ? way.max_batch : N,
-         .workers = way.workers, .dropout = way.dropout, .seed = 5, .checkpoint = way.checkpoint});
+        {.max_time = way.max_time ? way.max_time : T,
+         .max_batch = way.max_batch ? way.max_batch : N,
+         .workers = way.workers,
+         .dropout = way.dropout,
+         .seed = 5,
+         .checkpoint = way.checkpoint});
     std::vector<ia_nn::rnn_source> sources;
     std::vector<ia_nn::rnn_gradients> gradients;
     rnn_got got;
@@ -122,13 +153,14 @@ public:
     f32* const y = fresh(T * N * D * R, false);
     f32* const hn = fresh(states * R, false);
     f32* const cn = fresh(states * C, false);
-    auto const dx = request(in_.x->size()), dh0 = request(in_.h0->size()), dc0 = request(in_.c0->size());
+    auto const dx = request(in_.x->size()), dh0 = request(in_.h0->size()),
+               dc0 = request(in_.c0->size());
     for (auto const& w : in_.weights) {
       auto const span = [&](int i) {
         return std::span<f32 const>(w[at(i)]->data(), at(w[at(i)]->size()));
       };
-      sources.push_back({s_.features(static_cast<index_t>(sources.size()) / D), H, span(0), span(1), span(2),
-                         span(3), span(4), span(5), s_.projected});
+      sources.push_back({s_.features(static_cast<index_t>(sources.size()) / D), H, span(0), span(1),
+                         span(2), span(3), span(4), span(5), s_.projected});
       ia_nn::rnn_gradients g;
       ia_nn::gradient* const parts[] = {&g.w_input,     &g.w_recurrent, &g.b_input,
                                         &g.b_recurrent, &g.parameters,  &g.projection};
@@ -168,8 +200,10 @@ private:
 };
 
 inline char const* name_of_part(std::size_t i) {
-  static char const* const first[] = {"y", "final h", "final c", "diff src", "diff initial h", "diff initial c"};
-  static char const* const weights[] = {"w", "u", "b_input", "b_recurrent", "parameters", "projection"};
+  static char const* const first[] = {"y",        "final h",        "final c",
+                                      "diff src", "diff initial h", "diff initial c"};
+  static char const* const weights[] = {"w",           "u",          "b_input",
+                                        "b_recurrent", "parameters", "projection"};
   return i < 6 ? first[i] : weights[(i - 6) % 6];
 }
 /// "" if all of it is within the tolerance, relative to the largest number of each part.

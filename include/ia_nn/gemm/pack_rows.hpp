@@ -49,10 +49,32 @@ void pack_rows_any(To* to, a_source<From> a, index_t height, index_t rows, index
       }
 }
 
+/// Rows of a transposed matrix of bf16: those of two values of k become words.
+template <isa::tag I>
+void pack_word_columns(bf16* to, a_source<bf16> a, index_t height, index_t rows, index_t k,
+                       index_t groups) noexcept {
+  using V = vec<f32, I>;
+  using W = vec<s32, I>;
+  s32* word = reinterpret_cast<s32*>(to);
+  for (index_t g = 0; g < groups; ++g, word += height) {
+    index_t const left = k - 2 * g, some = left > 0 ? rows : 0;
+    bf16 const* const first = a.data + 2 * g * a.k_stride;
+    bf16 const* const second = first + a.k_stride;
+    each_register<W>(0, some, [&](index_t i, auto at) IA_NN_LAMBDA {
+      V const low = at.template load<V>(first + i);
+      at.store(join_bf16(low, left > 1 ? at.template load<V>(second + i) : V::zero()), word + i);
+    });
+    for (index_t i = some; i < height; ++i) word[i] = 0;
+  }
+}
+
 /// Packs `rows` rows (at most height) of k values into groups of Kr.
 template <isa::tag I, int Kr, class To, class From>
 void pack_rows(To* to, a_source<From> a, index_t height, index_t rows, index_t k,
                index_t groups) noexcept {
+  if constexpr (std::same_as<To, bf16> && std::same_as<From, bf16> && Kr == 2 &&
+                !std::same_as<I, isa::scalar>)
+    if (a.row_stride == 1) return pack_word_columns<I>(to, a, height, rows, k, groups);
   constexpr bool same_bits = std::same_as<To, From> || (std::same_as<To, u8> && std::same_as<From, s8>);
   if constexpr (std::same_as<To, From> && Kr * sizeof(To) == 64) { // AMX: whole lines
     if (a.k_stride == 1) {

@@ -8,8 +8,11 @@
 #include <ia_nn/train/batch_norm.hpp>
 #include <ia_nn/train/binary.hpp>
 #include <ia_nn/train/clip.hpp>
+#include <ia_nn/train/conv_forward.hpp>
 #include <ia_nn/train/conv_src.hpp>
 #include <ia_nn/train/conv_weights.hpp>
+#include <ia_nn/train/deconv_src.hpp>
+#include <ia_nn/train/deconv_weights.hpp>
 #include <ia_nn/train/dense.hpp>
 #include <ia_nn/train/dropout.hpp>
 #include <ia_nn/train/element_loss.hpp>
@@ -24,7 +27,9 @@
 #include <ia_nn/train/pool.hpp>
 #include <ia_nn/train/reduce.hpp>
 #include <ia_nn/train/rmsprop.hpp>
+#include <ia_nn/train/rnn/rnn_training.hpp>
 #include <ia_nn/train/schedules.hpp>
 #include <ia_nn/train/sgd.hpp>
+#include <ia_nn/train/slope_tail.hpp>
 #include <ia_nn/train/slopes.hpp>
 #include <ia_nn/train/softmax.hpp>

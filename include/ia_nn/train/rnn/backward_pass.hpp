@@ -38,13 +38,13 @@ template <element A> struct backward_io {
   index_t dst_t = 0, dst_n = 0;
   f32 const* diff_dst = nullptr; ///< null: zeros
   index_t diff_t = 0, diff_n = 0;
-  f32 const* reserve = nullptr;         ///< of the steps from first_step on
-  f32 const* initial_hidden = nullptr;  ///< (N, R) before step 0; null: zeros
-  f32 const* initial_state = nullptr;   ///< (N, H) before first_step; null: zeros
+  f32 const* reserve = nullptr;        ///< of the steps from first_step on
+  f32 const* initial_hidden = nullptr; ///< (N, R) before step 0; null: zeros
+  f32 const* initial_state = nullptr;  ///< (N, H) before first_step; null: zeros
   f32 const* diff_final_hidden = nullptr;
   f32 const* diff_final_state = nullptr;
-  A* gates = nullptr; ///< (T * N, outputs * H)
-  A* kept = nullptr;  ///< (T * N, H): what the cell keeps
+  A* gates = nullptr;       ///< (T * N, outputs * H)
+  A* kept = nullptr;        ///< (T * N, H): what the cell keeps
   A* diff_hidden = nullptr; ///< (T * N, R): dh of layers with a projection
   gradient diff_initial_hidden{}, diff_initial_state{};
   index_t first_step = 0, steps_end = 0; ///< the steps of this part of the pass
@@ -205,7 +205,8 @@ private:
     if (io_.diff_initial_state)
       for (index_t row = 0; row < io_.rows.batch; ++row)
         for (index_t b = work.own.begin; b < work.own.end; ++b)
-          hand_out(io_.diff_initial_state, w_.hidden(), row, b, slot(state_gradient, row, b), false);
+          hand_out(io_.diff_initial_state, w_.hidden(), row, b, slot(state_gradient, row, b),
+                   false);
     if (!io_.diff_initial_hidden) return;
     if (active > 0)
       product(work, state, w_.back_recurrent(), d, 0, active,
@@ -221,7 +222,8 @@ private:
   // finish(block, row, sums) for own tiles of a * b, while the sums are in L1.
   template <class Finish>
   void product(work_division const& work, typename kernel::context& state, matrix const& b,
-               operand const& a, index_t step, index_t active, Finish const& finish) const noexcept {
+               operand const& a, index_t step, index_t active,
+               Finish const& finish) const noexcept {
     f32* const cells = reinterpret_cast<f32*>(cells_ + work.rank * l_.cells);
     index_t turn = 0;
     index_t const most = max_of(1, rows_at_once / a.height()) * a.height();
@@ -230,10 +232,10 @@ private:
     sweep(mine.blocks(), step, [&](index_t i) {
       block const own = mine.rows_of(i);
       for (index_t row = own.begin; row < own.end; row += most) {
-        recurrent_tiles<W, kernel>::run(
-            state, b, nullptr, a,
-            {i, row, min_of(most, own.end - row), cells + turn * l_.cells / 4 / layout::cell_buffers},
-            row == 0 && ahead ? 1 : 0, finish);
+        recurrent_tiles<W, kernel>::run(state, b, nullptr, a,
+                                        {i, row, min_of(most, own.end - row),
+                                         cells + turn * l_.cells / 4 / layout::cell_buffers},
+                                        row == 0 && ahead ? 1 : 0, finish);
         if (kernel::is_amx) turn = 1 - turn;
       }
     });
@@ -241,9 +243,9 @@ private:
   }
 
   // One product where there are `before` rows, and the rows that end with this step.
-  void one_step(M const& m, work_division const& work, typename kernel::context& state, index_t step,
-                index_t before, index_t active, operand const& from, operand const& to,
-                operand const& other) const noexcept {
+  void one_step(M const& m, work_division const& work, typename kernel::context& state,
+                index_t step, index_t before, index_t active, operand const& from,
+                operand const& to, operand const& other) const noexcept {
     auto const each = [&](auto const& f, block blocks) {
       if (before > 0)
         product(work, state, w_.back_recurrent(), from, step, before,
@@ -279,7 +281,8 @@ private:
   }
 
   // dh: the product, or without one the gradient of the final state; what the cell carries; diff_dst.
-  void total(index_t step, index_t b, index_t row, f32 const* sums, V (&d)[vectors]) const noexcept {
+  void total(index_t step, index_t b, index_t row, f32 const* sums,
+             V (&d)[vectors]) const noexcept {
     index_t const t = io_.rows.time_of(step, row), n = io_.rows.sequence(row);
     f32 const* const diff =
         io_.diff_dst ? io_.diff_dst + t * io_.diff_t + n * io_.diff_n + b * nr : nullptr;
@@ -293,8 +296,8 @@ private:
     }
   }
   // Numbers `count` of row t, n of a matrix, from `column` on.
-  void put_plain(A* matrix_of, index_t width, index_t step, index_t row, index_t column, index_t count,
-                 V const (&values)[vectors]) const noexcept {
+  void put_plain(A* matrix_of, index_t width, index_t step, index_t row, index_t column,
+                 index_t count, V const (&values)[vectors]) const noexcept {
     index_t const t = io_.rows.time_of(step, row), n = io_.rows.sequence(row);
     A* const to = matrix_of + (t * io_.rows.batch + n) * width + column;
     IA_NN_UNROLL
@@ -318,11 +321,14 @@ private:
     index_t const offset = v * V::size, unit = b * nr + offset;
     index_t const n = io_.rows.sequence(row), t = io_.rows.time_of(step, row);
     index_t const cell = ((step - io_.first_step) * io_.rows.batch + row) * w_.blocks() + b;
-    at.reserve = derivative::slots > 0 ? io_.reserve + cell * derivative::slots * nr + offset : nullptr;
+    at.reserve =
+        derivative::slots > 0 ? io_.reserve + cell * derivative::slots * nr + offset : nullptr;
     if constexpr (cell_type::states > 0) {
       index_t const back = io_.rows.batch * w_.blocks();
       at.state = step > io_.first_step
-                     ? io_.reserve + ((cell - back) * derivative::slots + derivative::state_slot) * nr + offset
+                     ? io_.reserve +
+                           ((cell - back) * derivative::slots + derivative::state_slot) * nr +
+                           offset
                      : slot(initial_state, row, b) + offset;
       at.state_grad = slot(state_gradient, row, b) + offset;
     }
@@ -375,7 +381,8 @@ private:
     to.put(row, g * gate_rows() + b * nr, count, values, quantizer{});
   }
   // What follows the product with U_n.
-  void late(index_t step, index_t b, index_t row, f32 const* sums, operand const& to) const noexcept {
+  void late(index_t step, index_t b, index_t row, f32 const* sums,
+            operand const& to) const noexcept {
     V out[vectors];
     IA_NN_UNROLL
     for (int v = 0; v < vectors; ++v) {

@@ -41,10 +41,10 @@ template <class Cell> struct cell_gradient {};
 namespace detail {
 
 // s (1 - s) and 1 - t^2: derivatives by the results.
-template <class V> IA_NN_INLINE V sigmoid_slope(V s) noexcept { return s * (V::broadcast(1.0F) - s); }
-template <class V> IA_NN_INLINE V tanh_slope(V t) noexcept {
-  return V::broadcast(1.0F) - t * t;
+template <class V> IA_NN_INLINE V sigmoid_slope(V s) noexcept {
+  return s * (V::broadcast(1.0F) - s);
 }
+template <class V> IA_NN_INLINE V tanh_slope(V t) noexcept { return V::broadcast(1.0F) - t * t; }
 
 template <class Cell>
 concept trainable_cell = recurrent_cell<Cell> && requires { cell_gradient<Cell>::slots; };

@@ -55,8 +55,15 @@ public:
     block const mine = block_of(columns() / nr, of, part);
     for (index_t q = mine.begin; q < mine.end; ++q) {
       index_t const unit = q / gates_ * nr, g = q % gates_;
-      packer{panel(q), view_.stride(), view_.term_stride(), w + (g * units_ + unit) * k(), 1, k(), k(),
-             min_of(nr, units_ - unit), false}
+      packer{panel(q),
+             view_.stride(),
+             view_.term_stride(),
+             w + (g * units_ + unit) * k(),
+             1,
+             k(),
+             k(),
+             min_of(nr, units_ - unit),
+             false}
           .run();
     }
   }
@@ -69,9 +76,15 @@ public:
     for (index_t q = mine.begin; q < mine.end; q += panels_per_pass) {
       index_t const last = min_of(mine.end, q + panels_per_pass);
       for (int i = 0; i < count; ++i)
-        packer{panel(q) + i * padded * nr, view_.stride(), view_.term_stride(),
-               w + from[i] * rows * units_ + q * nr, units_, 1, rows,
-               min_of(last * nr, units_) - q * nr, true}
+        packer{panel(q) + i * padded * nr,
+               view_.stride(),
+               view_.term_stride(),
+               w + from[i] * rows * units_ + q * nr,
+               units_,
+               1,
+               rows,
+               min_of(last * nr, units_) - q * nr,
+               true}
             .run();
     }
   }
@@ -192,8 +205,8 @@ public:
     f32 const* const u = s.w_recurrent.data();
     back_recurrent_.pack_rows(u, gates, traits::early, hidden_, part, of);
     if constexpr (traits::late > 0)
-      back_late_.pack_rows(u + traits::early * hidden_ * hidden_, gates, traits::late, hidden_, part,
-                           of);
+      back_late_.pack_rows(u + traits::early * hidden_ * hidden_, gates, traits::late, hidden_,
+                           part, of);
     if (projects_) back_projection_.pack_rows(s.projection.data(), gates, 1, output_, part, of);
     if (part == 0) pack_parameters(s);
   }

@@ -28,70 +28,15 @@
 #pragma once
 
 #include <ia_nn/core/fp_env.hpp>
+#include <ia_nn/gemm/gemm.hpp>
+#include <ia_nn/gemm/stages.hpp>
 #include <ia_nn/ops/dropout.hpp>
 #include <ia_nn/rnn/rnn.hpp>
-#include <ia_nn/train/column_sums.hpp>
 #include <ia_nn/train/rnn/backward_pass.hpp>
-#include <ia_nn/train/rnn/row_products.hpp>
-
-#include <span>
+#include <ia_nn/train/rnn/direction_gradients.hpp>
+#include <ia_nn/train/rnn/rnn_training_calls.hpp>
 
 #include <ia_nn/begin.hpp>
-
-/// A stack of layers of the same H. R = projected, or H without a projection.
-struct rnn_training_shape {
-  index_t input = 1, hidden = 1;
-  index_t projected = 0; ///< R, or 0 for no projection
-  index_t layers = 1;
-  rnn_direction direction = rnn_direction::forward; ///< forward, reverse or concat
-};
-
-struct rnn_training_options {
-  index_t max_time = 1, max_batch = 1; ///< of the largest call
-  int workers = 1;                     ///< concurrency of the executor
-  f32 dropout = 0;                     ///< of the outputs of all layers but the last
-  std::uint64_t seed = 0;              ///< of the dropout
-  index_t checkpoint = 0;              ///< keep states every so many steps only; 0: keep everything
-  denormals denormal = denormals::flush;
-};
-
-/// Gradients of an rnn_source, of the same shapes.
-struct rnn_gradients {
-  gradient w_input{}, w_recurrent{}, b_input{}, b_recurrent{}, parameters{}, projection{};
-};
-
-/// One forward. D is 2 for both directions, else 1; L layers. Arrays are f32, time first.
-struct rnn_training_call {
-  std::span<rnn_source const> weights{}; ///< [layer][direction], gates in PyTorch's order
-  f32 const* src = nullptr;              ///< (T, N, I)
-  f32* dst = nullptr;                    ///< (T, N, D*R); backward reads it
-  index_t time = 0, batch = 0;           ///< T, N
-  f32 const* initial_hidden = nullptr;   ///< (L*D, N, R); null for zeros
-  f32 const* initial_cell = nullptr;     ///< (L*D, N, H); null for zeros
-  f32* final_hidden = nullptr;           ///< (L*D, N, R), or null
-  f32* final_cell = nullptr;             ///< (L*D, N, H), or null
-  s32 const* lengths = nullptr;          ///< (N): 0 <= length <= T; outputs behind the end are zero
-  std::uint64_t round = 0;               ///< another dropout mask for each
-};
-
-/// One backward of what `forward` was given: everything that has the same name must be the same.
-struct rnn_backward_call {
-  std::span<rnn_source const> weights{};
-  f32 const* src = nullptr;
-  f32 const* dst = nullptr;
-  f32 const* diff_dst = nullptr; ///< (T, N, D*R); null for zeros
-  index_t time = 0, batch = 0;
-  f32 const* initial_hidden = nullptr;
-  f32 const* initial_cell = nullptr;
-  f32 const* diff_final_hidden = nullptr; ///< (L*D, N, R); null for zeros
-  f32 const* diff_final_cell = nullptr;   ///< (L*D, N, H); null for zeros
-  s32 const* lengths = nullptr;
-  std::uint64_t round = 0;
-  gradient diff_src{};                           ///< (T, N, I)
-  gradient diff_initial_hidden{};                ///< (L*D, N, R)
-  gradient diff_initial_cell{};                  ///< (L*D, N, H)
-  std::span<rnn_gradients const> gradients{};    ///< [layer][direction], or empty
-};
 
 /// Cells: lstm, lstm_peephole, lstm_coupled, gru, gru_reset_before, vanilla<> and
 /// vanilla<activation::relu>, and those for which cell_gradient is specialized. A is f32, or bf16: then
@@ -101,15 +46,16 @@ struct rnn_backward_call {
 /// Errors at construction: errc::bad_shape, errc::bad_parameter (options, limits of the cell),
 /// errc::unsupported_isa.
 template <isa::tag I, recurrent_cell Cell, element A = f32> class rnn_training {
-  static_assert(detail::trainable_cell<Cell>,
-                "ia_nn: rnn_training: this cell has no backward pass; specialize cell_gradient for it");
+  static_assert(
+      detail::trainable_cell<Cell>,
+      "ia_nn: rnn_training: this cell has no backward pass; specialize cell_gradient for it");
   static_assert(std::same_as<A, f32> || std::same_as<A, bf16>,
                 "ia_nn: rnn_training: operands must be f32 or bf16");
   using W = detail::call_weights<I, Cell, A>;
   using traits = typename W::traits;
   using derivative = cell_gradient<Cell>;
   using product = gemm<I, A, A, f32>;
-  using V = vec<f32, I>;
+  using gradients = detail::direction_gradients<I, Cell, A>;
   static constexpr index_t nr = W::nr, outputs = derivative::outputs;
 
 public:
@@ -121,24 +67,15 @@ public:
     index_t const widest = max_of(max_of(s.input, directions() * R), outputs * H);
     shape<dyn, dyn, dyn, dyn> const big(T + 1, N, widest + 64, 64); // overflow throws
     static_cast<void>(big);
-    std::vector<index_t> const usual{rows, rows - N, N};
     index_t& products = products_bytes_;
     for (index_t l = 0; l < min_of(s.layers, 2); ++l) {
-      index_t const in = features(l);
-      by_input_.emplace_back(traits::gates * H, in, usual, rows, o.workers);
       for (bool add : {false, true}) {
-        to_src_.emplace_back(rows, in, traits::gates * H, o.workers, gemm_options{.accumulate = add});
+        to_src_.emplace_back(rows, features(l), traits::gates * H, o.workers,
+                             gemm_options{.accumulate = add});
         products = max_of(products, to_src_.back().workspace_bytes_unpacked());
       }
-      products = max_of(products, by_input_.back().workspace_bytes());
+      products = max_of(products, gradients::workspace_bytes(rows, features(l), H, R, o.workers));
     }
-    by_hidden_ = {traits::gates * H, R, usual, rows, o.workers};
-    products = max_of(products, by_hidden_.workspace_bytes());
-    if (s.projected) {
-      by_projection_ = {R, H, usual, rows, o.workers};
-      products = max_of(products, by_projection_.workspace_bytes());
-    }
-    products = max_of(products, detail::f32_bytes(detail::column_sum_cells(H)));
     chunk_ = choose_chunk();
     W const first = weights_of(0), inner = weights_of(s.layers > 1 ? 1 : 0);
     forward_pass_ = pass_bytes(first, inner);
@@ -148,19 +85,17 @@ public:
     order_bytes_ = round_up(N * 4, 64);
     dropped_bytes_ = o.dropout > 0 && s.layers > 1 ? detail::f32_bytes(rows * directions() * R) : 0;
     gates_bytes_ = round_up(rows * outputs * H * element_size, 64);
-    kept_bytes_ =
-        derivative::keeps || s.projected ? round_up(rows * H * element_size, 64) : 0;
+    kept_bytes_ = derivative::keeps || s.projected ? round_up(rows * H * element_size, 64) : 0;
     kept_f32_bytes_ = kept_bytes_ > 0 && element_size != 4 ? detail::f32_bytes(rows * H) : 0;
     hidden_bytes_ = s.projected ? round_up(rows * R * element_size, 64) : 0;
     between_bytes_ = s.layers > 1 ? detail::f32_bytes(rows * directions() * R) : 0;
     segment_bytes_ = o.checkpoint > 0 ? step_reserve() * min_of(o.checkpoint, T) : 0;
-    ends_bytes_ = round_up(N * outputs * H * element_size, 64);
     forward_weights_ = max_of(first.forward_bytes(), inner.forward_bytes());
     back_weights_ = max_of(first.back_bytes(), inner.back_bytes());
     index_t const again = o.checkpoint > 0 ? forward_weights_ + forward_pass_ : 0;
     forward_bytes_ = order_bytes_ + dropped_bytes_ + forward_weights_ + forward_pass_;
     backward_bytes_ = order_bytes_ + dropped_bytes_ + gates_bytes_ + kept_bytes_ + kept_f32_bytes_ +
-                      hidden_bytes_ + 2 * between_bytes_ + ends_bytes_ +
+                      hidden_bytes_ + 2 * between_bytes_ +
                       max_of(segment_bytes_ + again + back_weights_ + back.total, products);
   }
 
@@ -247,7 +182,8 @@ public:
       for (index_t d = 0; d < D; ++d) {
         index_t const at = l * D + d;
         backward_direction(c, l, d, src, dst, diff, reserve.data + at * pass_reserve(), p, e);
-        gradients_of_direction(c, l, d, src, dst, {diff_src.data, diff_src.add || d > 0}, p, reserve, e);
+        gradients_of_direction(c, l, d, src, dst, {diff_src.data, diff_src.add || d > 0}, p,
+                               reserve, e);
       }
       diff = p.between[l % 2];
       if (l > 0 && o_.dropout > 0)
@@ -267,19 +203,20 @@ private:
     positive("max_time", o.max_time), positive("max_batch", o.max_batch);
     detail::check_workers("rnn_training", o.workers);
     if (s.projected < 0 || (s.projected > 0 && !derivative::projectable))
-      throw_error(errc::bad_shape, s.projected < 0
-                                       ? "rnn_training: projected is negative"
-                                       : "rnn_training: h of this cell cannot be projected, only that "
-                                         "of LSTMs can");
+      throw_error(errc::bad_shape,
+                  s.projected < 0 ? "rnn_training: projected is negative"
+                                  : "rnn_training: h of this cell cannot be projected, only that "
+                                    "of LSTMs can");
     if (s.direction == rnn_direction::sum)
       throw_error(errc::bad_parameter,
                   "rnn_training: directions that are added are not trained; choose concat");
     if (o.checkpoint < 0)
-      throw_error(errc::bad_parameter, "rnn_training: checkpoint is " + std::to_string(o.checkpoint) +
-                                           ", must not be negative");
+      throw_error(errc::bad_parameter, "rnn_training: checkpoint is " +
+                                           std::to_string(o.checkpoint) + ", must not be negative");
     if (o.checkpoint > 0 && Cell::parameters > 0)
-      throw_error(errc::bad_parameter, "rnn_training: a cell with parameters needs its states of all "
-                                       "times: checkpoint must be 0");
+      throw_error(errc::bad_parameter,
+                  "rnn_training: a cell with parameters needs its states of all "
+                  "times: checkpoint must be 0");
     if (!derivative::supports(cell))
       throw_error(errc::bad_parameter, "rnn_training: limits of the cell must be 0");
   }
@@ -289,28 +226,16 @@ private:
       throw_error(code, "rnn_training: " + what);
     };
     if (c.time < 0 || c.batch < 0 || c.time > o_.max_time || c.batch > o_.max_batch)
-      fail(errc::bad_shape, "T is " + std::to_string(c.time) + " and N is " + std::to_string(c.batch) +
-                                ", planned for at most " + std::to_string(o_.max_time) + " and " +
+      fail(errc::bad_shape, "T is " + std::to_string(c.time) + " and N is " +
+                                std::to_string(c.batch) + ", planned for at most " +
+                                std::to_string(o_.max_time) + " and " +
                                 std::to_string(o_.max_batch));
     if (static_cast<index_t>(c.weights.size()) != s_.layers * directions())
       fail(errc::bad_shape, std::to_string(c.weights.size()) + " weights, expected " +
                                 std::to_string(s_.layers * directions()));
-    index_t const G = traits::gates, H = s_.hidden, R = output();
-    for (index_t at = 0; at < s_.layers * directions(); ++at) {
-      rnn_source const& w = c.weights[static_cast<std::size_t>(at)];
-      auto const expect = [&](std::span<f32 const> v, index_t n, bool may_lack, char const* what) {
-        if ((may_lack && v.empty()) || static_cast<index_t>(v.size()) == n) return;
-        fail(errc::bad_shape, std::string(what) + " of layer " + std::to_string(at / directions()) +
-                                  " has " + std::to_string(v.size()) + " elements, expected " +
-                                  std::to_string(n));
-      };
-      expect(w.w_input, G * H * features(at / directions()), false, "w_input");
-      expect(w.w_recurrent, G * H * R, false, "w_recurrent");
-      expect(w.b_input, G * H, true, "b_input");
-      expect(w.b_recurrent, G * H, true, "b_recurrent");
-      expect(w.parameters, Cell::parameters * H, false, "parameters");
-      expect(w.projection, s_.projected * H, false, "projection");
-    }
+    for (index_t at = 0; at < s_.layers * directions(); ++at)
+      detail::check_rnn_weights(c.weights[static_cast<std::size_t>(at)], traits::gates,
+                                Cell::parameters, s_, at / directions(), features(at / directions()));
     if (c.time * c.batch > 0 && (!c.src || !c.dst)) fail(errc::bad_pointer, "src or dst is null");
     if (c.lengths)
       for (index_t n = 0; n < c.batch; ++n)
@@ -369,10 +294,8 @@ private:
   int team_size() const noexcept {
     W const w = weights_of(0);
     using kernel = typename W::matrix::main_kernel;
-    index_t const tiles =
-        ceil_div(o_.max_batch, detail::recurrent_height<kernel>(o_.max_batch));
-    index_t const worth =
-        max_of(1, w.recurrent_bytes() * o_.max_batch / detail::work_of_member);
+    index_t const tiles = ceil_div(o_.max_batch, detail::recurrent_height<kernel>(o_.max_batch));
+    index_t const worth = max_of(1, w.recurrent_bytes() * o_.max_batch / detail::work_of_member);
     return static_cast<int>(min_of(o_.workers, min_of(w.blocks() * tiles, worth)));
   }
 
@@ -385,7 +308,6 @@ private:
     f32* kept_f32;
     A* hidden;
     f32* between[2];
-    A* ends;
     std::byte* rest;
     places(rnn_training const& t, std::byte* at) noexcept {
       auto const take = [&](auto*& p, index_t bytes) {
@@ -395,7 +317,6 @@ private:
       take(order, t.order_bytes_), take(dropped, t.dropped_bytes_), take(gates, t.gates_bytes_);
       take(kept, t.kept_bytes_), take(kept_f32, t.kept_f32_bytes_), take(hidden, t.hidden_bytes_);
       take(between[0], t.between_bytes_), take(between[1], t.between_bytes_);
-      take(ends, t.ends_bytes_);
       rest = at;
     }
   };
@@ -505,7 +426,8 @@ private:
         b.reserve = io.reserve;
         b.initial_hidden = c.initial_hidden ? c.initial_hidden + at * c.batch * R : nullptr;
         b.initial_state = io.initial_state;
-        b.diff_final_hidden = c.diff_final_hidden ? c.diff_final_hidden + at * c.batch * R : nullptr;
+        b.diff_final_hidden =
+            c.diff_final_hidden ? c.diff_final_hidden + at * c.batch * R : nullptr;
         b.diff_final_state = c.diff_final_cell ? c.diff_final_cell + at * c.batch * H : nullptr;
         b.gates = p.gates;
         b.kept = kept_bytes_ > 0 ? p.kept : nullptr;
@@ -514,8 +436,7 @@ private:
           return g ? gradient{g.data + at * c.batch * size, g.add} : g;
         };
         b.diff_initial_hidden = part(c.diff_initial_hidden, R);
-        b.diff_initial_state =
-            Cell::states > 0 ? part(c.diff_initial_cell, H) : not_wanted;
+        b.diff_initial_state = Cell::states > 0 ? part(c.diff_initial_cell, H) : not_wanted;
         b.first_step = io.first_step, b.steps_end = io.steps_end;
         b.begins = segment == count - 1, b.ends = segment == 0;
         detail::backward_pass<W>(w, b, back_memory, layout).run(m);
@@ -530,139 +451,44 @@ private:
                               f32 const* dst, gradient diff_src, places const& p,
                               workspace_view reserve, E& e) const noexcept {
     index_t const H = s_.hidden, R = output(), D = directions(), N = c.batch, rows = c.time * N;
-    index_t const at = l * D + d, in = features(l), width = D * R, G = traits::gates, ld = outputs * H;
-    std::size_t const kind = l > 0 ? 1 : 0;
-    workspace_view const scratch{p.rest, products_bytes_};
+    index_t const at = l * D + d, in = features(l);
     if (diff_src && rows > 0)
-      to_src_[2 * kind + (diff_src.add ? 1 : 0)].with_rows(rows).run_unpacked(
-          {p.gates, ld, 1}, c.weights[static_cast<std::size_t>(at)].w_input.data(), in, 1, diff_src.data,
-          in, chain<>{}, scratch, e);
+      to_src_[static_cast<std::size_t>((l > 0 ? 2 : 0) + (diff_src.add ? 1 : 0))]
+          .with_rows(rows)
+          .run_unpacked({p.gates, outputs * H, 1},
+                        c.weights[static_cast<std::size_t>(at)].w_input.data(), in, 1,
+                        diff_src.data, in, chain<>{}, {p.rest, products_bytes_}, e);
     if (c.gradients.empty()) return;
-    rnn_gradients const& to = c.gradients[static_cast<std::size_t>(at)];
     bool const reverse = s_.direction == rnn_direction::reverse || d == 1;
-    if (to.w_input) by_input_[kind].run(rows, G * H, p.gates, ld, src, in, to.w_input, scratch, e);
-    if (to.w_recurrent) {
-      // h(t-1) of a row is the row of the time before: all times but the first by shifted rows, the
-      // first times by the initial states.
-      f32 const* const h = dst + d * R;
-      A const* const later = p.gates + (reverse ? 0 : N * ld);
-      f32 const* const before = h + (reverse ? N * width : 0);
-      f32 const* const initial = c.initial_hidden && c.time > 0 ? c.initial_hidden + at * N * R : nullptr;
-      if (initial) gather_first(c, reverse, p);
-      // Gates in the order of the weights; `count` of them are neighbours among the outputs.
-      auto const of_gates = [&](index_t gate, index_t output_at, index_t count) {
-        gradient const g{to.w_recurrent.data + gate * H * R, to.w_recurrent.add};
-        by_hidden_.run(rows - N, count * H, later + output_at * H, ld, before, width, g, scratch, e);
-        if (initial)
-          by_hidden_.run(N, count * H, p.ends + output_at * H, ld, initial, R, add_to(g.data), scratch, e);
-      };
-      index_t gate = 0;
-      while (gate < traits::early) {
-        index_t count = 1;
-        while (gate + count < traits::early && derivative::recurrent_of[gate + count] ==
-                                                   derivative::recurrent_of[gate] + count)
-          ++count;
-        of_gates(gate, derivative::recurrent_of[gate], count);
-        gate += count;
-      }
-      if constexpr (traits::late > 0) // U_n is multiplied by r h(t-1)
-        by_hidden_.run(rows, traits::late * H, p.gates + derivative::recurrent_of[traits::early] * H, ld,
-                       kept_values(rows, p, e), H,
-                       {to.w_recurrent.data + traits::early * H * R, to.w_recurrent.add}, scratch, e);
-    }
-    if (to.projection && s_.projected)
-      by_projection_.run(rows, R, p.hidden, R, kept_values(rows, p, e), H, to.projection, scratch, e);
-    for (int o = 0; o < outputs; ++o) bias_gradient(rows, o, to, p, e);
-    if constexpr (Cell::parameters > 0)
-      if (to.parameters) parameter_gradients(c, l, d, to.parameters, p, reserve, e);
-  }
-
-  // The gates' gradients at the first step of every sequence, zeros of empty ones.
-  void gather_first(rnn_backward_call const& c, bool reverse, places const& p) const noexcept {
-    index_t const ld = outputs * s_.hidden;
-    for (index_t n = 0; n < c.batch; ++n) {
-      index_t const length = c.lengths ? c.lengths[n] : c.time;
-      index_t const t = reverse && length > 0 ? length - 1 : 0;
-      __builtin_memcpy(static_cast<void*>(p.ends + n * ld), p.gates + (t * c.batch + n) * ld,
-                       static_cast<std::size_t>(ld) * sizeof(A));
-    }
-  }
-  template <executor E>
-  f32 const* kept_values(index_t rows, places const& p, E& e) const noexcept {
-    if constexpr (std::same_as<A, f32>) return p.kept;
-    else {
-      detail::each_register_parallel<I>(e, rows * s_.hidden, [&](index_t i, auto at) IA_NN_LAMBDA {
-        at.store(at.template load<V>(p.kept + i), p.kept_f32 + i);
-      });
-      return p.kept_f32;
-    }
-  }
-
-  template <executor E>
-  void bias_gradient(index_t rows, int output_at, rnn_gradients const& to, places const& p,
-                     E& e) const noexcept {
-    index_t const H = s_.hidden, ld = outputs * H;
-    gradient input{}, recurrent{};
-    for (index_t g = 0; g < traits::gates; ++g) {
-      if (to.b_input && derivative::input_of[g] == output_at)
-        input = {to.b_input.data + g * H, to.b_input.add};
-      if (to.b_recurrent && derivative::recurrent_of[g] == output_at)
-        recurrent = {to.b_recurrent.data + g * H, to.b_recurrent.add};
-    }
-    if (!input && !recurrent) return;
-    auto const add = [&](index_t r, index_t column, auto at, V(&s)[1]) IA_NN_LAMBDA {
-      s[0] = s[0] + at.template load<V>(p.gates + r * ld + output_at * H + column);
-    };
-    auto const finish = [&](index_t column, auto at, V const(&total)[1]) IA_NN_LAMBDA {
-      if (input) detail::deliver(at, total[0], input, column);
-      if (recurrent) detail::deliver(at, total[0], recurrent, column);
-    };
-    detail::sum_columns<I, 1>(rows, H, add, finish, reinterpret_cast<f32*>(p.rest), e);
-  }
-
-  // Peepholes: of i and f by c(t-1), of o by c(t), which the reserve holds.
-  template <executor E>
-  void parameter_gradients(rnn_backward_call const& c, index_t l, index_t d, gradient const& to,
-                           places const& p, workspace_view reserve, E& e) const noexcept {
-    index_t const H = s_.hidden, ld = outputs * H, N = c.batch, D = directions(), at_layer = l * D + d;
-    bool const reverse = s_.direction == rnn_direction::reverse || d == 1;
-    detail::sequence_rows const rows{c.time, N, c.lengths, c.lengths ? p.order : nullptr, reverse};
-    f32 const* const kept = reinterpret_cast<f32 const*>(reserve.data + at_layer * pass_reserve());
-    index_t const blocks = ceil_div(H, nr);
-    auto const state = [&](index_t step, index_t row, index_t unit) {
-      return kept + (((step * N + row) * blocks + unit / nr) * derivative::slots + derivative::state_slot) * nr +
-             unit % nr;
-    };
-    static constexpr int gate_of[] = {0, 1, 3};
-    for (index_t k = 0; k < Cell::parameters; ++k) {
-      auto const add = [&](index_t r, index_t unit, auto at, V(&s)[1]) IA_NN_LAMBDA {
-        index_t const step = r / N, row = r % N;
-        if (step >= rows.length(row)) return;
-        index_t const t = rows.time_of(step, row), n = rows.sequence(row);
-        V const a = at.template load<V>(p.gates + (t * N + n) * ld + gate_of[k] * H + unit);
-        if (k == 2) s[0] = fma(a, at.template load<V>(state(step, row, unit)), s[0]);
-        else if (step > 0) s[0] = fma(a, at.template load<V>(state(step - 1, row, unit)), s[0]);
-        else if (c.initial_cell)
-          s[0] = fma(a, at.template load<V>(c.initial_cell + (at_layer * N + n) * H + unit), s[0]);
-      };
-      gradient const part{to.data + k * H, to.add};
-      auto const finish = [&](index_t unit, auto at, V const(&total)[1])
-                              IA_NN_LAMBDA { detail::deliver(at, total[0], part, unit); };
-      detail::sum_columns<I, 1>(c.time * N, H, add, finish, reinterpret_cast<f32*>(p.rest), e);
-    }
+    gradients const sums{
+        .input = in,
+        .hidden = H,
+        .output = R,
+        .workers = o_.workers,
+        .rows = {c.time, N, c.lengths, c.lengths ? p.order : nullptr, reverse},
+        .src = src,
+        .h = dst + d * R,
+        .h_ld = D * R,
+        .gates = p.gates,
+        .kept = p.kept,
+        .kept_f32 = p.kept_f32,
+        .diff_hidden = hidden_bytes_ > 0 ? p.hidden : nullptr,
+        .initial_hidden = c.initial_hidden ? c.initial_hidden + at * N * R : nullptr,
+        .initial_cell = c.initial_cell ? c.initial_cell + at * N * H : nullptr,
+        .reserve = reinterpret_cast<f32 const*>(reserve.data + at * pass_reserve()),
+        .scratch = p.rest};
+    sums.run(c.gradients[static_cast<std::size_t>(at)], e);
   }
 
   rnn_training_shape s_;
   rnn_training_options o_;
   [[no_unique_address]] Cell cell_;
   dropout<I> dropout_;
-  std::vector<detail::row_products<I, A>> by_input_; ///< of the first layer, of others
-  detail::row_products<I, A> by_hidden_, by_projection_;
   std::vector<product> to_src_; ///< [first layer, others][write, add]
   index_t chunk_ = 1, forward_pass_ = 0, order_bytes_ = 0, dropped_bytes_ = 0, gates_bytes_ = 0,
           kept_bytes_ = 0, kept_f32_bytes_ = 0, hidden_bytes_ = 0, between_bytes_ = 0,
-          segment_bytes_ = 0, ends_bytes_ = 0, forward_weights_ = 0, back_weights_ = 0,
-          products_bytes_ = 0, forward_bytes_ = 0, backward_bytes_ = 0;
+          segment_bytes_ = 0, forward_weights_ = 0, back_weights_ = 0, products_bytes_ = 0,
+          forward_bytes_ = 0, backward_bytes_ = 0;
 };
 
 IA_NN_END
