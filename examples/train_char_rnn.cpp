@@ -7,6 +7,7 @@
 #include <ia_nn/exec/thread_pool.hpp>
 #include <ia_nn/graph/compiled.hpp>
 #include <ia_nn/graph/layers.hpp>
+#include <ia_nn/graph/files/checkpoint.hpp>
 #include <ia_nn/graph/train/trainer.hpp>
 #include <ia_nn/train/schedules.hpp>
 
@@ -106,7 +107,7 @@ int run(options const& o) {
        .workers = o.threads,
        .clip_norm = 1,
        .schedule = ia_nn::schedule::one_cycle{.rate = 4e-3, .steps = o.steps, .rising = 0.1}});
-  if (std::filesystem::exists(o.checkpoint)) trainer.resume(o.checkpoint);
+  if (std::filesystem::exists(o.checkpoint)) graph::resume_checkpoint(o.checkpoint, trainer);
   index_t const first = trainer.optimizer().steps();
   std::printf("%td characters to learn, %td to test; %.1f million weights, %.0f MB of values; from step %td\n",
               learned, std::ssize(held_out), static_cast<double>(trainer.bytes().weights) / 4e6,
@@ -121,7 +122,7 @@ int run(options const& o) {
       std::copy(from + 1, from + window + 1, next.begin() + n * window);
     }
     bar.show(step + 1, trainer.step(o.batch, in, next, threads).require());
-    if ((step + 1) % 250 == 0 || step + 1 == o.steps) trainer.save(o.checkpoint);
+    if ((step + 1) % 250 == 0 || step + 1 == o.steps) graph::save_checkpoint(o.checkpoint, trainer);
   }
   double const loss = held_out_loss(trainer.weights(), held_out);
   std::printf("%.0f s; loss of text that was not learned: %.3f nats a character\n\n%s\n", bar.seconds(), loss,

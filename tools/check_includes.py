@@ -22,7 +22,7 @@ BELOW["exec"] = {"core"}
 BELOW["dispatch"] = {"core", "arch"}
 BELOW["io"] = {"core"}
 # Parts of graph/: each may include itself and what stands in front of it.
-GRAPH = ["ir", "layers", "passes", "kernels", "run", "show", "files"]
+GRAPH = ["ir", "layers", "passes", "kernels", "run", "show", "train", "files"]
 OPT_IN = {"exec", "onednn", "dispatch", "io"}
 ANYONE = {"begin.hpp", "config.hpp", "version.hpp"}
 REPEATED = {"begin.hpp"}  # meant to be included many times

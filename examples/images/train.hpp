@@ -7,6 +7,7 @@
 #include "data.hpp"
 
 #include <ia_nn/exec/thread_pool.hpp>
+#include <ia_nn/graph/files/checkpoint.hpp>
 #include <ia_nn/graph/train/trainer.hpp>
 #include <ia_nn/int8/quantize.hpp>
 #include <ia_nn/train/schedules.hpp>
@@ -51,7 +52,7 @@ void train(image_set const& images, train_options const& o, thread_pool& threads
     }
     bar.show(step + 1, trainer.step(o.batch, pixels, labels, threads).require());
   }
-  trainer.save_weights(file);
+  graph::save_weights(file, trainer);
   bar.save_curve(file + ".loss.svg");
 }
 

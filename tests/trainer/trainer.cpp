@@ -7,6 +7,7 @@
 #include <ia_nn/exec/thread_pool.hpp>
 #include <ia_nn/graph/compiled.hpp>
 #include <ia_nn/graph/layers.hpp>
+#include <ia_nn/graph/files/checkpoint.hpp>
 #include <ia_nn/graph/train/trainer.hpp>
 #include <ia_nn/train/schedules.hpp>
 #include <ia_nn/train/sgd.hpp>
@@ -126,7 +127,7 @@ TEST_CASE("gradients of several steps are averaged") {
   using span = std::span<ia_nn::u8 const>;
   halves.step(4, std::vector<f32>(q.images.begin(), q.images.begin() + 256), span(q.labels).first(4)).require();
   CHECK(same(before, weights_of(halves)));
-  CHECK_THROWS_WITH(halves.save("/tmp/none"), Contains("gradients of 1 steps wait for others"));
+  CHECK_THROWS_WITH(graph::save_checkpoint("/tmp/none", halves), Contains("gradients of 1 steps wait for others"));
   halves.step(4, std::vector<f32>(q.images.begin() + 256, q.images.end()), span(q.labels).last(4)).require();
   std::vector<f32> const a = weights_of(whole), b = weights_of(halves);
   CHECK(!same(before, b));
@@ -187,22 +188,22 @@ TEST_CASE("training that is resumed has the bits of training that was not interr
   quarters const q(r, 8);
   small_trainer one({.batch = 8}), other({.batch = 8, .seed = 9});
   for (int i = 0; i < 3; ++i) one.step(8, q.images, q.labels).require();
-  one.save(file.path);
-  other.resume(file.path);
+  graph::save_checkpoint(file.path, one);
+  graph::resume_checkpoint(file.path, other);
   CHECK(same(weights_of(one), weights_of(other)));
   small_trainer third({.batch = 8});
-  third.resume(file.path);
+  graph::resume_checkpoint(file.path, third);
   for (int i = 0; i < 3; ++i) one.step(8, q.images, q.labels).require(), third.step(8, q.images, q.labels).require();
   CHECK(same(weights_of(one), weights_of(third)));
 
   graph::trainer<without_norm, labels> another({.batch = 8});
   std::vector<f32> const before = weights_of(another);
-  CHECK_THROWS_WITH(another.resume(file.path), Contains("is of another network"));
+  CHECK_THROWS_WITH(graph::resume_checkpoint(file.path, another), Contains("is of another network"));
   CHECK(same(before, weights_of(another)));
   graph::trainer<small, labels, ia_nn::sgd<ia_nn::isa::native>> descent({.batch = 8});
-  CHECK_THROWS_WITH(descent.resume(file.path), Contains("is of the optimizer 'adam', not sgd"));
-  one.save_weights(file.path);
-  CHECK_THROWS_WITH(one.resume(file.path), Contains("is no checkpoint of a trainer"));
+  CHECK_THROWS_WITH(graph::resume_checkpoint(file.path, descent), Contains("is of the optimizer 'adam', not sgd"));
+  graph::save_weights(file.path, one);
+  CHECK_THROWS_WITH(graph::resume_checkpoint(file.path, one), Contains("is no checkpoint of a trainer"));
   other.load(graph::file_weights(ia_nn::load_safetensors(file.path)));
   CHECK(same(weights_of(one), weights_of(other)));
 }
@@ -212,13 +213,13 @@ TEST_CASE("a kill at any moment leaves a whole checkpoint") {
   ia_nn_test::random r(7);
   quarters const q(r, 8);
   small_trainer t({.batch = 8});
-  t.save(file.path);
+  graph::save_checkpoint(file.path, t);
   for (int i = 0; i < 20; ++i) {
     pid_t const child = ::fork();
     if (child == 0) {
       for (;;) {
         if (!t.step(8, q.images, q.labels)) ::_exit(1);
-        t.save(file.path);
+        graph::save_checkpoint(file.path, t);
       }
     }
     REQUIRE(child > 0);
@@ -226,7 +227,7 @@ TEST_CASE("a kill at any moment leaves a whole checkpoint") {
     ::kill(child, SIGKILL);
     ::waitpid(child, nullptr, 0);
     small_trainer again({.batch = 8});
-    again.resume(file.path);
+    graph::resume_checkpoint(file.path, again);
   }
   for (auto const& e : std::filesystem::directory_iterator(std::filesystem::path(file.path).parent_path()))
     if (e.path().string().starts_with(file.path + ".tmp")) std::filesystem::remove(e.path());

@@ -17,7 +17,7 @@
 // there in `backward` if it says so.
 #pragma once
 
-#include <ia_nn/exec/any_executor.hpp>
+#include <ia_nn/core/any_executor.hpp>
 #include <ia_nn/graph/ir/text.hpp>
 #include <ia_nn/graph/kernels/backend.hpp>
 #include <ia_nn/graph/layers/elementwise.hpp>

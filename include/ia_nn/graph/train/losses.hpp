@@ -15,7 +15,7 @@
 //   };
 #pragma once
 
-#include <ia_nn/exec/any_executor.hpp>
+#include <ia_nn/core/any_executor.hpp>
 #include <ia_nn/graph/ir/sentences.hpp>
 #include <ia_nn/train/element_loss.hpp>
 #include <ia_nn/train/loss.hpp>

@@ -11,7 +11,6 @@
 #include <ia_nn/graph/layers/norm.hpp>
 #include <ia_nn/graph/layers/parameter.hpp>
 #include <ia_nn/graph/run/weights.hpp>
-#include <ia_nn/io/safetensors_write.hpp>
 #include <ia_nn/train/parameters.hpp>
 
 #include <cmath>
@@ -67,16 +66,6 @@ public:
     for (entry const& e : all_)
       if (!e.of_training) w.add(e.name, e.shape, std::span<f32 const>(e.values));
     return w;
-  }
-
-  void save(std::string const& path) const { save_safetensors(path, entries(false)); }
-  /// Of a safetensors file, under their names.
-  std::vector<safetensors_entry> entries(bool with_training) const {
-    std::vector<safetensors_entry> to;
-    for (entry const& e : all_)
-      if (with_training || !e.of_training)
-        to.push_back(make_safetensors_entry<f32>(e.name, std::span<f32 const>(e.values), e.shape));
-    return to;
   }
 
   /// Random numbers that keep values in their size: within +- sqrt(6 / inputs of a unit) (He et al., arXiv

@@ -14,7 +14,6 @@
 #include <ia_nn/core/lru_cache.hpp>
 #include <ia_nn/graph/passes/fingerprint.hpp>
 #include <ia_nn/graph/run/arguments.hpp>
-#include <ia_nn/graph/train/checkpoint.hpp>
 #include <ia_nn/graph/train/kernels.hpp>
 #include <ia_nn/graph/train/losses.hpp>
 #include <ia_nn/graph/train/network.hpp>
@@ -160,8 +159,6 @@ public:
 
   /// The weights as they are, for `compiled` and for files: a view.
   memory_weights weights() const { return weights_.view(); }
-  /// A safetensors file of them. Errors: errc::bad_file; then the old file is what it was.
-  void save_weights(std::string const& path) const { weights_.save(path); }
   /// Of all that is learned, by name, with gradients.
   parameter_list const& parameters() const noexcept { return weights_.learned(); }
   /// One array, in the order of `parameters`.
@@ -171,22 +168,15 @@ public:
   /// Weights to begin with. Errors: errc::bad_parameter for one that is missing, errc::bad_shape.
   template <weights_source W> void load(W const& from) { weights_.load(from); }
 
-  /// Weights, the optimizer's state, and where training stands, for training to go on with the same bits. The
-  /// path names the old file or the whole new one at any time. Errors: errc::bad_parameter between calls of
-  /// `accumulate` and `update`, errc::bad_file.
-  void save(std::string const& path) const {
-    if (pending_ > 0)
-      throw_error(errc::bad_parameter, "checkpoint: gradients of " + std::to_string(pending_) +
-                                           " steps wait for others: save behind `update`");
-    detail::save_checkpoint(path, checkpoint_head(), weights_, optimizer_);
-  }
-  /// Errors: errc::bad_parameter for a checkpoint of another network or optimizer, or a file that is none,
-  /// errc::bad_shape, errc::bad_file. Then nothing has changed.
-  void resume(std::string const& path) {
-    round_ = detail::load_checkpoint(path, checkpoint_head(), weights_, optimizer_).round;
-    pending_ = 0;
-  }
-
+  /// Everything that a checkpoint has to hold (graph/files/checkpoint.hpp).
+  struct training_state {
+    std::uint64_t network; ///< passes/fingerprint.hpp
+    trained_weights& weights;
+    Optimizer& optimizer;
+    std::uint64_t& round;
+    index_t& pending; ///< steps whose gradients wait for `update`
+  };
+  training_state state() noexcept { return {fingerprint_of<Net>(), weights_, optimizer_, round_, pending_}; }
   /// Other extents of the inputs, in the order of the network, from the next step on: sequences of another
   /// length, images of another size. Plans are kept, `plans` of them, and the weights are the same. Errors:
   /// errc::bad_shape where the network or its weights do not fit, and those of construction; then the shapes are
@@ -228,9 +218,6 @@ private:
   }
   static index_t rows_of(dims const& s, index_t batch) noexcept { return s.rows() * (s.dynamic() ? batch : 1); }
   node const& output() const noexcept { return plan_->pass.output(); }
-  detail::checkpoint_head checkpoint_head() const {
-    return {fingerprint_of<Net>(), Optimizer::name, optimizer_.steps(), round_};
-  }
   step_status check(index_t batch, in_arguments& in, std::span<target const> targets) const noexcept {
     sentence const who("ia_nn: training: ");
     bool const open = output().shape.dynamic();

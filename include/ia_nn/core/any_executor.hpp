@@ -6,8 +6,6 @@
 
 #include <ia_nn/core/executor.hpp>
 
-#include <memory>
-
 #include <ia_nn/begin.hpp>
 
 /// A member of a team of any type; meets the concept `team_member`.
@@ -16,7 +14,7 @@ public:
   template <team_member M>
     requires(!std::same_as<M, any_member>)
   explicit any_member(M const& m) noexcept
-      : rank_(m.rank()), size_(m.size()), member_(std::addressof(m)),
+      : rank_(m.rank()), size_(m.size()), member_(__builtin_addressof(m)),
         barrier_([](void const* of) noexcept { static_cast<M const*>(of)->barrier(); }) {}
 
   int rank() const noexcept { return rank_; }
@@ -36,18 +34,18 @@ public:
   template <executor E>
     requires(!std::same_as<std::remove_cv_t<E>, any_executor>)
   any_executor(E& e) noexcept
-      : executor_(const_cast<void*>(static_cast<void const*>(std::addressof(e)))),
+      : executor_(const_cast<void*>(static_cast<void const*>(__builtin_addressof(e)))),
         concurrency_(e.concurrency()), for_(&parallel_for_of<E>), team_(&team_of<E>) {}
 
   int concurrency() const noexcept { return concurrency_; }
   template <task_function F> void parallel_for(index_t n, F&& f) noexcept {
     using T = std::remove_reference_t<F>;
-    for_(executor_, n, const_cast<void*>(static_cast<void const*>(std::addressof(f))),
+    for_(executor_, n, const_cast<void*>(static_cast<void const*>(__builtin_addressof(f))),
          [](void* of, index_t task, int worker) { (*static_cast<T*>(of))(task, worker); });
   }
   template <class F> void run_team(int size, F&& f) noexcept {
     using T = std::remove_reference_t<F>;
-    team_(executor_, size, const_cast<void*>(static_cast<void const*>(std::addressof(f))),
+    team_(executor_, size, const_cast<void*>(static_cast<void const*>(__builtin_addressof(f))),
           [](void* of, any_member const& m) { (*static_cast<T*>(of))(m); });
   }
 
