@@ -75,6 +75,36 @@ TEST_CASE("gradients of convolution, sizes around registers and slices", "[train
   for (conv_case const& c : large_cases) check(c);
 }
 
+TEST_CASE("large gradients for the source have the same bits, whatever they are aligned to", "[train][conv]") {
+  random r(5);
+  constexpr index_t channels = 32, filters = 6;
+  index_t const least = ia_nn::cpu::cache_sizes().l3 / 4 / 4; // elements that are stored past the caches
+  for (index_t const kernel : {1, 3})
+    for (index_t const stride : {1, 2}) {
+      index_t const batch = 2 + least / (200 * 201 * channels);
+      conv_shape const s{channels, filters, 1, {1, 200, 201},
+                         {{1, kernel, kernel}, {1, stride, stride}, {}, {0, kernel / 2, kernel / 2},
+                          {0, kernel / 2, kernel / 2}}};
+      index_t const n = batch * s.in.size() * channels;
+      exact_buffer<f32> diff_dst(batch * s.out().size() * filters), weights(s.weights());
+      r.fill(diff_dst.data(), diff_dst.size()), r.fill(weights.data(), weights.size());
+      ia_nn::aligned_array<f32> aligned(n), other(n + 16);
+      for_each_isa<vector_isas>([&](auto tag) {
+        using I = decltype(tag);
+        if constexpr (!std::same_as<I, ia_nn::isa::scalar>) { // stores nothing past the caches
+          conv_backward_src<I> const plan(s, {batch, 2});
+          auto const run = [&](f32* to) {
+            plan.run(batch, diff_dst.data(), weights.data(), write_to(to), scratch(plan.workspace_bytes()),
+                     pool_of(2));
+          };
+          run(aligned.data());
+          run(other.data() + 1);
+          REQUIRE(std::memcmp(aligned.data(), other.data() + 1, at(n) * sizeof(f32)) == 0);
+        }
+      });
+    }
+}
+
 TEST_CASE("gradients of convolution of no images", "[train][conv]") {
   for_each_isa<vector_isas>([&](auto tag) {
     using I = decltype(tag);

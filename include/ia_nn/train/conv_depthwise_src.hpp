@@ -58,7 +58,7 @@ private:
         index_t const first = (line * s_.in.width + x) * s_.channels, q = y / stride.height;
         auto const chain = chain_at(first, apart);
         if (p.taps.empty()) {
-          no_sums<I>(p.pixels.width, s_.channels, to + first, apart, chain);
+          no_sums<I>(p.pixels.width, s_.channels, to + first, apart, false, chain);
           continue;
         }
         task const t{&p.layer, diff_dst + n * p.layer.in.size() * s_.channels, s_.channels,

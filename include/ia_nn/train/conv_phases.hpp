@@ -72,13 +72,33 @@ inline index_t first_phase(conv_shape const& s, index_t z, index_t y) noexcept {
          min_of(stride.width, s.in.width);
 }
 
-/// Pixels first, first + 1, ... of n, ld elements apart, that no tap sees: zeros through the chain.
+/// The sums of n pixels, `from` elements from pixel to pixel (0: the same for all), through the chain to
+/// pixels ld elements apart; past the caches if `streams`, which an empty chain allows.
 template <isa::tag I, class Chain>
-void no_sums(index_t n, index_t channels, f32* to, index_t ld, Chain const& chain) noexcept {
-  alignas(64) static constexpr f32 none[64] = {};
+void put_pixels(f32 const* sums, index_t from, index_t n, index_t channels, f32* to, index_t ld,
+                bool streams, Chain const& chain) noexcept {
+  using V = vec<f32, I>;
+  if constexpr (Chain::empty)
+    if (streams) {
+      for (index_t i = 0; i < n; ++i, sums += from, to += ld)
+        for (index_t c = 0; c < channels; c += V::size) V::load(sums + c).stream(to + c);
+      return fence_streams();
+    }
   for (index_t i = 0; i < n; ++i)
-    for (index_t c = 0; c < channels; c += 64)
-      finish_tile<I>(none, 64, 1, min_of(64, channels - c), i, c, chain, to + i * ld + c, ld);
+    finish_tile<I>(sums + i * from, channels, 1, channels, i, 0, chain, to + i * ld, ld);
+}
+
+/// n pixels, ld elements apart, that no tap sees: zeros through the chain.
+template <isa::tag I, class Chain>
+void no_sums(index_t n, index_t channels, f32* to, index_t ld, bool streams, Chain const& chain) noexcept {
+  alignas(64) static constexpr f32 none[64] = {};
+  for (index_t c = 0; c < channels; c += 64) {
+    index_t const some = min_of(64, channels - c);
+    if constexpr (Chain::empty) put_pixels<I>(none, 0, n, some, to + c, ld, streams, chain);
+    else
+      for (index_t i = 0; i < n; ++i)
+        finish_tile<I>(none, 64, 1, some, i, c, chain, to + i * ld + c, ld);
+  }
 }
 
 } // namespace detail

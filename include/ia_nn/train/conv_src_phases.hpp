@@ -49,7 +49,7 @@ public:
       });
     }
     with_source_chain(tail, diff_src, [&](auto const& chain_at) {
-      for (part const& p : parts_) interleaved(batch, p, diff_dst, diff_src.data, chain_at, scratch, e);
+      for (part const& p : parts_) interleaved(batch, p, diff_dst, diff_src, chain_at, scratch, e);
     });
   }
 
@@ -57,7 +57,7 @@ private:
   index_t worker_bytes() const noexcept { return scratch_bytes_ + band_bytes_; }
 
   template <class ChainAt, executor X>
-  void interleaved(index_t batch, part const& p, f32 const* diff_dst, f32* to, ChainAt const& chain_at,
+  void interleaved(index_t batch, part const& p, f32 const* diff_dst, gradient const& diff_src, ChainAt const& chain_at,
                    std::byte* scratch, X& e) const noexcept {
     spatial const pixels = p.phase.pixels, stride = s_.win.stride;
     index_t const channels = s_.group_channels(), planes = batch * pixels.depth;
@@ -69,11 +69,16 @@ private:
       return (((n * s_.in.depth + z) * s_.in.height + y * stride.height + p.phase.at.height) * s_.in.width +
               p.phase.at.width) * s_.channels + group * channels;
     };
+    f32* const to = diff_src.data;
     index_t const apart = stride.width * s_.channels;
+    // An image that does not stay in the caches is stored past them, if its pixels are whole lines.
+    bool const streams = channels % 16 == 0 && s_.channels % 16 == 0 &&
+                         reinterpret_cast<std::uintptr_t>(to) % 64 == 0 &&
+                         batch * s_.in.size() * s_.channels * 4 >= cpu::cache_sizes().l3 / 4;
     if (p.layer.empty()) {
       e.parallel_for(planes * pixels.height, [&](index_t i, int) {
         index_t const first = first_of(i / pixels.height, i % pixels.height, 0);
-        no_sums<I>(pixels.width, s_.channels, to + first, apart, chain_at(first, apart));
+        no_sums<I>(pixels.width, s_.channels, to + first, apart, streams, chain_at(first, apart));
       });
       return;
     }
@@ -93,9 +98,7 @@ private:
         index_t const first = first_of(plane, y, group);
         auto const chain = chain_at(first, apart);
         f32 const* const row = sums + (y - lines.begin) * pixels.width * channels;
-        for (index_t x = 0; x < pixels.width; ++x)
-          finish_tile<I>(row + x * channels, channels, 1, channels, x, 0, chain, to + first + x * apart,
-                         apart);
+        put_pixels<I>(row, channels, pixels.width, channels, to + first, apart, streams, chain);
       }
     });
   }
