@@ -2,9 +2,9 @@
 //
 // Trains a network on pictures and counts how many others it knows. The pictures are those of Debian's package
 // dataset-fashion-mnist, or of any folder of the same form (--data); --quick draws its own.
+#include "images/test.hpp"
 #include "images/train.hpp"
 
-#include <ia_nn/graph/compiled.hpp>
 #include <ia_nn/io/safetensors.hpp>
 
 #include <CLI/CLI.hpp>
@@ -29,17 +29,7 @@ int run(options const& o) {
   double const began = examples::now();
   train<residual>(learn, o.train, threads, o.out);
   double const seconds = examples::now() - began;
-  graph::compiled<residual> const net(graph::file_weights(ia_nn::load_safetensors(o.out)),
-                                      {.max_batch = test.count, .workers = o.threads});
-  ia_nn::workspace scratch(net.workspace_bytes());
-  std::vector<f32> scores(static_cast<std::size_t>(test.count * 10));
-  net.run(test.count, pixels_of(test, test.count), scores, scratch, threads).require();
-  index_t right = 0;
-  for (index_t i = 0; i < test.count; ++i) {
-    f32 const* const row = scores.data() + 10 * i;
-    right += std::max_element(row, row + 10) - row == test.labels[static_cast<std::size_t>(i)];
-  }
-  double const percent = 100.0 * static_cast<double>(right) / static_cast<double>(test.count);
+  double const percent = percent_known<residual>(graph::file_weights(ia_nn::load_safetensors(o.out)), test, threads);
   std::printf("trained in %.0f s; %.2f %% of %td other pictures are known; weights: %s\n", seconds, percent,
               test.count, o.out.c_str());
   return percent > 50 ? 0 : 1;
