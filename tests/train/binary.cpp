@@ -13,9 +13,12 @@ using ia_nn::binary_function;
 using ia_nn::gradient;
 using ia_nn::operand_shape;
 
-constexpr operand_shape shapes[] = {operand_shape::whole,          operand_shape::row_of_image,
-                                    operand_shape::element_of_row, operand_shape::element_of_image,
-                                    operand_shape::row,            operand_shape::image};
+constexpr operand_shape shapes[] = {operand_shape::whole,
+                                    operand_shape::row_of_image,
+                                    operand_shape::element_of_row,
+                                    operand_shape::element_of_image,
+                                    operand_shape::row,
+                                    operand_shape::image};
 constexpr binary_function functions[] = {binary_function::add,      binary_function::subtract,
                                          binary_function::multiply, binary_function::divide,
                                          binary_function::minimum,  binary_function::maximum};
@@ -28,7 +31,8 @@ struct problem {
     index_t const images = s == operand_shape::row || s == operand_shape::image ? 1 : batch;
     bool const one_row = s == operand_shape::row_of_image || s == operand_shape::element_of_image ||
                          s == operand_shape::row;
-    bool const one_element = s == operand_shape::element_of_row || s == operand_shape::element_of_image;
+    bool const one_element =
+        s == operand_shape::element_of_row || s == operand_shape::element_of_image;
     return images * (one_row ? 1 : rows) * (one_element ? 1 : channels);
   }
   // Where element (n, r, c) of the result finds its operand.
@@ -84,12 +88,14 @@ double applied(binary_function f, double a, double b) {
   return 0;
 }
 
-template <class Tag> void check(problem const& p, binary_function f, operand_shape sa, operand_shape sb, random& r) {
+template <class Tag>
+void check(problem const& p, binary_function f, operand_shape sa, operand_shape sb, random& r) {
   INFO(p.batch << " x " << p.rows << " x " << p.channels << ", function " << static_cast<int>(f)
                << ", shapes " << static_cast<int>(sa) << ", " << static_cast<int>(sb));
   exact_buffer<f32> a(p.size_of(sa)), b(p.size_of(sb)), diff(p.size()), da(a.size()), db(b.size());
   for (f32& v : a) v = 0.25F * static_cast<f32>(r.between(-8, 8)); // equal ones occur
-  for (f32& v : b) v = 0.25F * static_cast<f32>(r.between(-8, 8)) + (f == binary_function::divide ? 3 : 0);
+  for (f32& v : b)
+    v = 0.25F * static_cast<f32>(r.between(-8, 8)) + (f == binary_function::divide ? 3 : 0);
   r.fill(diff.data(), diff.size());
   sums wa(a.size()), wb(b.size());
   p.each([&](index_t i, index_t n, index_t row, index_t c) {
@@ -103,7 +109,8 @@ template <class Tag> void check(problem const& p, binary_function f, operand_sha
   f32 const* const pb = reads ? b.data() : nullptr;
   ia_nn::binary_backward<Tag> const plan(f, p.rows, p.channels, sa, sb);
   auto const run = [&](gradient ga, gradient gb, int workers) {
-    plan.run({p.batch, pa, pb, diff.data(), ga, gb}, scratch(plan.workspace_bytes()), pool_of(workers));
+    plan.run({p.batch, pa, pb, diff.data(), ga, gb}, scratch(plan.workspace_bytes()),
+             pool_of(workers));
   };
   check_requests(a.size(), da, [&](gradient g, int workers) { run(g, not_wanted, workers); });
   check_requests(b.size(), db, [&](gradient g, int workers) { run(not_wanted, g, workers); });
@@ -137,7 +144,7 @@ TEST_CASE("the slopes of the oracle are those of the operations", "[train][binar
 
 TEST_CASE("gradients of operations on two operands", "[train][binary]") {
   random r(951);
-  constexpr problem problems[] = {{1, 1, 1},  {2, 3, 7},    {3, 5, 8},   {2, 1, 16},
+  constexpr problem problems[] = {{1, 1, 1},  {2, 3, 7},   {3, 5, 8},    {2, 1, 16},
                                   {1, 9, 17}, {70, 2, 35}, {2, 3000, 3}, {1, 2, 2100}};
   for_each_isa<vector_isas>([&](auto tag) {
     using I = decltype(tag);

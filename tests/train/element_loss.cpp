@@ -24,7 +24,9 @@ template <class F> void each_form(F&& f) {
   f(form::smooth_l1{0.25F}, [=](double x, double t) { return bent(x - t, 0.25) / 0.25; });
   f(form::smooth_l1{0}, [](double x, double t) { return std::fabs(x - t); });
   f(form::logistic{1.5F}, [](double x, double t) {
-    auto const log1pexp = [](double v) { return std::max(v, 0.0) + std::log1p(std::exp(-std::fabs(v))); };
+    auto const log1pexp = [](double v) {
+      return std::max(v, 0.0) + std::log1p(std::exp(-std::fabs(v)));
+    };
     return (1 - t) * log1pexp(x) + 1.5 * t * log1pexp(-x);
   });
 }
@@ -39,7 +41,8 @@ TEST_CASE("losses of elements and their gradients", "[train][loss]") {
         each_form([&](auto const& f, auto const& formula) {
           INFO(f.name << " of " << n << ", reduction " << static_cast<int>(reduce));
           exact_buffer<f32> x(n), t(n), w(n), dx(n);
-          r.fill(x.data(), n), r.fill_between(t.data(), n, 0, 1), r.fill_between(w.data(), n, 0.5F, 2);
+          r.fill(x.data(), n), r.fill_between(t.data(), n, 0, 1),
+              r.fill_between(w.data(), n, 0.5F, 2);
           for (index_t i = 0; i < n; ++i) // kinks have no slope
             for (f32 const k : {-0.5F, -0.25F, 0.0F, 0.25F, 0.5F})
               if (std::fabs(x[i] - t[i] - k) < 1e-3F) x[i] += 0.01F;
@@ -94,8 +97,9 @@ TEST_CASE("losses at their kinks and far away", "[train][loss]") {
     CHECK(std::fabs(static_cast<double>(both(form::logistic{}, 20, 1).first) /
                         std::log1p(std::exp(-20.0)) -
                     1) < 1e-6);
-    CHECK(std::fabs(static_cast<double>(both(form::logistic{}, 20, 1).second) * (1 + std::exp(20.0)) +
-                    1) < 1e-6);
+    CHECK(
+        std::fabs(static_cast<double>(both(form::logistic{}, 20, 1).second) * (1 + std::exp(20.0)) +
+                  1) < 1e-6);
     CHECK(std::isnan(both(form::squared{}, std::nanf(""), 1).first));
   });
 }

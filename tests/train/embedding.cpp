@@ -14,8 +14,8 @@ namespace {
 
 using ia_nn::gradient;
 
-template <class Tag, class Index> void check_embedding(index_t rows, index_t width, index_t count,
-                                                       index_t ignored, random& r) {
+template <class Tag, class Index>
+void check_embedding(index_t rows, index_t width, index_t count, index_t ignored, random& r) {
   INFO(rows << " rows of " << width << ", " << count << " indices");
   index_t const ld = width + 3;
   exact_buffer<Index> indices(count);
@@ -43,10 +43,10 @@ template <class Tag, class Index> void check_embedding(index_t rows, index_t wid
   exact_buffer<f32> own(distinct * width), first(distinct * width);
   for (int workers : {1, 2, 3}) {
     fill_nan(own);
-    index_t const n = sparse.run(
-        ia_nn::sparse_embedding_backward_call<Index>{count, indices.data(), diff.data(), ld,
-                                                     list.data(), own.data()},
-        scratch(sparse.workspace_bytes()), pool_of(workers));
+    index_t const n =
+        sparse.run(ia_nn::sparse_embedding_backward_call<Index>{count, indices.data(), diff.data(),
+                                                                ld, list.data(), own.data()},
+                   scratch(sparse.workspace_bytes()), pool_of(workers));
     REQUIRE(n == distinct);
     REQUIRE(std::equal(list.begin(), list.end(), occurring.begin()));
     if (workers == 1) std::copy(own.begin(), own.end(), first.begin());

@@ -39,9 +39,7 @@ ia_nn::safetensors const& golden() {
       ia_nn::load_safetensors(IA_NN_GOLDEN "/gradients.safetensors");
   return file;
 }
-numbers of(std::string const& name) {
-  return golden().to_f32(name, golden().at(name).shape);
-}
+numbers of(std::string const& name) { return golden().to_f32(name, golden().at(name).shape); }
 index_t extent(std::string const& name, int d) {
   return golden().at(name).shape[static_cast<std::size_t>(d)];
 }
@@ -114,8 +112,8 @@ TEST_CASE("gradients of norms of PyTorch", "[train][golden]") {
   for_each_isa<vector_isas>([&](auto tag) {
     using I = decltype(tag);
     { // rows: forward with weights of its own, then backward
-      numbers const x = of("layer_norm.x"), dy = of("layer_norm.dy"), gamma = of("layer_norm.gamma"),
-                    beta = of("layer_norm.beta");
+      numbers const x = of("layer_norm.x"), dy = of("layer_norm.dy"),
+                    gamma = of("layer_norm.gamma"), beta = of("layer_norm.beta");
       index_t const rows = extent("layer_norm.x", 0), n = extent("layer_norm.x", 1);
       ia_nn::layer_norm<I> forward(n);
       forward.set_weights(gamma.data(), beta.data());
@@ -130,12 +128,14 @@ TEST_CASE("gradients of norms of PyTorch", "[train][golden]") {
       expect("layer_norm.dbeta", 1e-6, [&](gradient to) { run({}, {}, to); });
     }
     {
-      numbers const x = of("batch_norm.x"), dy = of("batch_norm.dy"), gamma = of("batch_norm.gamma"),
-                    beta = of("batch_norm.beta");
+      numbers const x = of("batch_norm.x"), dy = of("batch_norm.dy"),
+                    gamma = of("batch_norm.gamma"), beta = of("batch_norm.beta");
       index_t const rows = extent("batch_norm.x", 0), n = extent("batch_norm.x", 1);
       ia_nn::batch_norm_training<I> const plan({.channels = n});
       numbers mean(gamma.size()), inv_std(gamma.size());
-      ia_nn::batch_norm_state const s{.gamma = gamma.data(), .beta = beta.data(), .mean = mean.data(),
+      ia_nn::batch_norm_state const s{.gamma = gamma.data(),
+                                      .beta = beta.data(),
+                                      .mean = mean.data(),
                                       .inv_std = inv_std.data()};
       expect("batch_norm.y", 1e-6, [&](gradient to) {
         plan.forward(rows, x.data(), to.data, s, scratch(plan.workspace_bytes()));
@@ -148,7 +148,8 @@ TEST_CASE("gradients of norms of PyTorch", "[train][golden]") {
       expect("batch_norm.dbeta", 1e-6, [&](gradient to) { run({}, {}, to); });
     }
     {
-      numbers const x = of("group_norm.x"), dy = of("group_norm.dy"), gamma = of("group_norm.gamma");
+      numbers const x = of("group_norm.x"), dy = of("group_norm.dy"),
+                    gamma = of("group_norm.gamma");
       ia_nn::group_norm_backward<I> const plan({6, 3, 2});
       auto const run = [&](gradient dx, gradient dg, gradient db) {
         plan.run({2, 15, x.data(), dy.data(), gamma.data(), dx, dg, db},
@@ -223,9 +224,9 @@ TEST_CASE("gradients of pools of PyTorch", "[train][golden]") {
 TEST_CASE("gradients of two operands of PyTorch", "[train][golden]") {
   using f = ia_nn::binary_function;
   using shape = ia_nn::operand_shape;
-  std::pair<char const*, f> const functions[] = {{"add", f::add},           {"subtract", f::subtract},
-                                                 {"multiply", f::multiply}, {"divide", f::divide},
-                                                 {"minimum", f::minimum},   {"maximum", f::maximum}};
+  std::pair<char const*, f> const functions[] = {
+      {"add", f::add},       {"subtract", f::subtract}, {"multiply", f::multiply},
+      {"divide", f::divide}, {"minimum", f::minimum},   {"maximum", f::maximum}};
   std::pair<char const*, shape> const shapes[] = {{"whole", shape::whole},
                                                   {"row_of_image", shape::row_of_image},
                                                   {"element_of_row", shape::element_of_row},
@@ -250,10 +251,11 @@ TEST_CASE("gradients of two operands of PyTorch", "[train][golden]") {
 TEST_CASE("gradients of padding, reductions and embeddings of PyTorch", "[train][golden]") {
   for_each_isa<vector_isas>([&](auto tag) {
     using I = decltype(tag);
-    std::pair<char const*, ia_nn::pad_mode> const modes[] = {{"constant", ia_nn::pad_mode::constant},
-                                                             {"reflect", ia_nn::pad_mode::reflect},
-                                                             {"edge", ia_nn::pad_mode::edge},
-                                                             {"wrap", ia_nn::pad_mode::wrap}};
+    std::pair<char const*, ia_nn::pad_mode> const modes[] = {
+        {"constant", ia_nn::pad_mode::constant},
+        {"reflect", ia_nn::pad_mode::reflect},
+        {"edge", ia_nn::pad_mode::edge},
+        {"wrap", ia_nn::pad_mode::wrap}};
     for (auto const& [mode_name, mode] : modes) {
       std::string const name = std::string("pad_") + mode_name;
       index_t const extents[] = {2, 4, 3, 3}, begin[] = {0, 1, 2, 0}, end[] = {0, 2, 1, 0};
@@ -268,7 +270,8 @@ TEST_CASE("gradients of padding, reductions and embeddings of PyTorch", "[train]
       std::string const name = std::string("reduce_") + function_name;
       numbers const x = of(name + ".x"), y = of(name + ".y"), dy = of(name + ".dy");
       ia_nn::reduction_backward<I> const plan(function, 6, 4);
-      expect(name + ".dx", 1e-6, [&](gradient to) { plan.run({3, x.data(), y.data(), dy.data(), to}); });
+      expect(name + ".dx", 1e-6,
+             [&](gradient to) { plan.run({3, x.data(), y.data(), dy.data(), to}); });
     }
     auto const index = golden().copy<s32>("embedding.index", {6});
     numbers const dy = of("embedding.dy");
@@ -317,7 +320,8 @@ TEST_CASE("optimizers of PyTorch", "[train][golden]") {
         numbers const start = of("optimizer.x");
         std::copy(start.begin(), start.end(), to.data);
         for (std::size_t t = 0; t < 5; ++t)
-          optimizer.step(std::span<f32>(to.data, 9), std::span<f32 const>(slopes).subspan(9 * t, 9));
+          optimizer.step(std::span<f32>(to.data, 9),
+                         std::span<f32 const>(slopes).subspan(9 * t, 9));
       });
     };
     check("sgd", ia_nn::sgd<I>(9, {0.05, 0.9, 0.25, 0.01}));

@@ -60,14 +60,14 @@ TEST_CASE("gradients of slices", "[train][move]") {
     for_each_isa<vector_isas>([&](auto tag) {
       using I = decltype(tag);
       INFO(s.extents.size() << " axes, " << product(s.extents) << " elements");
-      auto const forward =
-          ia_nn::strided_move<I>::slice(4, s.extents, s.start, s.count, s.step);
-      auto const backward =
-          ia_nn::move_backward<I>::slice(s.extents, s.start, s.count, s.step);
+      auto const forward = ia_nn::strided_move<I>::slice(4, s.extents, s.start, s.count, s.step);
+      auto const backward = ia_nn::move_backward<I>::slice(s.extents, s.start, s.count, s.step);
       check_moved(
           product(s.extents), product(s.count), false,
           [&](f32 const* x, f32* y) { forward.run(x, y); },
-          [&](f32 const* diff, gradient g, int workers) { backward.run(diff, g, pool_of(workers)); });
+          [&](f32 const* diff, gradient g, int workers) {
+            backward.run(diff, g, pool_of(workers));
+          });
     });
 }
 
@@ -92,7 +92,9 @@ TEST_CASE("gradients of transpositions and of the shuffle of channels", "[train]
       check_moved(
           product(s.extents), product(s.extents), false,
           [&](f32 const* x, f32* y) { forward.run(x, y); },
-          [&](f32 const* diff, gradient g, int workers) { backward.run(diff, g, pool_of(workers)); });
+          [&](f32 const* diff, gradient g, int workers) {
+            backward.run(diff, g, pool_of(workers));
+          });
     });
 }
 
@@ -108,7 +110,8 @@ TEST_CASE("gradients of concatenations", "[train][move]") {
     for (int workers : {1, 2, 3}) {
       exact_buffer<f32> a(outer * 2 * inner), b(outer * inner), d(outer * 7 * inner);
       for (f32& v : d) v = 1;
-      std::array<gradient, 4> const to{write_to(a.data()), not_wanted, not_wanted, add_to(d.data())};
+      std::array<gradient, 4> const to{write_to(a.data()), not_wanted, not_wanted,
+                                       add_to(d.data())};
       plan.run(diff.data(), to.data(), pool_of(workers));
       bool right = true;
       for (index_t o = 0; o < outer; ++o) {
@@ -145,7 +148,9 @@ TEST_CASE("gradients of padding", "[train][pad]") {
         check_moved(
             product(s.extents), product(made), true,
             [&](f32 const* x, f32* y) { forward.run(x, y); },
-            [&](f32 const* diff, gradient g, int workers) { backward.run(diff, g, pool_of(workers)); });
+            [&](f32 const* diff, gradient g, int workers) {
+              backward.run(diff, g, pool_of(workers));
+            });
       });
     }
 }
@@ -155,8 +160,8 @@ TEST_CASE("gradients of reductions", "[train][reduce]") {
   struct shape {
     index_t outer, n, inner;
   };
-  for (auto const& s : {shape{1, 1, 1}, shape{3, 7, 1}, shape{2, 16, 1}, shape{3, 35, 1}, shape{2, 5, 3},
-                        shape{1, 9, 16}, shape{2, 6, 35}, shape{1, 3, 2}})
+  for (auto const& s : {shape{1, 1, 1}, shape{3, 7, 1}, shape{2, 16, 1}, shape{3, 35, 1},
+                        shape{2, 5, 3}, shape{1, 9, 16}, shape{2, 6, 35}, shape{1, 3, 2}})
     for (auto f : {reduction_function::sum, reduction_function::mean, reduction_function::max,
                    reduction_function::min, reduction_function::l2}) {
       INFO(s.outer << " x " << s.n << " x " << s.inner << ", function " << static_cast<int>(f));
@@ -184,14 +189,15 @@ TEST_CASE("gradients of reductions", "[train][reduce]") {
       };
       doubles const dy = to_doubles(diff), forward = reduced(to_doubles(x));
       for (index_t i = 0; i < rows; ++i) y[i] = static_cast<f32>(forward[at(i)]);
-      doubles const want = central_differences(
-          to_doubles(x), [&](doubles const& v) { return dot(reduced(v), dy); });
+      doubles const want =
+          central_differences(to_doubles(x), [&](doubles const& v) { return dot(reduced(v), dy); });
       bool const reads = f != reduction_function::sum && f != reduction_function::mean;
       for_each_isa<vector_isas>([&](auto tag) {
         ia_nn::reduction_backward<decltype(tag)> const plan(f, s.n, s.inner);
         check_requests(size, got, [&](gradient g, int workers) {
-          plan.run({s.outer, reads ? x.data() : nullptr, reads ? y.data() : nullptr, diff.data(), g},
-                   pool_of(workers));
+          plan.run(
+              {s.outer, reads ? x.data() : nullptr, reads ? y.data() : nullptr, diff.data(), g},
+              pool_of(workers));
         });
         REQUIRE(difference(got, want) == "");
       });
@@ -220,8 +226,8 @@ TEST_CASE("errors of the gradients of moves and reductions", "[train][move][erro
   REQUIRE_ERROR([&] { ia_nn::move_backward<I> const p(axes, 3); }, errc::bad_shape,
                 "move_backward: 4 elements of 3");
   index_t const extents[] = {4}, start[] = {2}, count[] = {3}, step[] = {1};
-  REQUIRE_ERROR([&] { ia_nn::move_backward<I>::slice(extents, start, count, step); }, errc::bad_shape,
-                "slice: axis 0");
+  REQUIRE_ERROR([&] { ia_nn::move_backward<I>::slice(extents, start, count, step); },
+                errc::bad_shape, "slice: axis 0");
   index_t const minus[] = {-5}, none[] = {0};
   REQUIRE_ERROR([&] { ia_nn::pad_backward<I> const p(extents, minus, none, pad_mode::edge); },
                 errc::bad_shape, "pad: axis 0");

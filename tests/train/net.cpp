@@ -132,9 +132,10 @@ template <ia_nn::isa::tag I> struct network {
 
 /// All: kernels of training differ in registers alone, but what stands around them asks for the
 /// instruction set. Sanitizers, under which compilation takes three times as long, get two of them.
-using learning_isas = std::conditional_t<
-    !IA_NN_TEST_COUNTS_ALLOCATIONS && contains<ia_nn::isa::amx, ia_nn::isa::compiled>,
-    ia_nn::type_list<ia_nn::isa::amx, ia_nn::isa::avx2>, ia_nn::isa::compiled>;
+using learning_isas =
+    std::conditional_t<!IA_NN_TEST_COUNTS_ALLOCATIONS &&
+                           contains<ia_nn::isa::amx, ia_nn::isa::compiled>,
+                       ia_nn::type_list<ia_nn::isa::amx, ia_nn::isa::avx2>, ia_nn::isa::compiled>;
 
 /// From about 1 the loss falls below `below`, on each instruction set and with the same bits for any
 /// number of workers.
@@ -258,10 +259,9 @@ TEST_CASE("the other backward passes allocate nothing", "[train][allocation]") {
   ia_nn::parameter_list list;
   list.add("x", y, sums);
   index_t bytes = 0;
-  for (index_t const b :
-       {layer.workspace_bytes(), group.workspace_bytes(), lrn.workspace_bytes(),
-        maxima.workspace_bytes(), product.workspace_bytes(), rows.workspace_bytes(),
-        squares.workspace_bytes()})
+  for (index_t const b : {layer.workspace_bytes(), group.workspace_bytes(), lrn.workspace_bytes(),
+                          maxima.workspace_bytes(), product.workspace_bytes(),
+                          rows.workspace_bytes(), squares.workspace_bytes()})
     bytes = std::max(bytes, b);
   ia_nn::workspace memory(bytes);
   f32 loss = 0;

@@ -33,7 +33,8 @@ struct normalization {
         auto const m = moments_reference(pixels * each, [&](index_t i) { return x[place(i)]; });
         for (index_t i = 0; i < pixels * each; ++i) {
           std::size_t const c = at(g * each + i % each);
-          y[place(i)] = (x[place(i)] - m.mean) / std::sqrt(m.variance + epsilon) * gamma[c] + beta[c];
+          y[place(i)] =
+              (x[place(i)] - m.mean) / std::sqrt(m.variance + epsilon) * gamma[c] + beta[c];
         }
       }
     return y;
@@ -74,8 +75,7 @@ void check_norm(normalization const& f, random& r, double scale, bool with_gamma
       check_requests(f.size(), dx, [&](gradient to, int workers) {
         run(tag, workers, x.data(), diff.data(), given, to, not_wanted, not_wanted);
       });
-    else
-      run(tag, 1, x.data(), diff.data(), given, write_to(dx.data()), not_wanted, not_wanted);
+    else run(tag, 1, x.data(), diff.data(), given, write_to(dx.data()), not_wanted, not_wanted);
     doubles scaled = to_doubles(dx), expected = want.src;
     for (double& v : scaled) v *= scale;
     for (double& v : expected) v *= scale;
@@ -185,9 +185,9 @@ TEST_CASE("gradients of softmax", "[train][softmax]") {
   struct shape {
     index_t outer, n, inner;
   };
-  for (auto const& s : {shape{3, 1, 1}, shape{2, 7, 1}, shape{2, 16, 1}, shape{3, 17, 1},
-                        shape{1, 67, 1}, shape{1, 2070, 1}, shape{2, 5, 3}, shape{1, 9, 16},
-                        shape{2, 19, 21}})
+  for (auto const& s :
+       {shape{3, 1, 1}, shape{2, 7, 1}, shape{2, 16, 1}, shape{3, 17, 1}, shape{1, 67, 1},
+        shape{1, 2070, 1}, shape{2, 5, 3}, shape{1, 9, 16}, shape{2, 19, 21}})
     for (bool logarithm : {false, true}) {
       INFO(s.outer << " x " << s.n << " x " << s.inner << ", " << logarithm);
       index_t const size = s.outer * s.n * s.inner;
@@ -205,8 +205,8 @@ TEST_CASE("gradients of softmax", "[train][softmax]") {
           }
         return to;
       };
-      doubles const want = central_differences(
-          to_doubles(x), [&](doubles const& v) { return dot(forward(v), dy); });
+      doubles const want =
+          central_differences(to_doubles(x), [&](doubles const& v) { return dot(forward(v), dy); });
       doubles const result = forward(to_doubles(x));
       for (index_t i = 0; i < size; ++i) y[i] = static_cast<f32>(result[at(i)]);
       for_each_isa<vector_isas>([&](auto tag) {
@@ -232,13 +232,13 @@ TEST_CASE("gradients of local response normalization", "[train][lrn]") {
     ia_nn::lrn_options o;
     f32 scale = 1;
   };
-  for (auto const& s : {lrn_case{1, {5, 0.5F, 0.75F, 1}}, lrn_case{7, {3, 0.5F, 0.75F, 2}},
-                        lrn_case{16, {4, 0.5F, 1.5F, 1}},
-                        lrn_case{17, {4, 0.5F, 0.5F, 1, ia_nn::lrn_window::onnx}},
-                        lrn_case{35, {41, 2, 1, 1}}, lrn_case{67, {5, 1e-2F, 0.75F, 1}},
-                        lrn_case{9, {3, 0.5F, 0.75F, 0}},             // in double
-                        lrn_case{19, {3, -0.01F, 0.75F, 1}},          // in double
-                        lrn_case{9, {3, 0.5F, 0.75F, 1e-3F}, 1e15F}}) { // in double
+  for (auto const& s :
+       {lrn_case{1, {5, 0.5F, 0.75F, 1}}, lrn_case{7, {3, 0.5F, 0.75F, 2}},
+        lrn_case{16, {4, 0.5F, 1.5F, 1}}, lrn_case{17, {4, 0.5F, 0.5F, 1, ia_nn::lrn_window::onnx}},
+        lrn_case{35, {41, 2, 1, 1}}, lrn_case{67, {5, 1e-2F, 0.75F, 1}},
+        lrn_case{9, {3, 0.5F, 0.75F, 0}},               // in double
+        lrn_case{19, {3, -0.01F, 0.75F, 1}},            // in double
+        lrn_case{9, {3, 0.5F, 0.75F, 1e-3F}, 1e15F}}) { // in double
     INFO(s.channels << " channels, size " << s.o.size << ", beta " << s.o.beta);
     index_t const size = pixels * s.channels;
     exact_buffer<f32> x(size), diff(size), dx(size);
@@ -253,7 +253,8 @@ TEST_CASE("gradients of local response normalization", "[train][lrn]") {
           bool const onnx = s.o.window == ia_nn::lrn_window::onnx;
           index_t const from = c - (onnx ? s.o.size - 1 : s.o.size) / 2;
           double squares = 0;
-          for (index_t j = std::max<index_t>(from, 0); j < std::min(from + s.o.size, s.channels); ++j)
+          for (index_t j = std::max<index_t>(from, 0); j < std::min(from + s.o.size, s.channels);
+               ++j)
             squares += v[at(p * s.channels + j)] * v[at(p * s.channels + j)];
           y.push_back(v[at(p * s.channels + c)] *
                       std::pow(d(s.o.bias) + d(s.o.alpha) / static_cast<double>(s.o.size) * squares,

@@ -161,7 +161,8 @@ TEST_CASE("RMSProp", "[train][optimizer]") {
   for (ia_nn::rmsprop_options const& o :
        {ia_nn::rmsprop_options{.learning_rate = 0.01, .smoothing = 0.8, .weight_decay = 0.01},
         ia_nn::rmsprop_options{.learning_rate = 0.01, .epsilon = 1e-3, .momentum = 0.9},
-        ia_nn::rmsprop_options{.learning_rate = 0.01, .smoothing = 0.5, .epsilon = 0.1, .centred = true}})
+        ia_nn::rmsprop_options{
+            .learning_rate = 0.01, .smoothing = 0.5, .epsilon = 0.1, .centred = true}})
     check_optimizer(
         41, [&](auto tag, index_t n) { return ia_nn::rmsprop<decltype(tag)>(n, o); },
         [&](int, double& x, double g, double& h, double& other) {
@@ -261,7 +262,8 @@ TEST_CASE("norms of gradients whose squares f32 does not hold", "[train][optimiz
       REQUIRE(std::fabs(ia_nn::gradient_norm<decltype(tag)>(list) / want - 1) < 1e-6);
       if (unit > 1) { // the smaller ones vanish beside 1e-6
         ia_nn::clip_gradient_norm<decltype(tag)>(list, 1e-3 * want);
-        REQUIRE(std::fabs(static_cast<double>(g[18]) / static_cast<double>(unit) / 1e-3 - 1) < 1e-5);
+        REQUIRE(std::fabs(static_cast<double>(g[18]) / static_cast<double>(unit) / 1e-3 - 1) <
+                1e-5);
       }
       g[3] = std::nanf("");
       REQUIRE(std::isnan(ia_nn::gradient_norm<decltype(tag)>(list)));

@@ -86,8 +86,8 @@ pool_backward_shape const windows[] = {
     {7, {2, 3, 2}, {{2, 3, 2}, {2, 3, 2}}}, // the whole image
 };
 adaptive_pool_shape const sizes[] = {
-    {1, {1, 1, 5}, {1, 1, 2}},   {8, {1, 7, 5}, {1, 3, 2}}, {17, {1, 4, 6}, {1, 1, 1}},
-    {5, {3, 5, 4}, {2, 3, 3}},   {66, {1, 3, 3}, {1, 2, 2}}, {3, {1, 2, 3}, {1, 3, 4}},
+    {1, {1, 1, 5}, {1, 1, 2}}, {8, {1, 7, 5}, {1, 3, 2}},  {17, {1, 4, 6}, {1, 1, 1}},
+    {5, {3, 5, 4}, {2, 3, 3}}, {66, {1, 3, 3}, {1, 2, 2}}, {3, {1, 2, 3}, {1, 3, 4}},
 };
 
 } // namespace
@@ -97,7 +97,8 @@ TEST_CASE("gradients of maxima, with and without an index", "[train][pool]") {
     check_maxima(s, ia_nn::pool_shape{s.channels, s.in, s.win, s.ceil_mode}, s.out(),
                  [&](int d, index_t o) { return window_taps(s.win, s.in, d, o); });
   for (adaptive_pool_shape const& s : sizes)
-    check_maxima(s, s, s.out, [&](int d, index_t o) { return adaptive_taps(s.in[d], s.out[d], o); });
+    check_maxima(s, s, s.out,
+                 [&](int d, index_t o) { return adaptive_taps(s.in[d], s.out[d], o); });
 }
 
 TEST_CASE("gradients of averages to a given size", "[train][pool]") {
@@ -131,8 +132,10 @@ TEST_CASE("gradients of averages with either divisor", "[train][pool]") {
     for (bool count_padding : {false, true}) {
       s.count_padding = count_padding;
       spatial const out = s.out();
-      INFO(s.channels << " channels, " << s.in.to_string() << ", padding counts: " << count_padding);
-      exact_buffer<f32> diff(batch * out.size() * s.channels), got(batch * s.in.size() * s.channels);
+      INFO(s.channels << " channels, " << s.in.to_string()
+                      << ", padding counts: " << count_padding);
+      exact_buffer<f32> diff(batch * out.size() * s.channels),
+          got(batch * s.in.size() * s.channels);
       r.fill(diff.data(), diff.size());
       doubles const dy = to_doubles(diff);
       doubles const want = central_differences(doubles(at(got.size())), [&](doubles const& v) {

@@ -19,7 +19,8 @@ TEST_CASE("schedules", "[train][schedule]") {
   schedule::step const step{1, 3, 0.5};
   CHECK((near(step(0), 1) && near(step(2), 1) && near(step(3), 0.5) && near(step(8), 0.25)));
   schedule::multi_step const stones{1.0, std::array<index_t, 2>{2, 5}, 0.1};
-  CHECK((near(stones(1), 1) && near(stones(2), 0.1) && near(stones(4), 0.1) && near(stones(5), 0.01)));
+  CHECK((near(stones(1), 1) && near(stones(2), 0.1) && near(stones(4), 0.1) &&
+         near(stones(5), 0.01)));
   schedule::exponential const falling{2, 0.5};
   CHECK((near(falling(0), 2) && near(falling(3), 0.25)));
   schedule::cosine const half{1, 10, 0.2};

@@ -38,9 +38,8 @@ template <class F> void each_slope(F&& f) {
   f("softplus", of(act::softplus{}), log1pexp);
   f("softsign", of(act::softsign{}), [](double x) { return x / (1 + std::fabs(x)); });
   f("gelu", of(act::gelu<>{}), [](double x) { return x * normal_distribution(x); });
-  f("gelu_tanh", of(act::gelu_tanh<>{}), [](double x) {
-    return x * logistic(2 * 0.79788456080286535588 * (x + 0.044715 * x * x * x));
-  });
+  f("gelu_tanh", of(act::gelu_tanh<>{}),
+    [](double x) { return x * logistic(2 * 0.79788456080286535588 * (x + 0.044715 * x * x * x)); });
   f("swish", of(act::swish<>{1.5F}), [](double x) { return x * logistic(1.5 * x); });
   f("hard_swish", of(act::hard_swish{}),
     [](double x) { return x * std::clamp(x / 6 + 0.5, 0.0, 1.0); });
@@ -87,7 +86,8 @@ TEST_CASE("slopes of activations", "[train][activation]") {
         });
         REQUIRE(difference(got, want, 1e-6) == "");
         if (f.value_of != reads::either) return;
-        for (index_t i = 0; i < n; ++i) value[i] = static_cast<f32>(forward(static_cast<double>(x[i])));
+        for (index_t i = 0; i < n; ++i)
+          value[i] = static_cast<f32>(forward(static_cast<double>(x[i])));
         ia_nn::activation_backward<decltype(tag)>(n, value.data(), diff.data(),
                                                   write_to(got.data()), f);
         REQUIRE(difference(got, want, 1e-6) == "");
@@ -130,8 +130,8 @@ TEST_CASE("slopes in the tails", "[train][activation]") {
     for (f32 x = -9; x < -3; x += 0.37F) {
       INFO("x " << x);
       auto const d = static_cast<double>(x);
-      double const gelu = normal_distribution(d) +
-                          d * std::exp(-d * d / 2) * 0.39894228040143267794;
+      double const gelu =
+          normal_distribution(d) + d * std::exp(-d * d / 2) * 0.39894228040143267794;
       CHECK(std::fabs(at(slope::gelu{}, x) / gelu - 1) < 1e-5);
       double const s = logistic(d), swish = s + d * s * (1 - s);
       CHECK(std::fabs(at(slope::swish{}, x) / swish - 1) < 1e-5);

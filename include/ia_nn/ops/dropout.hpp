@@ -58,7 +58,8 @@ public:
                   E&& e = {}) const noexcept {
     V const scale = V::broadcast(scale_);
     for_each_register(n, round, e, [&](V kept, index_t i, auto at) IA_NN_LAMBDA {
-      V const old = at.template load<V>(dst + i), all = fma(at.template load<V>(src + i), scale, old);
+      V const old = at.template load<V>(dst + i);
+      V const all = fma(at.template load<V>(src + i), scale, old);
       at.store(select(kept == V::zero(), old, all), dst + i);
     });
   }

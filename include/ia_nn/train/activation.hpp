@@ -31,8 +31,7 @@ void activation_backward(index_t n, f32 const* value, f32 const* diff_dst, gradi
   IA_NN_ASSERT(n <= 0 || (diff_dst && (value || !reads)), "activation_backward: an array is null");
   detail::each_register_parallel<I>(e, n, [&](index_t i, auto at) IA_NN_LAMBDA {
     V const diff = at.template load<V>(diff_dst + i);
-    if constexpr (reads)
-      detail::deliver(at, f(at.template load<V>(value + i), diff), diff_src, i);
+    if constexpr (reads) detail::deliver(at, f(at.template load<V>(value + i), diff), diff_src, i);
     else detail::deliver(at, f(diff, diff), diff_src, i);
   });
 }

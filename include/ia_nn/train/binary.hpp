@@ -66,8 +66,8 @@ public:
 
   template <executor E = sequential>
   void run(binary_backward_call const& c, workspace_view scratch = {}, E&& e = {}) const noexcept {
-    IA_NN_REQUIRE(scratch.holds(workspace_bytes()), "binary_backward: a workspace of ", scratch.size,
-                  " bytes, run needs ", workspace_bytes(), " aligned to 64 bytes");
+    IA_NN_REQUIRE(scratch.holds(workspace_bytes()), "binary_backward: a workspace of ",
+                  scratch.size, " bytes, run needs ", workspace_bytes(), " aligned to 64 bytes");
     IA_NN_ASSERT(c.batch <= 0 || (c.diff_dst && (f_ == binary_function::add ||
                                                  f_ == binary_function::subtract || (c.a && c.b))),
                  "binary_backward: an array is null");
@@ -191,9 +191,10 @@ private:
                       [&](index_t begin, index_t end, int) {
                         for (index_t k = begin; k < end; ++k) {
                           index_t const n = k / rows, r = k % rows;
-                          detail::each_register<V>(0, channels, [&](index_t i, auto at) IA_NN_LAMBDA {
-                            detail::deliver(at, term(n, r, i, at), to, k * channels + i);
-                          });
+                          detail::each_register<V>(
+                              0, channels, [&](index_t i, auto at) IA_NN_LAMBDA {
+                                detail::deliver(at, term(n, r, i, at), to, k * channels + i);
+                              });
                         }
                       });
       return;
@@ -253,7 +254,7 @@ private:
           reinterpret_cast<f32*>(scratch.data), e);
       return;
     case operand_shape::image: // images are pixels of rows * channels elements
-      if (c.batch <= 64) { // without sums of parts
+      if (c.batch <= 64) {     // without sums of parts
         detail::sum_columns<I, 1>(
             c.batch, rows * channels,
             [&](index_t n, index_t i, auto at, V(&s)[1])

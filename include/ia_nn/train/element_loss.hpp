@@ -100,9 +100,10 @@ struct element_loss_call {
   index_t n = 0;
   f32 const* src = nullptr;
   f32 const* target = nullptr;
-  f32 const* weights = nullptr; ///< factors of the losses, or null for 1; the mean is over n all the same
-  f32* loss = nullptr;          ///< one element, or n for reduction::none
-  gradient diff_src{};          ///< of the loss; for reduction::none, of the losses' sum. May be src
+  f32 const* weights =
+      nullptr;         ///< factors of the losses, or null for 1; the mean is over n all the same
+  f32* loss = nullptr; ///< one element, or n for reduction::none
+  gradient diff_src{}; ///< of the loss; for reduction::none, of the losses' sum. May be src
 };
 
 /// Errors at construction: errc::bad_shape for max_elements below 1, errc::bad_parameter for a delta,

@@ -62,22 +62,22 @@ public:
     index_t const width = s_.width;
     // Nothing is gained by workers that read all indices for a few sums each.
     index_t const work = ceil_div(count * width, s_.rows) + (diff_table.add ? 0 : width);
-    parallel_blocks(e, s_.rows, ceil_div(detail::elements_of_task, max_of(work, 1)),
-                    [&](index_t begin, index_t end, int) {
-                      if (!diff_table.add)
-                        __builtin_memset(static_cast<void*>(diff_table.data + begin * width), 0,
-                                         static_cast<std::size_t>((end - begin) * width) *
-                                             sizeof(f32));
-                      for (index_t i = 0; i < count; ++i) {
-                        index_t const row = detail::checked_row(s_, indices, i);
-                        if (row < begin || row >= end || row == s_.ignored) continue;
-                        f32 const* const from = diff_dst + i * diff_ld;
-                        f32* const to = diff_table.data + row * width;
-                        detail::each_register<V>(0, width, [&](index_t c, auto at) IA_NN_LAMBDA {
-                          at.store(at.template load<V>(to + c) + at.template load<V>(from + c), to + c);
-                        });
-                      }
-                    });
+    parallel_blocks(
+        e, s_.rows, ceil_div(detail::elements_of_task, max_of(work, 1)),
+        [&](index_t begin, index_t end, int) {
+          if (!diff_table.add)
+            __builtin_memset(static_cast<void*>(diff_table.data + begin * width), 0,
+                             static_cast<std::size_t>((end - begin) * width) * sizeof(f32));
+          for (index_t i = 0; i < count; ++i) {
+            index_t const row = detail::checked_row(s_, indices, i);
+            if (row < begin || row >= end || row == s_.ignored) continue;
+            f32 const* const from = diff_dst + i * diff_ld;
+            f32* const to = diff_table.data + row * width;
+            detail::each_register<V>(0, width, [&](index_t c, auto at) IA_NN_LAMBDA {
+              at.store(at.template load<V>(to + c) + at.template load<V>(from + c), to + c);
+            });
+          }
+        });
   }
 
 private:
@@ -111,7 +111,9 @@ public:
                                        std::to_string(max_count) + " indices, at most 2^32");
   }
 
-  index_t workspace_bytes() const noexcept { return list_bytes() + round_up(max_count_ * 8 + 8, 64); }
+  index_t workspace_bytes() const noexcept {
+    return list_bytes() + round_up(max_count_ * 8 + 8, 64);
+  }
 
   /// Returns the number of distinct rows, which are written in ascending order, with their sums.
   template <std::integral Index, executor E = sequential>
@@ -135,7 +137,8 @@ public:
     std::sort(list, list + listed);
     for (index_t i = 0; i < listed; ++i) {
       auto const row = static_cast<index_t>(list[i] >> 32);
-      if (distinct == 0 || c.rows[distinct - 1] != row) first[distinct] = i, c.rows[distinct++] = row;
+      if (distinct == 0 || c.rows[distinct - 1] != row)
+        first[distinct] = i, c.rows[distinct++] = row;
     }
     first[distinct] = listed;
     parallel_blocks(e, distinct, ceil_div(4096, s_.width), [&](index_t begin, index_t end, int) {
@@ -148,14 +151,15 @@ private:
   index_t list_bytes() const noexcept { return round_up(max_count_ * 8, 64); }
   template <class Index>
   void one_row(std::uint64_t const* list, index_t begin, index_t end,
-               sparse_embedding_backward_call<Index> const& c, index_t ld, index_t k) const noexcept {
+               sparse_embedding_backward_call<Index> const& c, index_t ld,
+               index_t k) const noexcept {
     detail::each_register<V>(0, s_.width, [&](index_t i, auto at) IA_NN_LAMBDA {
       detail::long_sum<V> all;
       for (index_t some = begin; some < end; some += 8) {
         V part = V::zero();
         for (index_t j = some; j < min_of(end, some + 8); ++j)
-          part = part + at.template load<V>(
-                            c.diff_dst + static_cast<index_t>(list[j] & 0xffffffffU) * ld + i);
+          part = part + at.template load<V>(c.diff_dst +
+                                            static_cast<index_t>(list[j] & 0xffffffffU) * ld + i);
         all.add(part);
       }
       at.store(all.value(), c.sums + k * s_.width + i);

@@ -107,7 +107,8 @@ private:
     };
     auto const deviation = [&](index_t i) {
       return [=, this, &mean](index_t p, index_t j, auto lanes) IA_NN_LAMBDA {
-        return lanes.template load<V>(x + p * s_.channels + i + j) - lanes.template load<V>(mean + j);
+        return lanes.template load<V>(x + p * s_.channels + i + j) -
+               lanes.template load<V>(mean + j);
       };
     };
     // The mean, as that of differences to the first number of the group.
@@ -117,7 +118,8 @@ private:
       auto const d = deviation(i);
       detail::sum_pixels<V, 1>(
           c.pixels, k,
-          [&](index_t p, index_t j, auto lanes, V(&s)[1]) IA_NN_LAMBDA { s[0] = s[0] + d(p, j, lanes); },
+          [&](index_t p, index_t j, auto lanes, V(&s)[1])
+              IA_NN_LAMBDA { s[0] = s[0] + d(p, j, lanes); },
           some, width);
       for (index_t j = 0; j < k; ++j) total[group_of(i + j)] += some[j];
     });
@@ -200,8 +202,8 @@ private:
   }
 
   // One group in double, for numbers whose squares leave f32 or that differ in their last bits only.
-  IA_NN_NOINLINE void wide(group_norm_backward_call const& c, index_t at, index_t first, index_t each,
-                           double* pairs) const noexcept {
+  IA_NN_NOINLINE void wide(group_norm_backward_call const& c, index_t at, index_t first,
+                           index_t each, double* pairs) const noexcept {
     index_t const n = c.pixels * each;
     auto const place = [&](index_t i) { return at + i / each * s_.channels + i % each; };
     auto const m =

@@ -98,7 +98,8 @@ private:
     double all[1], both[2];
     detail::sum_row<V, 1>(
         n_,
-        [&](index_t i, auto at, V(&s)[1]) IA_NN_LAMBDA { s[0] = s[0] + at.template load<V>(x + i); },
+        [&](index_t i, auto at, V(&s)[1])
+            IA_NN_LAMBDA { s[0] = s[0] + at.template load<V>(x + i); },
         all);
     f32 const mean = static_cast<f32>(all[0] / n);
     V const m = V::broadcast(mean);

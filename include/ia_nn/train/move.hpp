@@ -39,7 +39,8 @@ public:
       move_axis& own = back[rank_++] = {a.extent, a.src_stride, a.dst_stride};
       if (own.dst_stride >= 0) continue;
       // Backwards through both sides: what is written goes forward.
-      src_offset += (own.extent - 1) * own.dst_stride, dst_offset += (own.extent - 1) * own.src_stride;
+      src_offset += (own.extent - 1) * own.dst_stride,
+          dst_offset += (own.extent - 1) * own.src_stride;
       own.dst_stride = -own.dst_stride, own.src_stride = -own.src_stride;
     }
     if (src_elements < 0 || moved_ > src_elements)

@@ -102,8 +102,7 @@ public:
   }
   template <executor E = sequential>
   void step(std::span<f32> value, std::span<f32 const> gradient, E&& e = {}) noexcept {
-    IA_NN_ASSERT(static_cast<index_t>(value.size()) == elements_ &&
-                     gradient.size() == value.size(),
+    IA_NN_ASSERT(static_cast<index_t>(value.size()) == elements_ && gradient.size() == value.size(),
                  Derived::name, ": ", static_cast<index_t>(value.size()), " parameters and ",
                  static_cast<index_t>(gradient.size()), " gradients, the state has ", elements_);
     self().begin_step();

@@ -93,8 +93,8 @@ template <class After> warm_up(index_t, double, After) -> warm_up<After>;
 /// rate / start_divisor / last_divisor; in three phases first down to where it began, in as many steps
 /// as up. Along cosines, or lines: OneCycleLR. Behind `steps` the last rate stays.
 struct one_cycle {
-  double rate = 1e-1; ///< the highest
-  index_t steps = 2;  ///< all of them
+  double rate = 1e-1;  ///< the highest
+  index_t steps = 2;   ///< all of them
   double rising = 0.3; ///< part of the steps
   double start_divisor = 25, last_divisor = 1e4;
   bool three_phases = false, along_lines = false;

@@ -46,10 +46,10 @@ public:
                     [&](index_t begin, index_t end, int) {
                       for (index_t g = begin; g < end; ++g) {
                         index_t const c = g % groups * width, at = g / groups * n_ * inner_ + c;
-                        detail::each_register<V>(
-                            0, min_of(width, inner_ - c), [&](index_t, auto lanes) IA_NN_LAMBDA {
-                              columns(at, dst, diff_dst, diff_src, lanes);
-                            });
+                        detail::each_register<V>(0, min_of(width, inner_ - c),
+                                                 [&](index_t, auto lanes) IA_NN_LAMBDA {
+                                                   columns(at, dst, diff_dst, diff_src, lanes);
+                                                 });
                       }
                     });
   }
