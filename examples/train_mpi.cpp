@@ -125,7 +125,7 @@ int run(options const& o) {
                 ranks, steps, batch * ranks, examples::now() - began, static_cast<double>(first), static_cast<double>(last),
                 percent_known<residual>(trainer.weights(), test, here), test.count, same ? "the same" : "NOT the same", hash);
     if (!fell) std::printf("the loss did not fall by half\n");
-    if (!o.out.empty()) trainer.save_weights(o.out);
+    if (!o.out.empty()) graph::save_weights(o.out, trainer);
   }
   return same && fell ? 0 : 1;
 }
