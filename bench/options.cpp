@@ -13,6 +13,7 @@ namespace bench {
 options parse(int argc, char** argv, std::string const& suite) {
   options o;
   if (suite == "rnn" || suite == "train_rnn") o.max_call = 5;
+  if (suite == "train_nets") o.max_call = 60;
   o.command = {suite};
   o.command.insert(o.command.end(), argv + 1, argv + argc);
   CLI::App app("ia_nn: measures the suite '" + suite + "' against its peers in the same run");
