@@ -63,6 +63,7 @@ public:
                         Cell const& cell = {})
       : s_((check(s, o, cell), s)), o_(o), cell_(cell), dropout_(o.dropout, o.seed) {
     isa::require<typename W::matrix::main_kernel::isa_type>();
+    if constexpr (derivative::slots == 0) o_.checkpoint = 0; // dst holds all of its states
     index_t const T = o.max_time, N = o.max_batch, rows = T * N, H = s.hidden, R = output();
     index_t const widest = max_of(max_of(s.input, directions() * R), outputs * H);
     shape<dyn, dyn, dyn, dyn> const big(T + 1, N, widest + 64, 64); // overflow throws
