@@ -5,7 +5,7 @@
 // first two blocks. The pictures of docs/graph.md are these.
 //
 //   graph_dump [folder]      without a folder only the text is printed
-#include "models/resnet50.hpp"
+#include "models/resnet.hpp"
 
 #include <ia_nn/graph/show/svg.hpp>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "../../examples/models/resnet50.hpp"
+#include "../../examples/models/resnet.hpp"
 #include "graph/ours.hpp"
 
 bench::net_entry bench::resnet50_v1() { return entry_of<models::resnet50_v1<>>("resnet50_v1"); }

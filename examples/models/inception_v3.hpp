@@ -5,24 +5,16 @@
 // those of torchvision's model.
 #pragma once
 
-#include <ia_nn/graph/layers.hpp>
+#include "blocks.hpp"
 
 namespace models {
 
-namespace graph = ia_nn::graph;
-
-/// Convolution, batch norm, relu.
-constexpr graph::value basic_conv(graph::value x, graph::label const& name, graph::conv_layer o) {
-  o.bias = false;
-  o.name = name + ".conv";
-  return relu(batch_norm(conv2d(x, o), {.epsilon = 1e-3F, .name = name + ".bn"}));
-}
 constexpr graph::value same_average(graph::value x) { // zeros of the padding count
   return average_pool(x, {.kernel = 3, .stride = 1, .pad = 1, .count_padding = true});
 }
 
 constexpr graph::value inception_a(graph::value x, graph::label const& name,
-                                   ia_nn::index_t pool_filters) {
+                                   index_t pool_filters) {
   graph::label const at = name + ".branch";
   auto const one = basic_conv(x, at + "1x1", {.filters = 64});
   auto five = basic_conv(x, at + "5x5_1", {.filters = 48});
@@ -44,7 +36,7 @@ constexpr graph::value inception_b(graph::value x, graph::label const& name) {
 }
 
 /// `width`: of the 7 x 1 and 1 x 7 convolutions between the first and the last.
-constexpr graph::value inception_c(graph::value x, graph::label const& name, ia_nn::index_t width) {
+constexpr graph::value inception_c(graph::value x, graph::label const& name, index_t width) {
   graph::label const at = name + ".branch";
   graph::conv_layer const across{.filters = width, .kernel = {1, 7}, .pad = {0, 3}},
       down{.filters = width, .kernel = {7, 1}, .pad = {3, 0}};
@@ -91,7 +83,7 @@ constexpr graph::value inception_e(graph::value x, graph::label const& name) {
   return graph::concat({one, three, twice, pool}, {.name = name});
 }
 
-template <ia_nn::index_t Batch = graph::any_batch, ia_nn::index_t Pixels = 299>
+template <index_t Batch = graph::any_batch, index_t Pixels = 299, index_t Classes = 1000>
 struct inception_v3 {
   static constexpr auto build(graph::builder& b) {
     auto x = input(b, "image", {Batch, Pixels, Pixels, 3});
@@ -113,7 +105,7 @@ struct inception_v3 {
     x = inception_d(x, "Mixed_7a");
     x = inception_e(x, "Mixed_7b");
     x = inception_e(x, "Mixed_7c");
-    return dense(dropout(global_average_pool(x)), {.units = 1000, .name = "fc"});
+    return dense(dropout(global_average_pool(x)), {.units = Classes, .name = "fc"});
   }
 };
 

@@ -17,7 +17,7 @@
 #include "../../examples/models/inception_v3.hpp"
 #include "../../examples/models/mnist.hpp"
 #include "../../examples/models/mobilenet.hpp"
-#include "../../examples/models/resnet50.hpp"
+#include "../../examples/models/resnet.hpp"
 #include "patterns.hpp"
 #include "planned.hpp"
 

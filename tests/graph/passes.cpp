@@ -5,7 +5,7 @@
 #include "../../examples/models/inception_v3.hpp"
 #include "../../examples/models/mnist.hpp"
 #include "../../examples/models/mobilenet.hpp"
-#include "../../examples/models/resnet50.hpp"
+#include "../../examples/models/resnet.hpp"
 #include "../../examples/models/wide_deep.hpp"
 #include "../../examples/models/with_softmax.hpp"
 #include "../support/locale.hpp"
