@@ -183,7 +183,7 @@ TEST_CASE("cpu: set-up asks for what a kernel uses, not for all of the caller's 
     CHECK_NOTHROW((ia_nn::adagrad<I>(4)));
     CHECK_NOTHROW((ia_nn::cross_entropy<I>({.classes = 3, .max_rows = 2})));
     CHECK_NOTHROW((ia_nn::batch_norm_training<I>({.channels = 3})));
-    CHECK_NOTHROW((ia_nn::average_pool_backward<I>({.channels = 1, .in = {1, 4, 4}})));
+    CHECK_NOTHROW((ia_nn::average_pool_backward<I>(ia_nn::pool_backward_shape{.channels = 1, .in = {1, 4, 4}})));
     CHECK_NOTHROW((ia_nn::dropout<I>(0.5F, 1)));
     CHECK_NOTHROW((ia_nn::softmax<I>(4)));
     CHECK_NOTHROW((ia_nn::layer_norm<I>(4)));
