@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Trains a network in several processes, each on its share of every batch:
+// Trains a network in several processes, each on its share of every batch.
 //
 //   mpirun -n 4 example_train_mpi [--data FOLDER]
 //
