@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The networks of the examples, the large ones on small images, on every instruction set.
-#include "../../examples/mnist_int8/nets.hpp"
+#include "../../examples/images/nets.hpp"
 #include "../../examples/models/inception_v3.hpp"
 #include "../../examples/models/mnist.hpp"
 #include "../../examples/models/mobilenet.hpp"
@@ -38,8 +38,8 @@ TEST_CASE("digits", "[graph]") {
 }
 
 TEST_CASE("the networks of the 8-bit demo in f32", "[graph]") {
-  check_everywhere(both_ways::of<demo_nets::plain>(), 1);
-  check_everywhere(both_ways::of<demo_nets::residual>(), 2);
+  check_everywhere(both_ways::of<images::plain>(), 1);
+  check_everywhere(both_ways::of<images::residual>(), 2);
 }
 
 /// In 8 bits each value and each filter is rounded to 1 / 255 and 1 / 127 of its range, some layers deep.
@@ -61,8 +61,8 @@ template <class Net> void check_bytes_of(std::uint64_t seed) {
   });
 }
 TEST_CASE("the networks of the 8-bit demo in 8 bits", "[graph]") {
-  check_bytes_of<demo_nets::plain>(15);
-  check_bytes_of<demo_nets::residual>(16);
+  check_bytes_of<images::plain>(15);
+  check_bytes_of<images::residual>(16);
 }
 
 TEST_CASE("wide and deep", "[graph]") {
