@@ -48,6 +48,7 @@ bool means_are_right(int rank, int ranks) {
     wrong += x.front() != -1 || x.back() != -1;
   }
   if (wrong > 0) std::fprintf(stderr, "rank %d: %d elements of rings are wrong\n", rank, wrong);
+  MPI_Allreduce(MPI_IN_PLACE, &wrong, 1, MPI_INT, MPI_SUM, MPI_COMM_WORLD); // all ranks end, or none
   return wrong == 0;
 }
 
