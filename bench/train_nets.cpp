@@ -4,7 +4,7 @@
 // bench/peers/train_nets.py holds it against PyTorch.
 #include "../examples/models/inception_v3.hpp"
 #include "../examples/models/mobilenet.hpp"
-#include "../examples/models/resnet50.hpp"
+#include "../examples/models/resnet.hpp"
 #include "harness.hpp"
 #include "product.hpp"
 

@@ -283,6 +283,21 @@ TEST_CASE("sequences of other lengths: plans are kept, and not more than said") 
   CHECK_THROWS_WITH(images.use_shapes({{graph::any_batch, 10, 8, 1}}), Contains("weight 'fc.weight' would be of shape (4, 160), not (4, 128)"));
 }
 
+TEST_CASE("images of another size: what pools over the whole image still does") {
+  ia_nn_test::random r(9);
+  graph::trainer<deep, labels> t({.batch = 2});
+  t.use_shapes({{graph::any_batch, 12, 5, 1}});
+  std::vector<f32> x(2 * 60);
+  for (f32& v : x) v = r.normal();
+  std::vector<ia_nn::u8> const y{1, 2};
+  std::vector<f32> const before = weights_of(t);
+  t.step(2, x, y).require();
+  CHECK(!same(before, weights_of(t)));
+  t.use_shapes({{graph::any_batch, 8, 8, 1}});
+  quarters const q(r, 2);
+  t.step(2, q.images, q.labels).require();
+}
+
 struct to_numbers {
   static constexpr auto build(graph::builder& b) {
     return dense(input(b, "x", {graph::any_batch, 3}), {.units = 2, .name = "fc"});

@@ -30,6 +30,7 @@ template <std::integral Label = s32> struct cross_entropy_loss {
   std::int64_t ignored = INT64_MIN; ///< rows with this label count nowhere
   index_t classes = 0;              ///< set by the trainer: those of the output
 
+  static constexpr bool of_logits = true; ///< a softmax belongs to it
   using target = Label;
   static index_t targets(dims const& output) { return output.item() / output.last(); }
   sentence mistake(std::span<Label const> labels) const noexcept {

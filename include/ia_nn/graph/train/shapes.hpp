@@ -7,6 +7,7 @@
 #include <ia_nn/graph/ir/infer.hpp>
 #include <ia_nn/graph/ir/text.hpp>
 #include <ia_nn/graph/ir/weights.hpp>
+#include <ia_nn/graph/layers/pool.hpp>
 #include <ia_nn/graph/layers/reshape.hpp>
 
 #include <ia_nn/begin.hpp>
@@ -22,6 +23,16 @@ inline void open_extent(node& n, dims const& before, dims const& now) {
     for (int d = 1; open == 0 && now[k] != before[k] && d < n.shape.rank; ++d)
       if (n.shape[d] == before[k]) open = d;
   if (open > 0) n.shape.extent[open] = -1;
+}
+
+/// A pool over the whole image stays one.
+inline void keep_whole(node& n, dims const& before, dims const& now) {
+  if ((n.kind != op::max_pool && n.kind != op::average_pool) || before.rank != now.rank) return;
+  spatial const old = image_of(before);
+  window& w = n.attributes.win;
+  for (int d = 0; d < 3; ++d)
+    if (w.kernel[d] != old[d] || w.pad_begin[d] != 0 || w.pad_end[d] != 0) return;
+  w.kernel = w.stride = image_of(now);
 }
 
 /// Errors: errc::bad_shape for another number of inputs, extents that the network cannot have, or weights that
@@ -46,6 +57,7 @@ std::vector<node> with_input_shapes(Nodes const& from, std::vector<dims> const& 
     node& made = d[id];
     if (made.inputs.count > 0) {
       if (made.kind == op::reshape) open_extent(made, from[made.inputs[0]].shape, d[made.inputs[0]].shape);
+      keep_whole(made, from[made.inputs[0]].shape, d[made.inputs[0]].shape);
       graph::meaning const means = made.meaning;
       if (sentence const s = infer(made, input_nodes(d, made).of, shown(made)); !s.empty()) fail(s.view());
       made.meaning = means;

@@ -74,6 +74,20 @@ template <class Net, class Loss = cross_entropy_loss<>, class Optimizer = adam<i
 class trainer {
   static_assert(loss_function<Loss>, "ia_nn: trainer: Loss is no loss function, see graph/train/losses.hpp");
   static constexpr auto const& nodes = trained<Net>;
+  static constexpr bool ends_in_softmax = [] {
+    for (int id = 0; id < nodes.count(); ++id)
+      if (nodes[id].kind == op::output) {
+        op_kind const last = nodes[detail::value_of(nodes, id)].kind;
+        return last == op::softmax || last == op::log_softmax;
+      }
+    return false;
+  }();
+  static constexpr bool has_two_softmaxes = [] {
+    if constexpr (requires { Loss::of_logits; }) return Loss::of_logits && ends_in_softmax;
+    else return false;
+  }();
+  static_assert(!has_two_softmaxes,
+                "ia_nn: trainer: the network ends in softmax, which the loss has as well: end in logits");
   using isa_type = typename Policy::kernels::isa_type;
   using in_arguments = detail::arguments<Net, detail::network_end::input>;
   using target = typename Loss::target;
