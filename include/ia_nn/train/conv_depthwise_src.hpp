@@ -8,6 +8,7 @@
 // this faster, reading f32 from memory takes most of the time.
 #pragma once
 
+#include <ia_nn/train/conv_called.hpp>
 #include <ia_nn/train/conv_phases.hpp>
 #include <ia_nn/train/slope_tail.hpp>
 
