@@ -24,10 +24,11 @@ inline constexpr char const* optimizer_prefix = "optimizer.";
 
 inline std::uint64_t number_of(std::string const& text, std::string const& path) {
   std::uint64_t n = 0;
-  bool right = !text.empty() && text.size() <= 20;
+  bool right = !text.empty();
   for (char const c : text) {
-    right = right && c >= '0' && c <= '9';
-    n = n * 10 + static_cast<std::uint64_t>(c - '0');
+    auto const digit = static_cast<std::uint64_t>(c - '0'); // of another character a large number
+    right = right && digit <= 9 && n <= (UINT64_MAX - digit) / 10;
+    n = n * 10 + digit;
   }
   if (!right) throw_error(errc::bad_file, "checkpoint: '" + path + "': a number in it is damaged");
   return n;
@@ -84,6 +85,7 @@ template <class Trainer> void resume_checkpoint(std::string const& path, Trainer
   std::uint64_t const network = detail::number_of(said("network"), path),
                       steps = detail::number_of(said("steps"), path),
                       round = detail::number_of(said("round"), path);
+  if (steps > INT64_MAX) fail("has done " + std::to_string(steps) + " steps, more than can be counted");
   if (network != s.network) fail("is of another network");
   if (std::string const optimizer = said("optimizer"); optimizer != s.optimizer.name)
     fail("is of the optimizer " + detail::in_quotes(optimizer) + ", not " + s.optimizer.name);

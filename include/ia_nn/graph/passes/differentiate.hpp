@@ -74,7 +74,7 @@ struct training_plan {
   std::vector<training_value> values{};
   std::vector<buffer> buffers{};
   index_t bytes = 0;
-  int output = -1;         ///< the node whose value the loss reads
+  int output = -1;         ///< the node whose value the loss reads; it may have another shape than the output
   std::vector<char> learns{}; ///< of each node: its value depends on something that is learned
 };
 
@@ -122,10 +122,11 @@ public:
 private:
   static constexpr std::size_t at(int i) { return static_cast<std::size_t>(i); }
   constexpr int time() const { return static_cast<int>(plan_.tasks.size()); }
-  constexpr index_t bytes_of(int id) const {
+  constexpr index_t size_of(int id) const {
     dims const& s = d_[id].shape;
-    return (s.size() * (s.dynamic() ? o_.batch : 1) * 4 + 63) / 64 * 64;
+    return s.size() * (s.dynamic() ? o_.batch : 1);
   }
+  constexpr index_t bytes_of(int id) const { return (size_of(id) * 4 + 63) / 64 * 64; }
   constexpr int add(training_value v) {
     v.first = v.last = time();
     plan_.values.push_back(v);
@@ -228,12 +229,13 @@ private:
   }
 
   // ---- memory ---------------------------------------------------------------------------------
-  /// A value that the task reads last, as large as the one that it makes; or -1.
+  /// A value that the task reads last, of as many elements as the one that it makes; or -1. Bytes say less: a
+  /// row that is repeated over an image may have as many when both are small.
   constexpr int dying(training_task const& t, int now, int made) const {
     auto const fits = [&](int v) {
       if (v < 0) return false;
       training_value const& x = plan_.values[at(v)];
-      return x.input < 0 && x.last == now && x.bytes == plan_.values[at(made)].bytes;
+      return x.input < 0 && x.last == now && size_of(x.node) == size_of(plan_.values[at(made)].node);
     };
     auto const once = [&](int v) {
       int n = 0;

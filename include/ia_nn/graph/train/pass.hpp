@@ -69,7 +69,12 @@ public:
   training_plan const& plan() const noexcept { return plan_; }
   keep_values keep() const noexcept { return keep_; }
   index_t workspace_bytes() const noexcept { return workspace_; }
-  node const& output() const noexcept { return nodes_[plan_.output]; }
+  /// What the loss reads, in the shape in which the network gives it.
+  node const& output() const noexcept {
+    int id = 0;
+    while (nodes_[id].kind != op::output) ++id;
+    return nodes_[id];
+  }
 
   /// What does not change within one call.
   struct call {
@@ -80,6 +85,22 @@ public:
     bool add; ///< to the gradients of weights that are there
   };
 
+  /// What is wrong with indices of embeddings, or nothing. They are inputs, since nothing makes integers.
+  sentence wrong_index(index_t batch, std::span<void const* const> inputs) const noexcept {
+    for (training_task const& t : plan_.tasks) {
+      if (t.kind != task_kind::forward || nodes_[t.node].kind != op::embedding) continue;
+      node const& n = nodes_[t.node];
+      int const input = plan_.values[at(t.sources[0])].input;
+      if (input < 0) continue; // of an operator of the program
+      dims const& s = nodes_[n.inputs[0]].shape;
+      auto const* const ids = static_cast<s32 const*>(inputs[at(input)]);
+      for (index_t i = 0; i < s.size() * (s.dynamic() ? batch : 1); ++i)
+        if (ids[i] < 0 || ids[i] >= n.attributes.table_rows)
+          return detail::say(sentence("ia_nn: training: "), n.kind->name, " '", n.name.view(), "': index ", i, " is ",
+                             ids[i], ", the table has ", n.attributes.table_rows, " rows");
+    }
+    return {};
+  }
   /// loss(output, gradient, scratch) -> f32 stands between forward and backward, which is left out where
   /// the loss is not finite.
   template <class Loss> f32 run(call const& c, any_executor& e, Loss const& loss) noexcept {

@@ -87,6 +87,7 @@ struct training_kernel<K, native_kernels<I>> {
   static constexpr index_t reserve_bytes() noexcept { return 0; }
   explicit training_kernel(training_layer const&) {}
   static constexpr index_t workspace_bytes() noexcept { return parts * 64; }
+  /// What is not finite becomes NaN, so that the loss says so: clamped it would be lost.
   static void forward(training_call const& c) noexcept {
     if (!c.again) widen(c);
     quantization const q = scheme_of(c);
@@ -95,7 +96,7 @@ struct training_kernel<K, native_kernels<I>> {
     detail::map_elements<registers>(c.size(), c.result, *c.executor,
                                     [=](V x) IA_NN_LAMBDA {
                                       V const steps = max(none, min(most, round(x / scale) + zero));
-                                      return (steps - zero) * scale;
+                                      return (steps - zero) * scale + x * none;
                                     },
                                     c.source());
   }

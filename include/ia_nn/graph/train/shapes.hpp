@@ -52,6 +52,13 @@ std::vector<node> with_input_shapes(Nodes const& from, std::vector<dims> const& 
       n.shape = shapes[input++];
       if (n.shape.rank != old.rank || n.shape[0] != old[0])
         fail("input '" + text_of(n) + "' is of shape " + text_of(old) + ", which cannot become " + text_of(n.shape));
+      index_t size = 1; // of an item; numbers of elements are multiplied by others, and stay far from overflow
+      for (int k = 1; k < n.shape.rank; ++k) {
+        if (n.shape[k] < 1 || n.shape[k] > (index_t{1} << 40) / size)
+          fail("input '" + text_of(n) + "' cannot be of shape " + text_of(n.shape) +
+               ": extents are at least 1, and there are at most 2^40 elements");
+        size *= n.shape[k];
+      }
     }
     d.nodes.push_back(n);
     node& made = d[id];

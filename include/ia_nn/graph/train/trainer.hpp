@@ -121,7 +121,7 @@ public:
   template <executor E = sequential>
   step_status step(index_t batch, in_arguments in, std::span<target const> targets, E&& e = {}) noexcept {
     step_status const s = accumulate(batch, in, targets, e);
-    if (s && pending_ == o_.accumulate) update(e);
+    if (s && pending_ >= o_.accumulate) update(e); // more by calls of `accumulate`
     return s;
   }
   /// Forward and backward: the gradients are written, or added to those of calls since the last `update`.
@@ -132,9 +132,12 @@ public:
     void const* from[static_cast<std::size_t>(max_of(1, in_arguments::expected))];
     int i = 0;
     for (detail::memory const& m : in.list().items) from[i++] = m.data;
+    std::span<void const* const> const inputs(from, static_cast<std::size_t>(i));
+    if (sentence const wrong = plan_->pass.wrong_index(batch, inputs); !wrong.empty())
+      return {errc::bad_parameter, wrong};
     any_executor any(e);
     std::copy(weights_.statistics().begin(), weights_.statistics().end(), statistics_.begin());
-    training_pass::call const call{batch, {from, static_cast<std::size_t>(i)}, weights_, round_, pending_ > 0};
+    training_pass::call const call{batch, inputs, weights_, round_, pending_ > 0};
     training_pass& pass = plan_->pass;
     f32 const loss = pass.run(call, any, [&](f32 const* output, f32* diff, workspace_view scratch) {
       return plan_->loss.run(rows_of(pass.output().shape, batch), output, targets.data(), diff, scratch, any);
@@ -198,6 +201,7 @@ public:
   void use_shapes(std::initializer_list<dims> inputs) {
     std::vector<dims> const key(inputs.begin(), inputs.end());
     plan_ = plans_.get(key, [&] { return make_plan(detail::with_input_shapes(nodes, key)); }).get();
+    tell_classes();
   }
   /// How often `use_shapes` found a plan, made one, and gave one up.
   lru_cache<std::vector<dims>, std::unique_ptr<plan_of_shapes>> const& plans() const noexcept { return plans_; }
@@ -224,11 +228,15 @@ private:
     for (node const& n : nodes.nodes)
       if (n.kind == op::input) key.push_back(n.shape);
     plan_ = plans_.get(key, [&] { return make_plan({nodes.nodes, nodes.nodes + nodes.count()}); }).get();
-    if constexpr (requires { target_loss_.classes; }) target_loss_.classes = output().shape.last();
+    tell_classes();
     weights_.initialise(nodes, o.seed);
   }
   std::unique_ptr<plan_of_shapes> make_plan(std::vector<node> n) {
     return std::make_unique<plan_of_shapes>(std::move(n), o_, target_loss_, weights_);
+  }
+  /// Labels are compared with the output of the plan in use.
+  void tell_classes() noexcept {
+    if constexpr (requires { target_loss_.classes; }) target_loss_.classes = output().shape.last();
   }
   static index_t rows_of(dims const& s, index_t batch) noexcept { return s.rows() * (s.dynamic() ? batch : 1); }
   node const& output() const noexcept { return plan_->pass.output(); }
