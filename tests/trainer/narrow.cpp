@@ -50,8 +50,8 @@ TEST_CASE("products of bf16 in training") {
         auto const x = static_cast<double>(wide.gradients[i]), y = static_cast<double>(found.gradients[i]);
         dot += x * y, a += x * x, b += y * y;
       }
-      CHECK(dot >= 0.999 * std::sqrt(a * b));
-      CHECK(std::fabs(std::sqrt(b / a) - 1) < 0.02);
+      CHECK(dot >= 0.99 * std::sqrt(a * b));
+      CHECK(std::fabs(std::sqrt(b / a) - 1) < 0.1);
     }
   });
 }
