@@ -17,6 +17,16 @@ namespace graph {
 
 namespace detail {
 
+/// The gradient of source k, moved back item by item.
+template <class Backward> void move_back(Backward const& move, training_call const& c, int k) noexcept {
+  index_t const from = c.of.source(k).item(), to = c.shape().item();
+  gradient const diff = c.diff_sources[k];
+  for_each_item(
+      c.images(),
+      [&](index_t i, auto& e) { move.run(c.diff_result + i * to, {diff.data + i * from, diff.add}, e); },
+      *c.executor);
+}
+
 /// Moves within an item.
 template <class Forward, class Backward> struct moved_items : plain_training {
   Forward forward_move;
@@ -38,14 +48,7 @@ template <class Forward, class Backward> struct moved_items : plain_training {
         *c.executor);
   }
   void backward(training_call const& c) const noexcept {
-    index_t const from = c.of.source().item(), to = c.shape().item();
-    gradient const diff = c.diff_sources[0];
-    for_each_item(
-        c.images(),
-        [&](index_t i, auto& e) {
-          backward_move.run(c.diff_result + i * to, {diff.data + i * from, diff.add}, e);
-        },
-        *c.executor);
+    move_back(backward_move, c, 0);
   }
 };
 
@@ -140,18 +143,8 @@ struct training_kernel<K, native_kernels<I>> : plain_training {
     }
   }
   void backward(training_call const& c) const noexcept {
-    for (int k = 0; k < c.of.layer.inputs.count; ++k) {
-      gradient const diff = c.diff_sources[k];
-      if (!diff) continue;
-      index_t const from = c.of.source(k).item(), to = c.shape().item();
-      detail::for_each_item(
-          c.images(),
-          [&](index_t i, auto& e) {
-            backward_[static_cast<std::size_t>(k)].run(c.diff_result + i * to,
-                                                       {diff.data + i * from, diff.add}, e);
-          },
-          *c.executor);
-    }
+    for (int k = 0; k < c.of.layer.inputs.count; ++k)
+      if (c.diff_sources[k]) detail::move_back(backward_[static_cast<std::size_t>(k)], c, k);
   }
 
 private:

@@ -18,6 +18,20 @@
 #include <ia_nn/begin.hpp>
 namespace graph {
 
+namespace detail {
+/// Scale and shift with their gradients: weights number `first` and the next, or nothing.
+struct trained_affine {
+  f32 const *scale = nullptr, *shift = nullptr;
+  gradient diff_scale{}, diff_shift{};
+
+  explicit trained_affine(training_call const& c, int first = 0) noexcept {
+    if (!c.of.attributes().affine) return;
+    scale = c.weights[first], shift = c.weights[first + 1];
+    diff_scale = c.diff_weights[first], diff_shift = c.diff_weights[first + 1];
+  }
+};
+} // namespace detail
+
 /// The statistics of the batch; the running ones take a tenth of them in each step. Weights: running mean,
 /// running variance, scale, shift.
 template <training_id K, isa::tag I>
@@ -33,22 +47,22 @@ struct training_kernel<K, native_kernels<I>> {
     layer_.forward(c.rows(), c.source(), c.result, state(c), c.scratch, *c.executor);
   }
   void backward(training_call const& c) const noexcept {
-    bool const affine = c.of.attributes().affine;
+    detail::trained_affine const a(c, 2);
     layer_.backward({.rows = c.rows(),
                      .src = c.source(),
                      .diff_dst = c.diff_result,
                      .diff_src = c.diff_sources[0],
-                     .diff_gamma = affine ? c.diff_weights[2] : not_wanted,
-                     .diff_beta = affine ? c.diff_weights[3] : not_wanted},
+                     .diff_gamma = a.diff_scale,
+                     .diff_beta = a.diff_shift},
                     state(c), c.scratch, *c.executor);
   }
 
 private:
   batch_norm_state state(training_call const& c) const noexcept {
     auto* const found = reinterpret_cast<f32*>(c.reserve);
-    bool const affine = c.of.attributes().affine;
-    return {.gamma = affine ? c.weights[2] : nullptr,
-            .beta = affine ? c.weights[3] : nullptr,
+    detail::trained_affine const a(c, 2);
+    return {.gamma = a.scale,
+            .beta = a.shift,
             .running_mean = c.again ? nullptr : c.weights[0],
             .running_variance = c.again ? nullptr : c.weights[1],
             .mean = found,
@@ -70,14 +84,14 @@ struct training_kernel<K, native_kernels<I>> : plain_training {
     forward_.run(c.rows(), c.source(), c.result, *c.executor);
   }
   void backward(training_call const& c) const noexcept {
-    bool const affine = c.of.attributes().affine;
+    detail::trained_affine const a(c);
     backward_.run({.rows = c.rows(),
                    .src = c.source(),
                    .diff_dst = c.diff_result,
-                   .gamma = affine ? c.weights[0] : nullptr,
+                   .gamma = a.scale,
                    .diff_src = c.diff_sources[0],
-                   .diff_gamma = affine ? c.diff_weights[0] : not_wanted,
-                   .diff_beta = affine ? c.diff_weights[1] : not_wanted},
+                   .diff_gamma = a.diff_scale,
+                   .diff_beta = a.diff_shift},
                   c.scratch, *c.executor);
   }
 
@@ -101,15 +115,15 @@ struct training_kernel<K, native_kernels<I>> : plain_training {
     forward_.run(c.images(), c.rows() / c.images(), c.source(), c.result, *c.executor);
   }
   void backward(training_call const& c) const noexcept {
-    bool const affine = c.of.attributes().affine;
+    detail::trained_affine const a(c);
     backward_.run({.batch = c.images(),
                    .pixels = c.rows() / c.images(),
                    .src = c.source(),
                    .diff_dst = c.diff_result,
-                   .gamma = affine ? c.weights[0] : nullptr,
+                   .gamma = a.scale,
                    .diff_src = c.diff_sources[0],
-                   .diff_gamma = affine ? c.diff_weights[0] : not_wanted,
-                   .diff_beta = affine ? c.diff_weights[1] : not_wanted},
+                   .diff_gamma = a.diff_scale,
+                   .diff_beta = a.diff_shift},
                   c.scratch, *c.executor);
   }
 

@@ -30,10 +30,13 @@ public:
   };
 
   template <class Nodes> explicit trained_weights(Nodes const& nodes) {
-    for (int id = 0; id < nodes.count(); ++id)
+    for (int id = 0; id < nodes.count(); ++id) {
+      first_.push_back(all_.size());
       for (weight const& w : weights_of(nodes, id))
         all_.push_back({text_of(nodes[id]) + std::string(w.suffix.view()),
                         {w.shape.extent, w.shape.extent + w.shape.rank}, id, w.learned, w.of_training, {}, {}});
+    }
+    first_.push_back(all_.size());
     // What is learned first, one behind the other, as its gradients are.
     index_t const learned = place(true, 0), all = place(false, learned);
     values_ = aligned_array<f32>(all), gradients_ = aligned_array<f32>(learned);
@@ -51,6 +54,11 @@ public:
   trained_weights& operator=(trained_weights const&) = delete;
 
   std::vector<entry> const& all() const noexcept { return all_; }
+  /// Those of a node, in the order of its operator's row.
+  std::span<entry const> of(int node) const noexcept {
+    auto const id = static_cast<std::size_t>(node);
+    return {all_.data() + first_[id], first_[id + 1] - first_[id]};
+  }
   parameter_list const& learned() const noexcept { return learned_; }
   /// Gradients of everything that is learned, in the order of `learned()`.
   std::span<f32> gradients() noexcept {
@@ -59,6 +67,8 @@ public:
   /// What is learned, then the running statistics.
   std::span<f32> values() noexcept { return {values_.data(), static_cast<std::size_t>(values_.size())}; }
   std::span<f32> statistics() noexcept { return values().subspan(gradients().size()); }
+  index_t value_bytes() const noexcept { return values_.size() * 4; }
+  index_t gradient_bytes() const noexcept { return gradients_.size() * 4; }
 
   /// For `compiled`, or a file. Refers to the values, and changes with them.
   memory_weights view() const {
@@ -128,6 +138,7 @@ private:
   }
 
   std::vector<entry> all_;
+  std::vector<std::size_t> first_; ///< of the entries of each node, and behind the last
   std::vector<index_t> offsets_;
   aligned_array<f32> values_, gradients_;
   parameter_list learned_;

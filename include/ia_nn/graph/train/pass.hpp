@@ -10,6 +10,7 @@
 #include <ia_nn/graph/train/parameters.hpp>
 #include <ia_nn/graph/train/rounded_weights.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <span>
 
@@ -61,8 +62,8 @@ public:
   /// Once all is known.
   void allocate(trained_weights& weights) {
     first_weight_ = weights.values().data();
-    for (int id = 0; id < nodes_.count(); ++id)
-      if (nodes_[id].attributes.rounded_weights) rounded_ = aligned_array<f32>(std::ssize(weights.values()));
+    bool const rounds = std::ranges::any_of(nodes_.all, [](node const& n) { return n.attributes.rounded_weights; });
+    if (rounds) rounded_ = aligned_array<f32>(std::ssize(weights.values()));
     memory_ = aligned_array<std::byte>(plan_.bytes + round_up(workspace_, 64));
   }
 
@@ -181,12 +182,12 @@ private:
   template <class Run>
   void with_call(training_task const& t, call const& c, any_executor& e, bool again, Run const& run) noexcept {
     training_layer const l = layer(t.node, c.batch);
+    bool const rounds = nodes_[t.node].attributes.rounded_weights;
     std::size_t n = 0;
-    for (trained_weights::entry const& w : c.weights.all())
-      if (w.node == t.node) {
-        arrays_[n] = nodes_[t.node].attributes.rounded_weights && w.shape.size() > 1 ? rounded(w, t.kind) : w.values.data();
-        requests_[n++] = {w.gradient.data(), c.add};
-      }
+    for (trained_weights::entry const& w : c.weights.of(t.node)) {
+      arrays_[n] = rounds && w.shape.size() > 1 ? rounded(w, t.kind) : w.values.data();
+      requests_[n++] = {w.gradient.data(), c.add};
+    }
     training_call k{.of = l,
                     .executor = &e,
                     .scratch = scratch(),

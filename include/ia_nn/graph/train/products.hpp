@@ -56,57 +56,67 @@ constexpr bool is_trained_in(precision p) { return p == precision::f32 || p == p
 
 } // namespace detail
 
-template <training_id K, isa::tag I>
-  requires(K.op == op::conv.id && detail::is_trained_in(K.multiplies))
-struct training_kernel<K, native_kernels<I>> : plain_training {
-  explicit training_kernel(training_layer const& l)
-      : forward_(detail::trained_conv_shape(l), detail::trained_conv_options(l)),
-        by_weights_(detail::trained_conv_shape(l), detail::trained_conv_options(l)),
-        by_source_(detail::trained_conv_shape(l), detail::trained_conv_options(l)) {}
+namespace detail {
+
+/// What convolutions and transposed ones share. Forward may be of another shape than the gradients.
+template <class Forward, class Weights, class Source> struct trained_convolution : plain_training {
+  template <class Before, class Shape>
+  trained_convolution(training_layer const& l, Before const& forward_shape, Shape const& shape)
+      : forward_layer(forward_shape, trained_conv_options(l)), by_weights(shape, trained_conv_options(l)),
+        by_source(shape, trained_conv_options(l)) {}
 
   index_t workspace_bytes() const noexcept {
-    return max_of(forward_.workspace_bytes(),
-                  max_of(by_weights_.workspace_bytes(), by_source_.workspace_bytes()));
-  }
-  void forward(training_call const& c) const noexcept {
-    detail::with_bias(c, [&](auto const& stages) {
-      forward_.run(c.images(), c.source(), c.weights[0], c.result, stages, c.scratch, *c.executor);
-    });
+    return max_of(forward_layer.workspace_bytes(), max_of(by_weights.workspace_bytes(), by_source.workspace_bytes()));
   }
   void backward(training_call const& c) const noexcept {
-    by_weights_.run({.batch = c.images(),
-                     .src = c.source(),
-                     .diff_dst = c.diff_result,
-                     .diff_weights = c.diff_weights[0],
-                     .diff_bias = detail::diff_bias_of(c)},
-                    c.scratch, *c.executor);
-    detail::with_slope(c, [&](auto const& tail) {
-      by_source_.run(c.images(), c.diff_result, c.weights[0], c.diff_sources[0], tail, c.scratch, *c.executor);
+    by_weights.run({.batch = c.images(),
+                    .src = c.source(),
+                    .diff_dst = c.diff_result,
+                    .diff_weights = c.diff_weights[0],
+                    .diff_bias = diff_bias_of(c)},
+                   c.scratch, *c.executor);
+    with_slope(c, [&](auto const& tail) {
+      by_source.run(c.images(), c.diff_result, c.weights[0], c.diff_sources[0], tail, c.scratch, *c.executor);
     });
   }
 
-private:
-  using products = detail::isa_of_product<I, K.multiplies>;
-  using operand = detail::trained_operand<K.multiplies>;
-  conv_forward<products, operand> forward_;
-  conv_backward_weights<products, operand> by_weights_;
-  conv_backward_src<products, operand> by_source_;
+  Forward forward_layer;
+  Weights by_weights;
+  Source by_source;
+};
+template <isa::tag I, element A>
+using trained_forward_conv =
+    trained_convolution<conv_forward<I, A>, conv_backward_weights<I, A>, conv_backward_src<I, A>>;
+/// Forward, a transposed convolution is the gradient of a convolution for its source.
+template <isa::tag I, element A>
+using trained_deconv =
+    trained_convolution<conv_backward_src<I, A>, deconv_backward_weights<I, A>, deconv_backward_src<I, A>>;
+
+} // namespace detail
+
+template <training_id K, isa::tag I>
+  requires(K.op == op::conv.id && detail::is_trained_in(K.multiplies))
+struct training_kernel<K, native_kernels<I>>
+    : detail::trained_forward_conv<detail::isa_of_product<I, K.multiplies>, detail::trained_operand<K.multiplies>> {
+  using base = detail::trained_forward_conv<detail::isa_of_product<I, K.multiplies>, detail::trained_operand<K.multiplies>>;
+  explicit training_kernel(training_layer const& l)
+      : base(l, detail::trained_conv_shape(l), detail::trained_conv_shape(l)) {}
+  void forward(training_call const& c) const noexcept {
+    detail::with_bias(c, [&](auto const& stages) {
+      this->forward_layer.run(c.images(), c.source(), c.weights[0], c.result, stages, c.scratch, *c.executor);
+    });
+  }
 };
 
-/// Forward, a transposed convolution is the gradient of a convolution for its source.
 template <training_id K, isa::tag I>
   requires(K.op == op::deconv.id && detail::is_trained_in(K.multiplies))
-struct training_kernel<K, native_kernels<I>> : plain_training {
+struct training_kernel<K, native_kernels<I>>
+    : detail::trained_deconv<detail::isa_of_product<I, K.multiplies>, detail::trained_operand<K.multiplies>> {
+  using base = detail::trained_deconv<detail::isa_of_product<I, K.multiplies>, detail::trained_operand<K.multiplies>>;
   explicit training_kernel(training_layer const& l)
-      : forward_(swapped(l), detail::trained_conv_options(l)), by_weights_(shape_of(l), detail::trained_conv_options(l)),
-        by_source_(shape_of(l), detail::trained_conv_options(l)) {}
-
-  index_t workspace_bytes() const noexcept {
-    return max_of(forward_.workspace_bytes(),
-                  max_of(by_weights_.workspace_bytes(), by_source_.workspace_bytes()));
-  }
+      : base(l, swapped(l), shape_of(l)) {}
   void forward(training_call const& c) const noexcept {
-    forward_.run(c.images(), c.source(), c.weights[0], write_to(c.result), c.scratch, *c.executor);
+    this->forward_layer.run(c.images(), c.source(), c.weights[0], write_to(c.result), c.scratch, *c.executor);
     f32 const* const bias = detail::bias_of(c);
     if (!bias) return;
     using V = vec<f32, detail::isa_of_f32<I>>;
@@ -120,21 +130,8 @@ struct training_kernel<K, native_kernels<I>> : plain_training {
         });
     });
   }
-  void backward(training_call const& c) const noexcept {
-    by_weights_.run({.batch = c.images(),
-                     .src = c.source(),
-                     .diff_dst = c.diff_result,
-                     .diff_weights = c.diff_weights[0],
-                     .diff_bias = detail::diff_bias_of(c)},
-                    c.scratch, *c.executor);
-    detail::with_slope(c, [&](auto const& tail) {
-      by_source_.run(c.images(), c.diff_result, c.weights[0], c.diff_sources[0], tail, c.scratch, *c.executor);
-    });
-  }
 
 private:
-  using products = detail::isa_of_product<I, K.multiplies>;
-  using operand = detail::trained_operand<K.multiplies>;
   static deconv_shape shape_of(training_layer const& l) {
     attribute_set const& a = l.attributes();
     return {l.source().last(), a.filters, a.groups, detail::image_of(l.source()), a.win, a.output_padding};
@@ -143,9 +140,6 @@ private:
     attribute_set const& a = l.attributes();
     return {a.filters, l.source().last(), a.groups, detail::image_of(l.layer.shape), a.win};
   }
-  conv_backward_src<products, operand> forward_;
-  deconv_backward_weights<products, operand> by_weights_;
-  deconv_backward_src<products, operand> by_source_;
 };
 
 template <training_id K, isa::tag I>

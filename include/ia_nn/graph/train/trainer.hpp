@@ -208,10 +208,9 @@ public:
 
   training_plan const& plan() const noexcept { return plan_->pass.plan(); }
   training_bytes bytes() const noexcept {
-    auto const of = [](auto const& all) { return static_cast<index_t>(all.size()) * 4; };
-    auto& w = const_cast<trained_weights&>(weights_);
     training_pass const& pass = plan_->pass;
-    return {pass.plan().bytes, pass.workspace_bytes(), of(w.values()), of(w.gradients()), pass.keep()};
+    return {pass.plan().bytes, pass.workspace_bytes(), weights_.value_bytes(), weights_.gradient_bytes(),
+            pass.keep()};
   }
 
 private:
