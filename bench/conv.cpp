@@ -6,10 +6,9 @@
 #include "harness.hpp"
 #include "ours_conv.hpp"
 #include "peers/conv_peers.hpp"
+#include "used_kernels.hpp"
 
-#include <map>
 #include <random>
-#include <set>
 #include <stdexcept>
 
 namespace {
@@ -19,8 +18,7 @@ using bench::own_isa, bench::own_isa_name, bench::product;
 struct suite {
   std::vector<bench::conv_peer> peers = bench::conv_peers();
   bench::conv_sums sums;
-  std::map<std::string, std::map<std::string, std::set<std::string>>>
-      kernels; // group, kernel: cases
+  bench::used_kernels kernels;
 };
 
 void refuse(std::string const& type, bench::conv_shape const& s, std::string const& who,
@@ -69,7 +67,7 @@ pair_contenders(bench::context& c, suite& all, std::string const& group,
     for (bench::conv_contender& other : peer.make_pair(p, q)) {
       other.call();
       refuse(type_name, s, other.name, "ours", bench::conv_error(q, other.result(), expected));
-      all.kernels[group][other.name + " " + other.kernel].insert(s.name);
+      all.kernels.add(group, other.name + " " + other.kernel, s.name);
       list.push_back({other.name, std::move(other.call)});
     }
   }
@@ -94,7 +92,7 @@ std::vector<bench::contender> contenders(bench::context& c, suite& all, std::str
     for (bench::conv_contender& other : peer.make(p)) {
       other.call();
       refuse(type_name, s, other.name, "ours", bench::conv_error(p, other.result(), expected));
-      all.kernels[group][other.name + " " + other.kernel].insert(s.name);
+      all.kernels.add(group, other.name + " " + other.kernel, s.name);
       list.push_back({other.name, std::move(other.call)});
     }
   }
@@ -129,10 +127,7 @@ void add(std::vector<bench::group>& groups, bench::context& c, suite& all,
 }
 
 std::vector<bench::group> groups(bench::context& c, suite& all) {
-  for (bench::conv_peer const& p : all.peers) {
-    if (p.missing.empty()) c.out.peers[p.name] = p.version;
-    else c.out.missing[p.name] = p.missing;
-  }
+  c.out.list(all.peers);
   auto const kinds =
       c.opt.shapes.empty()
           ? bench::builtin_conv_kinds()
@@ -147,12 +142,7 @@ std::vector<bench::group> groups(bench::context& c, suite& all) {
 
 void close(bench::context& c, suite const& all) {
   all.sums.append(c.out);
-  for (auto const& [group, kernels] : all.kernels) {
-    std::string text;
-    for (auto const& [name, cases] : kernels)
-      text += (text.empty() ? "" : ", ") + name + " (" + std::to_string(cases.size()) + ")";
-    c.out.note("kernels in " + group + " (cases): " + text);
-  }
+  all.kernels.append(c.out);
 }
 
 } // namespace

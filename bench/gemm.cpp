@@ -166,10 +166,7 @@ std::vector<bench::group> groups(bench::context& c) {
                           ? bench::builtin_gemm_shapes()
                           : bench::read_gemm_shapes(c.opt.shapes, c.opt.column_major);
   auto const peers = bench::gemm_peers(c.threads);
-  for (bench::gemm_peer const& p : peers) {
-    if (p.missing.empty()) c.out.peers[p.name] = p.version;
-    else c.out.missing[p.name] = p.missing;
-  }
+  c.out.list(peers);
   std::vector<bench::group> list;
   using bench::on_the_fly;
   using bench::product;

@@ -56,6 +56,13 @@ struct report {
   std::map<std::string, std::map<std::string, double>> peaks; ///< name (unit): "1t" ...: figure
 
   void note(std::string const& sentence); ///< kept once
+  /// Libraries to compare with: name, version, and a sentence where they are missing.
+  template <class Peers> void list(Peers const& all) {
+    for (auto const& p : all) {
+      if (p.missing.empty()) peers[p.name] = p.version;
+      else missing[p.name] = p.missing;
+    }
+  }
   void merge(report const& other);
 };
 

@@ -111,10 +111,7 @@ void add(std::vector<bench::group>& groups, bench::context& c, std::string const
 
 std::vector<bench::group> groups(bench::context& c) {
   auto const peers = bench::rnn_peers();
-  for (bench::rnn_peer const& p : peers) {
-    if (p.missing.empty()) c.out.peers[p.name] = p.version;
-    else c.out.missing[p.name] = p.missing;
-  }
+  c.out.list(peers);
   std::vector<bench::rnn_kind> kinds;
   if (c.opt.shapes.empty()) {
     kinds = bench::builtin_rnn_kinds();

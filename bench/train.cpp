@@ -6,10 +6,9 @@
 #include "harness.hpp"
 #include "ours_train.hpp"
 #include "peers/train_peers.hpp"
+#include "used_kernels.hpp"
 
-#include <map>
 #include <random>
-#include <set>
 #include <stdexcept>
 
 namespace {
@@ -19,7 +18,7 @@ using bench::own_isa, bench::own_isa_name, bench::product;
 struct suite {
   std::vector<bench::train_peer> peers = bench::train_peers();
   bench::conv_sums sums;
-  std::map<std::string, std::map<std::string, std::set<std::string>>> kernels; // group, kernel: cases
+  bench::used_kernels kernels;
 };
 
 void refuse(bench::train_problem const& p, std::string const& who, std::string const& with,
@@ -54,7 +53,7 @@ std::vector<bench::contender> contenders(bench::context& c, suite& all, std::str
     for (bench::conv_contender& other : peer.make(p)) {
       other.call();
       refuse(p, other.name, "ours", other.result(), expected);
-      all.kernels[group][other.name + " " + other.kernel].insert(s.name);
+      all.kernels.add(group, other.name + " " + other.kernel, s.name);
       list.push_back({other.name, std::move(other.call)});
     }
   }
@@ -82,10 +81,7 @@ void add(std::vector<bench::group>& groups, bench::context& c, suite& all, std::
 }
 
 std::vector<bench::group> groups(bench::context& c, suite& all) {
-  for (bench::train_peer const& p : all.peers) {
-    if (p.missing.empty()) c.out.peers[p.name] = p.version;
-    else c.out.missing[p.name] = p.missing;
-  }
+  c.out.list(all.peers);
   std::vector<bench::group> list;
   if constexpr (bench::is_base) add<ia_nn::f32>(list, c, all, "f32", product::f32);
   if constexpr (bench::has_bf16) add<ia_nn::bf16>(list, c, all, "bf16", product::bf16);
@@ -94,12 +90,7 @@ std::vector<bench::group> groups(bench::context& c, suite& all) {
 
 void close(bench::context& c, suite const& all) {
   all.sums.append(c.out);
-  for (auto const& [group, kernels] : all.kernels) {
-    std::string text;
-    for (auto const& [name, cases] : kernels)
-      text += (text.empty() ? "" : ", ") + name + " (" + std::to_string(cases.size()) + ")";
-    c.out.note("kernels in " + group + " (cases): " + text);
-  }
+  all.kernels.append(c.out);
 }
 
 } // namespace

@@ -116,10 +116,7 @@ void add(std::vector<bench::group>& groups, bench::context& c, std::string const
 
 std::vector<bench::group> groups(bench::context& c) {
   auto const peers = bench::rnn_training_peers();
-  for (auto const& p : peers) {
-    if (p.missing.empty()) c.out.peers[p.name] = p.version;
-    else c.out.missing[p.name] = p.missing;
-  }
+  c.out.list(peers);
   std::vector<bench::group> list;
   if constexpr (bench::is_base) add<ia_nn::f32>(list, c, "f32", product::f32, peers);
   if constexpr (bench::has_bf16) add<ia_nn::bf16>(list, c, "bf16", product::bf16, peers);
