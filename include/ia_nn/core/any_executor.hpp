@@ -14,15 +14,26 @@ public:
   template <team_member M>
     requires(!std::same_as<M, any_member>)
   explicit any_member(M const& m) noexcept
-      : rank_(m.rank()), size_(m.size()), member_(__builtin_addressof(m)),
+      : rank_(m.rank()), size_(m.size()), waits_(m.size() > 1), member_(__builtin_addressof(m)),
         barrier_([](void const* of) noexcept { static_cast<M const*>(of)->barrier(); }) {}
+  /// The same thread as member `rank` of a part of the team, `size` members. The parts do as many
+  /// steps as each other, so that the barrier of the whole team serves all of them; two parts of
+  /// one member each wait for nobody.
+  any_member part(int rank, int size) const noexcept {
+    any_member m = *this;
+    m.rank_ = rank, m.size_ = size, m.waits_ = size_ > 2;
+    return m;
+  }
 
   int rank() const noexcept { return rank_; }
   int size() const noexcept { return size_; }
-  void barrier() const noexcept { barrier_(member_); }
+  void barrier() const noexcept {
+    if (waits_) barrier_(member_);
+  }
 
 private:
   int rank_, size_;
+  bool waits_;
   void const* member_;
   void (*barrier_)(void const*) noexcept;
 };

@@ -183,7 +183,7 @@ public:
                              reinterpret_cast<f32*>(scratch.data + order_bytes_ + between_bytes_)};
     std::byte* const memory = scratch.data + order_bytes_ + 2 * between_bytes_;
     run_team(e, team_size(), [&](auto const& member) {
-      detail::any_member const m(member);
+      any_member const m(member);
       index_t const last = layers_count() - 1;
       for (index_t l = 0; l <= last; ++l) {
         f32 const* const in = between[(l + 1) % 2];
@@ -274,7 +274,7 @@ private:
   }
 
   template <element X, element Y, element CX, element CY, class Observer>
-  void run_layer(detail::any_member const& m, rnn_call<CX, CY> const& c, index_t l, X const* src,
+  void run_layer(any_member const& m, rnn_call<CX, CY> const& c, index_t l, X const* src,
                  Y* dst, s32 const* order, std::byte* memory, Observer& observe) const noexcept {
     if (side_by_side_ && m.size() >= 2) {
       int const first = m.size() / 2; // members of the forward direction
@@ -294,7 +294,7 @@ private:
   }
 
   template <element X, element Y, element CX, element CY>
-  void run_direction(detail::any_member const& m, rnn_call<CX, CY> const& c, index_t l, index_t d,
+  void run_direction(any_member const& m, rnn_call<CX, CY> const& c, index_t l, index_t d,
                      X const* src, Y* dst, s32 const* order, std::byte* memory) const noexcept {
     bool const time_first = options_.layout == rnn_layout::time_first;
     index_t const D = directions(), features = width(l);

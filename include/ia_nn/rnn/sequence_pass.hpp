@@ -7,40 +7,13 @@
 #include <ia_nn/core/executor.hpp>
 #include <ia_nn/rnn/cache_use.hpp>
 #include <ia_nn/rnn/convert.hpp>
+#include <ia_nn/core/any_executor.hpp>
 #include <ia_nn/rnn/lanes.hpp>
 #include <ia_nn/rnn/sequence.hpp>
 
 #include <ia_nn/begin.hpp>
 
 namespace detail {
-
-/// A member of any team: sequence passes are compiled once and not for every executor.
-class any_member {
-public:
-  template <team_member M>
-  explicit any_member(M const& m) noexcept
-      : rank_(m.rank()), size_(m.size()), waits_(m.size() > 1), member_(&m),
-        barrier_([](void const* p) noexcept { static_cast<M const*>(p)->barrier(); }) {}
-  /// The same thread as member `rank` of a part of the team, `size` members. The parts do as many
-  /// steps as each other, so that the barrier of the whole team serves all of them; two parts of
-  /// one member each wait for nobody.
-  any_member part(int rank, int size) const noexcept {
-    any_member m = *this;
-    m.rank_ = rank, m.size_ = size, m.waits_ = size_ > 2;
-    return m;
-  }
-  int rank() const noexcept { return rank_; }
-  int size() const noexcept { return size_; }
-  void barrier() const noexcept {
-    if (waits_) barrier_(member_);
-  }
-
-private:
-  int rank_, size_;
-  bool waits_;
-  void const* member_;
-  void (*barrier_)(void const*) noexcept;
-};
 
 /// What a sequence pass reads and writes. Strides in elements, of time and of the batch.
 template <element X, element Y> struct sequence_pass {

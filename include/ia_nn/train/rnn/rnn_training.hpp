@@ -145,7 +145,7 @@ public:
         index_t const at = l * directions() + d;
         std::byte* const kept = reserve.data + at * pass_reserve();
         run_team(e, team_size(), [&](auto const& member) {
-          detail::any_member const m(member);
+          any_member const m(member);
           W w = weights_of(l);
           w.place_forward(weights);
           w.pack_forward(c.weights[static_cast<std::size_t>(at)], m.rank(), m.size());
@@ -358,7 +358,7 @@ private:
     io.initial_state = io.initial_hidden + c.batch * R;
   }
 
-  void forward_direction(detail::any_member const& m, W const& w, rnn_training_call const& c,
+  void forward_direction(any_member const& m, W const& w, rnn_training_call const& c,
                          index_t l, index_t d, f32 const* src, f32* dst, s32 const* order,
                          std::byte* kept, std::byte* memory) const noexcept {
     index_t const R = output(), H = s_.hidden, at = l * directions() + d;
@@ -394,7 +394,7 @@ private:
     std::byte* const back_memory = back_weights + back_weights_;
     index_t const count = segments(c.time), steps = segment_steps(c.time);
     run_team(e, team_size(), [&](auto const& member) {
-      detail::any_member const m(member);
+      any_member const m(member);
       W w = weights_of(l);
       rnn_source const& source = c.weights[static_cast<std::size_t>(at)];
       detail::backward_layout<W> const layout(w, o_.max_batch, o_.workers);
