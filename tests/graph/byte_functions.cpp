@@ -2,7 +2,8 @@
 //
 // What MXNet quantizes and its tests list, that no other file has: each function behind convolutions and
 // dense layers, with and without a bias; two inputs that are added behind a convolution and a batch norm
-// each; a network in several outputs; convolutions of very different sizes that share one range.
+// each; a network in several outputs; convolutions of very different sizes that share one range. And outputs whose
+// rows are not those of the value that they are.
 #include "bytes.hpp"
 
 namespace {
@@ -37,7 +38,8 @@ TEST_CASE("each function behind convolutions and dense layers in 8 bits", "[grap
         {function::gelu}, {function::gelu_tanh}, {function::sigmoid}, {function::tanh}, {function::mish},
         {function::softplus}, {function::softsign}, {function::hard_sigmoid, 1.0F / 6, 0.5F}, {function::hard_swish},
         {function::swish, 1}, {function::elu, 0.25F}, {function::celu, 0.5F},
-        {function::selu, 1.67326324F, 1.05070102F}, {function::square}, {function::sqrt}, {function::abs}, {function::exp}, {function::linear, -0.5F, 0.25F}})
+        {function::selu, 1.67326324F, 1.05070102F}, {function::square}, {function::sqrt},
+        {function::abs}, {function::exp}, {function::linear, -0.5F, 0.25F}})
     for (bool const bias : {true, false}) {
       INFO(name_of(f.f) << (bias ? " with" : " without") << " biases, seed " << seed);
       functions_net::f = f.f, functions_net::a = f.a, functions_net::b = f.b, functions_net::bias = bias;
@@ -78,6 +80,27 @@ TEST_CASE("two inputs and several outputs in 8 bits", "[graph][bytes]") {
     CHECK(check_bytes(two, 31, 3, {.threads = true}) > 4);
     CHECK(check_bytes(several, 32, 3, {.threads = true}) > 4);
   }
+}
+
+/// An image that a dense layer made, as output twice: the second one is a copy.
+struct reshaped_net {
+  static constexpr void build(builder& b) {
+    value const x = graph::dense(input(b, "x", {graph::any_batch, 4}), {.units = 60, .name = "fc"});
+    value const image = reshape(x, {6, 5, 2});
+    output(image), output(image);
+  }
+};
+TEST_CASE("outputs have rows of their own", "[graph][bytes]") {
+  run_time_plan const n(graph::detail::built<reshaped_net>(), {});
+  graph::plan_view const v = n.view();
+  int outputs = 0;
+  for (int i = 0; i < v.node_count; ++i)
+    if (v.nodes[i].kind == graph::op::output) {
+      ++outputs;
+      CHECK(v.places[i].ld == 2);
+    }
+  CHECK(outputs == 2);
+  CHECK(check_bytes(n, 34, 3, {}) == 3);
 }
 
 /// Four convolutions with the same weights, times 1, 2, 3 and 4, side by side.
