@@ -27,9 +27,9 @@ constexpr std::uint32_t order_of(f32 x) noexcept {
 
 using sort_key = std::uint64_t;
 
-/// Larger for larger numbers (smaller ones if not `largest`), then for lower indices below 2^32.
-constexpr sort_key key_of(f32 x, index_t index, bool largest = true) noexcept {
-  std::uint32_t const order = largest ? order_of(x) : ~order_of(x);
+/// Larger for larger numbers (smaller ones if not `highest_first`), then for lower indices below 2^32.
+constexpr sort_key key_of(f32 x, index_t index, bool highest_first = true) noexcept {
+  std::uint32_t const order = highest_first ? order_of(x) : ~order_of(x);
   return static_cast<sort_key>(order) << 32 | static_cast<std::uint32_t>(~index);
 }
 constexpr index_t index_of(sort_key k) noexcept {
