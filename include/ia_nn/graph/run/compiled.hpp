@@ -53,7 +53,8 @@ struct step_backend {
   std::string by;          ///< "native", or what another backend says
 };
 
-/// Net: ir/builder.hpp. Policy: `native`.
+/// Net: ir/builder.hpp. Policy: `native`, or another backend (docs/onednn.md), which says itself what it
+/// allocates and locks, and whose code each step runs: `backends`.
 ///
 /// Errors at construction name the layer: errc::bad_parameter (a weight that is missing, or that no
 /// layer has, with the nearest name that there is; names in compile_options that the network has
