@@ -150,6 +150,22 @@ TEST_CASE("corrected biases leave the means of channels", "[graph][correct_biase
   check_means<per_tensor_net>(2, true);
 }
 
+TEST_CASE("a bias that two layers have is left", "[graph][correct_biases]") {
+  ia_nn_test::random r(3);
+  subject const s(r);
+  changed_weights const c =
+      graph::correct_biases<layers_net>(s.weights(), s.p.floats[0],
+                                        {.max_batch = 9,
+                                         .allow_unknown_weights = true,
+                                         .names = {{"groups.bias", "fc1.bias"}}});
+  for (char const* const name : {"groups", "fc1"}) {
+    CHECK(change_of(c, name).left == "another layer has the same bias");
+    CHECK(change_of(c, name).largest == 0);
+  }
+  CHECK(c.weights.values("fc1.bias") == s.arrays.at("fc1.bias"));
+  CHECK(c.weights.values("conv.bias") != s.arrays.at("conv.bias"));
+}
+
 TEST_CASE("weights and samples that do not fit are refused by name", "[graph][correct_biases][error]") {
   ia_nn_test::random r(5);
   subject const s(r);

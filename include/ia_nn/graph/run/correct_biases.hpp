@@ -54,8 +54,10 @@ private:
       return;
     }
     int const to = n.attributes.bias ? t.anchor : t.batch_norm;
+    bool const mean = to != t.anchor;
+    char const* const suffix = mean ? ".running_mean" : ".bias";
     if (to < 0) c.left = "it has no bias, and no batch norm directly behind it";
-    else if (edits_.is_shared(to)) c.left = "another layer has the same bias";
+    else if (edits_.is_shared(to, suffix)) c.left = std::string("another layer has the same ") + (mean ? "mean" : "bias");
     std::vector<double> const means = means_of(t.inputs[0]);
     if (means.empty()) c.left = "what it reads is not in memory";
     if (!c.left.empty()) return;
@@ -63,8 +65,7 @@ private:
     std::vector<double> const errors = n.kind == op::conv ? errors_of_conv(l, means) : errors_of_dense(l, means);
     std::vector<index_t> order;
     append_channel_order(plan_.nodes, to, order);
-    bool const mean = to != t.anchor;
-    std::vector<f32>& change = edits_.of(to, mean ? ".running_mean" : ".bias");
+    std::vector<f32>& change = edits_.of(to, suffix);
     for (std::size_t i = 0; i < errors.size(); ++i) {
       f32& x = change[at(order[i])];
       x = static_cast<f32>(static_cast<double>(x) + (mean ? errors[i] : -errors[i]));

@@ -39,17 +39,9 @@ public:
   weight_edits(weight_edits const&) = delete;
   weight_edits& operator=(weight_edits const&) = delete;
 
-  /// True if the layer lists such an array.
-  bool has(int id, std::string_view suffix) const {
-    for (weight const& w : weights_of(plan_.nodes, id))
-      if (w.suffix.view() == suffix) return true;
-    return false;
-  }
-  /// True if another layer reads one of its arrays too.
-  bool is_shared(int id) const {
-    for (weight const& w : weights_of(plan_.nodes, id))
-      if (readers_.at(name_of(plan_.nodes[id], w.suffix.view())) > 1) return true;
-    return false;
+  /// True if another layer reads this array too.
+  bool is_shared(int id, std::string_view suffix) const {
+    return readers_.at(name_of(plan_.nodes[id], suffix)) > 1;
   }
   /// The array of a layer as the source has it, to be changed. Errors: those of weight_reader::read.
   std::vector<f32>& of(int id, std::string_view suffix) {
