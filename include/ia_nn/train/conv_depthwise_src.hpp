@@ -2,7 +2,7 @@
 //
 // The gradient of a depthwise convolution of stride > 1 for its source: the depthwise kernels of ops/ on
 // diff_dst, with the taps of a phase in reverse order, a line of the source at a time. Each phase writes
-// every stride-th pixel of it.
+// every stride-th pixel of it. 3 x 3 of stride 2 has a kernel of its own (conv_depthwise_halved.hpp).
 //
 // Lanes are channels. Operands are f32 in either type of products: no instruction for bf16 would make
 // this faster, reading f32 from memory takes most of the time.
