@@ -47,8 +47,7 @@ struct kernel_or_native
     std::optional<typename native::store> other{};
   };
   static store load(kernel_loader& l) {
-    team_size const team(threads_of(l)); // primitives divide their work when they are made
-    if (std::unique_ptr<program> p = Make(l)) {
+    if (std::unique_ptr<program> p = made(l)) {
       quantization to = l.result_scaling();
       if (graph::detail::stages_keep_units(l.plan.nodes, l.what())) to.scale = 1;
       l.by = "onednn " + p->name;
@@ -57,6 +56,14 @@ struct kernel_or_native
     l.scratch = 0;
     l.by = graph::native_kernels<I>::name;
     return {nullptr, {}, native::load(l)};
+  }
+  /// Errors: errc::out_of_memory, with the layer.
+  static std::unique_ptr<program> made(kernel_loader& l) {
+    team_size const team(threads_of(l)); // primitives divide their work when they are made
+    IA_NN_TRY { return Make(l); }
+    IA_NN_CATCH(dnnl::error const& e) {
+      throw_error(errc::out_of_memory, l.who() + ": oneDNN: " + e.what());
+    }
   }
   template <class Tail, class E>
   static void run(store const& s, step_call const& c, Tail const& tail, E& e) noexcept {
