@@ -10,7 +10,7 @@
 namespace via_onednn {
 
 struct pool_maker {
-  static constexpr bool may_sum = false;
+  static constexpr bool may_sum = false, element_wise = false;
   kernel_loader const& l;
   value_type stored = l.plan.type(l.what().out);
   bool deep = l.source.rank == 5;
