@@ -26,9 +26,15 @@
 #include <ia_nn/ops/conv_separable.hpp>
 #include <ia_nn/ops/deconv.hpp>
 #include <ia_nn/ops/dense.hpp>
+#include <ia_nn/ops/detection/decode.hpp>
+#include <ia_nn/ops/detection/priors.hpp>
+#include <ia_nn/ops/detection/roi.hpp>
+#include <ia_nn/ops/detection/suppression.hpp>
 #include <ia_nn/ops/dropout.hpp>
 #include <ia_nn/ops/embedding.hpp>
+#include <ia_nn/ops/embedding_bag.hpp>
 #include <ia_nn/ops/expr.hpp>
+#include <ia_nn/ops/gather.hpp>
 #include <ia_nn/ops/group_norm.hpp>
 #include <ia_nn/ops/layer_norm.hpp>
 #include <ia_nn/ops/lrn.hpp>
@@ -37,6 +43,7 @@
 #include <ia_nn/ops/pad.hpp>
 #include <ia_nn/ops/pool.hpp>
 #include <ia_nn/ops/softmax.hpp>
+#include <ia_nn/ops/top_k.hpp>
 #include <ia_nn/rnn/calibrate.hpp>
 #include <ia_nn/rnn/rnn.hpp>
 #include <ia_nn/rnn/stream.hpp>

@@ -31,6 +31,9 @@ template <class F> void each_net(F const& f) {
   with("learned", both_ways::of<learned>());
   with("vision head", both_ways::of<vision_head>());
   with("of three", both_ways::of<of_three>());
+  with("selected", both_ways::of<selected>());
+  with("indexed", both_ways::of<indexed>());
+  with("detector", both_ways::of<detector>());
 }
 
 void check_in_bytes(draft const& written, options const& o, quantize_rules rules, byte_case how = {}) {

@@ -10,10 +10,12 @@
 #include <ia_nn/graph/layers/conv.hpp>
 #include <ia_nn/graph/layers/custom.hpp>
 #include <ia_nn/graph/layers/dense.hpp>
+#include <ia_nn/graph/layers/detection.hpp>
 #include <ia_nn/graph/layers/elementwise.hpp>
 #include <ia_nn/graph/layers/embedding.hpp>
 #include <ia_nn/graph/layers/ends.hpp>
 #include <ia_nn/graph/layers/hidden.hpp>
+#include <ia_nn/graph/layers/indexing.hpp>
 #include <ia_nn/graph/layers/move.hpp>
 #include <ia_nn/graph/layers/norm.hpp>
 #include <ia_nn/graph/layers/parameter.hpp>
@@ -21,4 +23,5 @@
 #include <ia_nn/graph/layers/recurrent.hpp>
 #include <ia_nn/graph/layers/reshape.hpp>
 #include <ia_nn/graph/layers/rows.hpp>
+#include <ia_nn/graph/layers/selection.hpp>
 #include <ia_nn/graph/layers/shuffle.hpp>

@@ -18,7 +18,7 @@ namespace graph {
 namespace detail {
 
 struct id_list {
-  kernel_id ids[64]{};
+  kernel_id ids[96]{};
   int count = 0;
 
   constexpr void add(operator_row const& row, precision p = precision::f32,
@@ -54,6 +54,12 @@ constexpr id_list list_native_kernels() {
   l.add(op::concat), l.add(op::pad), l.add(op::transpose), l.add(op::slice);
   l.add(op::output), l.add(op::identity), l.add(op::dropout), l.add(op::constant);
   l.add(op::parameter);
+  for (value_type const to : {wide, value_type::s32})
+    l.add(op::arg_max, precision::f32, wide, to), l.add(op::top_k_indices, precision::f32, wide, to);
+  l.add(op::top_k), l.add(op::suppress), l.add(op::decode_boxes), l.add(op::roi_pool), l.add(op::roi_align);
+  l.add(op::gather), l.add(op::gather_elements), l.add(op::scatter);
+  for (operator_row const* const row : {&op::one_hot, &op::embedding_bag})
+    l.add(*row, precision::f32, value_type::s32, wide);
   l.add(op::custom);
   return l;
 }
