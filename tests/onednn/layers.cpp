@@ -86,6 +86,24 @@ TEST_CASE("operands behind a layer", "[onednn]") {
   }>(4);
 }
 
+// The result of such a layer lies where its operand was: what oneDNN writes may not come first. Products of
+// values multiply what they have been rounded by.
+TEST_CASE("operands that nobody reads later", "[onednn]") {
+  check_layers<[](graph::builder& b) {
+    auto const x = input(b, "x", {any_batch, 6, 6, 64});
+    auto const layer = [&](value from, char const* name) {
+      return conv2d(from, {.filters = 64, .kernel = 3, .pad = 1, .name = name});
+    };
+    value y = layer(x, "first");
+    y = layer(y, "sum") + y;
+    y = selu(layer(y, "function without a post-op")) + y;
+    y = layer(y, "binary") * y;
+    y = relu(layer(y, "difference") - y);
+    y = softsign(tanh(y)) * layer(x, "chain");
+    return y;
+  }>(6, 5, 5e-5);
+}
+
 TEST_CASE("into parts of a concat, and from them", "[onednn]") {
   check_layers<[](graph::builder& b) {
     auto const x = input(b, "x", {any_batch, 6, 6, 16});
