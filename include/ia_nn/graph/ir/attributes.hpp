@@ -104,6 +104,7 @@ struct attribute_set {
   bool ceil_mode = false;        ///< pools
   bool count_padding = false;    ///< average_pool
   bool adaptive = false;         ///< pools: windows divide the image evenly, `win` is not used
+  bool to_size = false;          ///< pools: the image of the result stays what it is if that of the source changes
   graph::precision precision = graph::precision::of_net; ///< of what multiplies
   bool one_weight_scale = false;                ///< 8-bit weights: all filters share theirs
   weight_range weights_up_to = weight_range::full; ///< 8-bit weights
