@@ -12,7 +12,7 @@
 #pragma once
 
 #include <ia_nn/train/parameters.hpp>
-#include <ia_nn/train/row_sums.hpp>
+#include <ia_nn/math/row_sums.hpp>
 
 #include <ia_nn/begin.hpp>
 
