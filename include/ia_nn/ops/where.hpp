@@ -10,6 +10,7 @@
 
 #include <ia_nn/arch/lanes.hpp>
 #include <ia_nn/core/executor.hpp>
+#include <ia_nn/math/reduce.hpp>
 #include <ia_nn/ops/where_kinds.hpp>
 
 #include <ia_nn/begin.hpp>
