@@ -14,6 +14,13 @@ set(ia_nn_dev_options -Wall -Wextra -Wconversion -Wshadow -Werror ${ia_nn_optimi
 if(IA_NN_MARCH)
   list(APPEND ia_nn_dev_options "-march=${IA_NN_MARCH}")
 endif()
+# g++ collects its garbage less often where there is memory for it: a tenth less time for large tests.
+cmake_host_system_information(RESULT ia_nn_memory QUERY TOTAL_PHYSICAL_MEMORY) # MiB
+cmake_host_system_information(RESULT ia_nn_cores QUERY NUMBER_OF_LOGICAL_CORES)
+math(EXPR ia_nn_memory "${ia_nn_memory} / ${ia_nn_cores}")
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND ia_nn_memory GREATER 4000)
+  list(APPEND ia_nn_dev_options --param=ggc-min-heapsize=1500000)
+endif()
 if(IA_NN_SANITIZE)
   list(APPEND ia_nn_dev_options "-fsanitize=${IA_NN_SANITIZE}" -fno-sanitize-recover=all
     -fno-omit-frame-pointer -g1)

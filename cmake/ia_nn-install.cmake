@@ -20,6 +20,7 @@ write_basic_package_version_file("${PROJECT_BINARY_DIR}/ia_nnConfigVersion.cmake
 install(FILES
   "${PROJECT_BINARY_DIR}/ia_nnConfig.cmake"
   "${PROJECT_BINARY_DIR}/ia_nnConfigVersion.cmake"
+  "${PROJECT_SOURCE_DIR}/cmake/ia_nn-onednn.cmake"
   "${PROJECT_SOURCE_DIR}/cmake/ia_nn-variants.cmake"
   "${PROJECT_SOURCE_DIR}/cmake/ia_nn-xsimd.cmake"
   DESTINATION "${ia_nn_package_dir}")

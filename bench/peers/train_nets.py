@@ -6,9 +6,10 @@
     python3 bench/peers/train_nets.py [--ours build/bench/bench/bench_train_nets] [--threads N] ...
 
 A step is forward, backward and stochastic gradient descent with momentum, on images that do not change.
-PyTorch has images with channels last, and relu in place; in bf16 it runs under autocast. The networks are
-ResNet-50 v1.5 and MobileNet v1 of 224 x 224 pixels. Rounds alternate: our program, then PyTorch in a process of
-its own, whose largest memory is told. Needed: torch.
+PyTorch has images with channels last, and relu in place; in bf16 it runs under autocast. The networks are those of
+train_nets_models.py, of as many weights as ours (if not, the script ends), of 224 x 224 or 299 x 299 pixels. Rounds
+alternate: our program, then PyTorch in a process of its own, whose largest memory is told. The last column has images
+per second and core of the published table (MXNet 2018 with batches of 32 on two Xeon 8180, 56 cores). Needed: torch.
 """
 import argparse
 import json
@@ -21,49 +22,15 @@ import tempfile
 import time
 from pathlib import Path
 
-BATCHES = {"mobilenet": 16, "resnet50_v1.5": 16}
+import train_nets_models
+
+BATCHES = {"mobilenet": 16, "alexnet": 32, "googlenet": 16, "vgg16": 8, "vgg19": 8, "inception_bn": 16,
+           "inception_v3": 8, "resnet50_v1.5": 16, "resnet152_v1.5": 8, "inception_v4": 8}
+PIXELS = {"inception_v3": 299, "inception_v4": 299}  # of others 224
+PUBLISHED = {"alexnet": 412, "googlenet": 153, "vgg16": 39.7, "vgg19": 33.8, "inception_bn": 124, "inception_v3": 57.8,
+             "resnet50_v1.5": 65.7, "resnet152_v1.5": 28.3, "inception_v4": 29.3}  # of the resnets v1
+PUBLISHED_CORES = 56
 WORKERS = {"f32": ("avx512", "avx2"), "bf16": ("amx", "avx512_bf16")}
-
-
-def conv_norm(nn, source, filters, kernel, stride=1, pad=0, groups=1):
-    return [nn.Conv2d(source, filters, kernel, stride, pad, groups=groups, bias=False), nn.BatchNorm2d(filters)]
-
-
-def mobilenet(torch):
-    nn, layers, channels = torch.nn, [], 32
-    layers += conv_norm(nn, 3, 32, 3, 2, 1) + [nn.ReLU(True)]
-    for filters, stride in [(64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2)] + [(512, 1)] * 5 + [
-            (1024, 2), (1024, 1)]:
-        layers += conv_norm(nn, channels, channels, 3, stride, 1, channels) + [nn.ReLU(True)]
-        layers += conv_norm(nn, channels, filters, 1) + [nn.ReLU(True)]
-        channels = filters
-    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(1024, 1000))
-
-
-def resnet50(torch):
-    nn = torch.nn
-
-    class Block(nn.Module):
-        def __init__(self, channels, width, stride):
-            super().__init__()
-            self.body = nn.Sequential(
-                *conv_norm(nn, channels, width, 1), nn.ReLU(True), *conv_norm(nn, width, width, 3, stride, 1),
-                nn.ReLU(True), *conv_norm(nn, width, 4 * width, 1))
-            other = stride != 1 or channels != 4 * width
-            self.beside = nn.Sequential(*conv_norm(nn, channels, 4 * width, 1, stride)) if other else nn.Identity()
-
-        def forward(self, x):
-            return torch.relu_(self.body(x) + self.beside(x))
-
-    layers, channels = conv_norm(nn, 3, 64, 7, 2, 3) + [nn.ReLU(True), nn.MaxPool2d(3, 2, 1)], 64
-    for stage, count in enumerate((3, 4, 6, 3)):
-        for i in range(count):
-            layers.append(Block(channels, 64 << stage, 2 if stage > 0 and i == 0 else 1))
-            channels = 256 << stage
-    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(2048, 1000))
-
-
-NETWORKS = {"mobilenet": mobilenet, "resnet50_v1.5": resnet50}
 
 
 def torch_steps(network, kind, threads, steps):
@@ -71,10 +38,11 @@ def torch_steps(network, kind, threads, steps):
     import torch
     torch.set_num_threads(threads)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    model = NETWORKS[network](torch).to(memory_format=torch.channels_last)
+    model = train_nets_models.networks(torch)[network]().to(memory_format=torch.channels_last)
     optimizer = torch.optim.SGD(model.parameters(), 1e-3, momentum=0.9)
     loss_of, batch = torch.nn.CrossEntropyLoss(), BATCHES[network]
-    images = (torch.rand(batch, 3, 224, 224) * 2 - 1).to(memory_format=torch.channels_last)
+    pixels = PIXELS.get(network, 224)
+    images = (torch.rand(batch, 3, pixels, pixels) * 2 - 1).to(memory_format=torch.channels_last)
     labels = torch.randint(0, 1000, (batch,))
     times = []
     for _ in range(steps):
@@ -85,7 +53,8 @@ def torch_steps(network, kind, threads, steps):
         loss.backward()
         optimizer.step()
         times.append(1e3 * (time.perf_counter() - began))
-    print(json.dumps({"ms": times[1:] or times, "mb": (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024}))
+    print(json.dumps({"ms": times[1:] or times, "weights": sum(p.numel() for p in model.parameters()),
+                      "mb": (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024}))
 
 
 def ours(program, network, kind, threads):
@@ -99,7 +68,8 @@ def ours(program, network, kind, threads):
             rows = json.load(open(file.name, encoding="utf-8")) if done.returncode == 0 else {"rows": []}
         if rows["rows"]:
             megabytes = sum(int(n) for note in rows["machine"]["notes"] for n in re.findall(r"(\d+) MB", note))
-            return rows["rows"][0]["ours_ms"], rows["rows"][0]["peak_pct"], megabytes
+            weights = [int(n) for note in rows["machine"]["notes"] for n in re.findall(r"(\d+) weights", note)]
+            return rows["rows"][0]["ours_ms"], rows["rows"][0]["peak_pct"], megabytes, weights[0]
     return None
 
 
@@ -108,18 +78,19 @@ def main():
     parser.add_argument("--ours", default="build/bench/bench/bench_train_nets")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--networks", default=",".join(NETWORKS))
+    parser.add_argument("--networks", default=",".join(BATCHES))
     parser.add_argument("--precisions", default="f32,bf16")
     parser.add_argument("--torch-steps", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.torch_steps:
         network, kind, steps = options.torch_steps
         return torch_steps(network, kind, options.threads, int(steps))
-    print("| network, batch | precision | ours, ms | % of peak | images/s | PyTorch, ms | PyTorch / ours | ours, MB | PyTorch, MB |")
-    print("|---|---|---|---|---|---|---|---|---|")
+    print("| network, batch | precision | ours, ms | % of peak | PyTorch, ms | PyTorch / ours | ours, MB | PyTorch, MB | "
+          "images/s and core: ours | PyTorch | published |")
+    print("|---|---|---|---|---|---|---|---|---|---|---|")
     for network in options.networks.split(","):
         for kind in options.precisions.split(","):
-            mine, theirs, megabytes, peak, own = [], [], 0, 0, 0
+            mine, theirs, ratios, megabytes, peak, own = [], [], [], 0, 0, 0
             for _ in range(options.rounds):
                 row = ours(options.ours, network, kind, options.threads)
                 if row is None:
@@ -129,14 +100,19 @@ def main():
                 out = subprocess.run([sys.executable, __file__, "--threads", str(options.threads), "--torch-steps",
                                       network, kind, "4"], stdout=subprocess.PIPE, check=True)
                 said = json.loads(out.stdout)
-                theirs += said["ms"]
+                if said["weights"] != row[3]:
+                    sys.exit(f"train_nets: {network} has {row[3]} weights, in PyTorch {said['weights']}")
+                theirs.append(statistics.median(said["ms"]))
+                ratios.append(theirs[-1] / mine[-1])
                 megabytes = max(megabytes, said["mb"])
             if not mine:
                 print(f"| {network} | {kind} | not built or not available |", flush=True)
                 continue
             a, b, batch = statistics.median(mine), statistics.median(theirs), BATCHES[network]
-            print(f"| {network}, {batch} | {kind} | {a:.0f} | {peak:.0f} | {1e3 * batch / a:.1f} | {b:.0f} | {b / a:.2f} | "
-                  f"{own} | {megabytes:.0f} |", flush=True)
+            rate = 1e3 * batch / options.threads
+            published = f"{PUBLISHED[network] / PUBLISHED_CORES:.2f}" if network in PUBLISHED and kind == "f32" else "–"
+            print(f"| {network}, {batch} | {kind} | {a:.0f} | {peak:.0f} | {b:.0f} | {statistics.median(ratios):.2f} | "
+                  f"{own} | {megabytes:.0f} | {rate / a:.2f} | {rate / b:.2f} | {published} |", flush=True)
     return 0
 
 

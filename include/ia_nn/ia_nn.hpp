@@ -29,9 +29,15 @@
 #include <ia_nn/ops/deconv.hpp>
 #include <ia_nn/ops/cumulative_sum.hpp>
 #include <ia_nn/ops/dense.hpp>
+#include <ia_nn/ops/detection/decode.hpp>
+#include <ia_nn/ops/detection/priors.hpp>
+#include <ia_nn/ops/detection/roi.hpp>
+#include <ia_nn/ops/detection/suppression.hpp>
 #include <ia_nn/ops/dropout.hpp>
 #include <ia_nn/ops/embedding.hpp>
+#include <ia_nn/ops/embedding_bag.hpp>
 #include <ia_nn/ops/expr.hpp>
+#include <ia_nn/ops/gather.hpp>
 #include <ia_nn/ops/group_norm.hpp>
 #include <ia_nn/ops/layer_norm.hpp>
 #include <ia_nn/ops/lrn.hpp>
@@ -43,6 +49,7 @@
 #include <ia_nn/ops/resize.hpp>
 #include <ia_nn/ops/scale_norm.hpp>
 #include <ia_nn/ops/softmax.hpp>
+#include <ia_nn/ops/top_k.hpp>
 #include <ia_nn/ops/where.hpp>
 #include <ia_nn/rnn/calibrate.hpp>
 #include <ia_nn/rnn/rnn.hpp>

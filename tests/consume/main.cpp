@@ -5,6 +5,12 @@
 
 #include <cstdio>
 
+#if defined(CONSUMER_HAS_ONEDNN)
+bool runs_on_onednn();
+#else
+static bool runs_on_onednn() { return true; }
+#endif
+
 int main() {
   using rows_of_4 = ia_nn::shape<ia_nn::dyn, 4>;
   ia_nn::tensor<ia_nn::f32, rows_of_4> x(rows_of_4(3));
@@ -13,5 +19,5 @@ int main() {
   for (ia_nn::index_t r = 0; r < 3; ++r) sum += x(r, 3);
   std::printf("ia_nn %d.%d.%d: %g\n", IA_NN_VERSION_MAJOR, IA_NN_VERSION_MINOR,
               IA_NN_VERSION_PATCH, static_cast<double>(sum));
-  return sum == 3.0F + 7.0F + 11.0F ? 0 : 1;
+  return sum == 3.0F + 7.0F + 11.0F && runs_on_onednn() ? 0 : 1;
 }

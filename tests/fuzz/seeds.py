@@ -12,6 +12,7 @@ import json
 import os
 import struct
 import sys
+import zlib
 
 
 def npy(descr, shape, data, version=1):
@@ -35,7 +36,20 @@ def tensor(dtype, shape, begin, end):
     return {"dtype": dtype, "shape": shape, "data_offsets": [begin, end]}
 
 
+def png(width, height, colours, data):
+    def chunk(kind, body):
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+    head = struct.pack(">IIBBBBB", width, height, 8, colours, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(data)) + chunk(b"IEND", b"")
+
+
 def seeds():
+    rows = b"".join(b"\0" + bytes(range(12 * y, 12 * y + 12)) for y in range(3))
+    four = b"".join(b"\1" + bytes(range(8)) for _ in range(2))
+    pictures = [png(4, 3, 2, rows), png(2, 2, 6, four), png(60000, 60000, 2, rows), png(4, 3, 2, rows[:20])]
+    with open(os.path.join(os.path.dirname(__file__), "..", "models", "small.jpg"), "rb") as f:
+        pictures.append(f.read())
+    yield "picture", pictures + [pictures[-1][:-9], pictures[-1][:300], pictures[0][:-20]]
     images, labels = idx(8, [2, 2, 3], bytes(range(12))), idx(8, [2], b"\x03\x09")
     yield "npy", [
         npy("<f4", "(2, 3)", bytes(24)), npy("<f8", "()", bytes(8)), npy("|b1", "(7,)", b"\1" * 7),

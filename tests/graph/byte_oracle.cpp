@@ -491,6 +491,12 @@ private:
     REQUIRE(type(from) == type(step_->out));
     REQUIRE((step_->kind == op::output || scaling(from) == scaling(step_->out)));
     values const x = actual(from);
+    if (step_->kind == op::gather || step_->kind == op::gather_elements) {
+      values chosen(at(rows(step_->out) * n.shape.last()));
+      auto const source = [&](int k) { return actual(step_->inputs[k]); };
+      interpret_selected(n, v_.nodes, p_.weights, source, chosen);
+      return chosen;
+    }
     if (step_->kind != op::pad && step_->kind != op::transpose && step_->kind != op::slice)
       return x;
     values y(at(rows(step_->out) * n.shape.last()));

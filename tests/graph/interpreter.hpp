@@ -7,6 +7,7 @@
 #include "interpret_images.hpp"
 #include "interpret_layers.hpp"
 #include "interpret_products.hpp"
+#include "interpret_selected.hpp"
 
 #include <ia_nn/graph/layers/custom.hpp>
 
@@ -331,6 +332,7 @@ inline std::vector<std::vector<double>> interpret(graph::node const* nodes, int 
               n, ".weight")[at(static_cast<index_t>(x_of(0)[at(i / c_out)]) * c_out + i % c_out)]);
         return;
       }
+      if (interpret_selected(n, nodes, weights, x_of, y)) return;
       if (is(op::custom)) {
         std::vector<std::vector<f32>> in32;
         std::vector<f32 const*> p;
@@ -384,13 +386,19 @@ struct problem {
       if (n.kind == graph::op::output) continue;
       if (n.kind != graph::op::input) continue;
       index_t const size = n.shape.size() * (n.shape.dynamic() ? batch : 1);
-      index_t most = INT32_MAX; // rows of the smallest table that reads these indices
-      for (int k = 0; k < count; ++k)
-        if (nodes[k].kind == graph::op::embedding && nodes[k].inputs[0] == i)
-          most = std::min(most, nodes[k].attributes.table_rows);
-        else if (int const l = nodes[k].kind == graph::op::attention ? graph::detail::attention_lengths(nodes[k]) : -1;
-                 l >= 0 && nodes[k].inputs[l] == i)
-          most = std::min(most, nodes[nodes[k].inputs[1]].shape[1] + 2); // none, and more than there are
+      index_t most = INT32_MAX, least = 0; // rows of the smallest table that reads these indices
+      bool from_end = true;                // all that read them count from the end
+      for (int k = 0; k < count; ++k) {
+        if (int const l = nodes[k].kind == graph::op::attention ? graph::detail::attention_lengths(nodes[k]) : -1;
+            l >= 0 && nodes[k].inputs[l] == i)
+          most = std::min(most, nodes[nodes[k].inputs[1]].shape[1] + 2), from_end = false; // none, and more than there are
+        int const which = nodes[k].kind->index_input;
+        if (which < 0 || nodes[k].inputs[which] != i) continue;
+        most = std::min(most, nodes[k].attributes.table_rows);
+        from_end = from_end && nodes[k].kind->counts_from_end;
+      }
+      if (most == INT32_MAX) most = 12, from_end = false; // of one_hot
+      if (from_end) least = -most;
       std::vector<double>& x = numbers.emplace_back();
       if (n.type == graph::value_type::f32) {
         auto& b = floats.emplace_back(size);
@@ -399,7 +407,7 @@ struct problem {
       } else {
         auto& b = integers.emplace_back(size);
         for (s32& e : b)
-          e = static_cast<s32>(r.between(0, most - 1)), x.push_back(static_cast<double>(e));
+          e = static_cast<s32>(r.between(least, most - 1)), x.push_back(static_cast<double>(e));
         in.emplace_back(b.data());
       }
     }

@@ -26,7 +26,7 @@ template <class F> void each_net(F const& f) {
   with("mixed", both_ways::of<mixed>());
   with("narrow", both_ways::of<narrow>());
   with("resized", both_ways::of<resized>());
-  with("selected", both_ways::of<selected>());
+  with("chosen", both_ways::of<chosen>());
   with("lengths", both_ways::of<lengths>());
   with("products", both_ways::of<products>());
   with("attending", both_ways::of<attending>());
@@ -36,6 +36,9 @@ template <class F> void each_net(F const& f) {
   with("learned", both_ways::of<learned>());
   with("vision head", both_ways::of<vision_head>());
   with("of three", both_ways::of<of_three>());
+  with("selected", both_ways::of<selected>());
+  with("indexed", both_ways::of<indexed>());
+  with("detector", both_ways::of<detector>());
 }
 
 void check_in_bytes(draft const& written, options const& o, quantize_rules rules, byte_case how = {}) {

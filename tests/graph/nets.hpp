@@ -296,7 +296,7 @@ struct resized {
     }
   }
 };
-struct selected {
+struct chosen { // where and running sums
   static constexpr void build(builder& b) {
     using ia_nn::relation;
     auto const x = input(b, "x", {any_batch, 4, 3, 18}), y = input(b, "y", {any_batch, 4, 3, 18});
@@ -359,6 +359,61 @@ struct tables { // one lookup in two tables, and one alone
         concat({embedding(i, {.rows = 9, .width = 5, .name = "a"}),
                 embedding(j, {.rows = 4, .width = 7, .name = "b"})}),
         tanh(embedding(i, {.rows = 11, .width = 16, .name = "c"}))};
+  }
+};
+struct selected { // the largest and the smallest
+  static constexpr void build(builder& b) {
+    auto const x = input(b, "x", {any_batch, 4, 9, 6}), rows = input(b, "rows", {any_batch, 70});
+    output(top_k(x, {.k = 3}));
+    output(top_k(x, {.k = 4, .axis = 2, .largest = false, .sorted = false}));
+    output(top_k_indices(x, {.k = 2, .axis = 1}));
+    output(top_k_indices(rows, {.k = 5, .largest = false}));
+    output(arg_max(rows));
+    output(arg_max(x, {.axis = 2}));
+    output(arg_min(x, {.axis = 1, .keep = true, .last = true}));
+    // Indices that are made here are read here.
+    auto const best = top_k_indices(rows, {.k = 2, .type = value_type::s32});
+    output(gather(reshape(rows, {70, 1}), best));
+    output(embedding(arg_max(rows, {.type = value_type::s32}), {.rows = 70, .width = 3, .name = "table"}));
+    output(relu(top_k(conv2d(x, {.filters = 6, .name = "c"}), {.k = 2, .axis = 1})));
+  }
+};
+struct indexed { // gather, scatter, one-hot rows, bags
+  static constexpr void build(builder& b) {
+    auto const x = input(b, "x", {any_batch, 5, 7, 3});
+    auto const i = input(b, "i", {any_batch, 4}, value_type::s32), j = input(b, "j", {any_batch, 2, 3}, value_type::s32);
+    auto const each = input(b, "each", {any_batch, 5, 2, 3}, value_type::s32);
+    output(gather(x, i));
+    output(gather(x, i, {.axis = -1}));
+    output(gather(slice(x, {.axis = 1, .end = 3}), j, {.axis = 2}));
+    output(gather_elements(x, each, {.axis = 2}));
+    output(scatter(x, slice(x, {.axis = 2, .end = 2}), each, {.axis = 2}));
+    output(scatter(x, slice(x, {.axis = 2, .begin = 3, .end = 5}), each, {.axis = 2, .add = true}));
+    output(one_hot(i, {.depth = 5}));
+    output(one_hot(j, {.depth = 3, .on = 2, .off = -0.5F}));
+    auto const ids = input(b, "ids", {any_batch, 2, 6}, value_type::s32);
+    for (ia_nn::bag_kind const mode : {ia_nn::bag_kind::sum, ia_nn::bag_kind::mean, ia_nn::bag_kind::max})
+      output(embedding_bag(ids, {.rows = 9, .width = 19, .mode = mode, .name = label("bag") + static_cast<int>(mode)}));
+    // What is moved has any type.
+    auto const c = relu(conv2d(x, {.filters = 8, .kernel = 3, .pad = 1, .name = "a"}));
+    output(conv2d(gather(c, i), {.filters = 3, .name = "b"}));
+    output(conv2d(gather_elements(conv2d(x, {.filters = 3, .name = "d"}), each, {.axis = 2}), {.filters = 3, .name = "e"}));
+  }
+};
+struct detector { // boxes, regions
+  static constexpr void build(builder& b) {
+    auto const x = input(b, "x", {any_batch, 6, 7, 18}), boxes = input(b, "boxes", {any_batch, 9, 4});
+    auto const scores = input(b, "scores", {any_batch, 9, 3}), deltas = input(b, "deltas", {any_batch, 9, 12});
+    output(suppress(boxes, scores, {.score_threshold = -0.25F, .iou_threshold = 0.25F, .background = 1,
+                                    .candidates = 7, .per_class = 4, .detections = 8}));
+    auto const decoded = decode_boxes(deltas, boxes, {.centre_variance = 0.1F, .size_variance = 0.2F});
+    output(decoded);
+    output(suppress(decoded, scores, {.iou_threshold = 0.3F, .detections = 20}));
+    auto const priors = parameter(boxes, {.shape = {9, 4}, .order = order::channels_last, .name = "priors"});
+    output(decode_boxes(slice(deltas, {.end = 4}), priors, {.image_height = 2, .image_width = 3}));
+    output(roi_pool(x, boxes, {.out = {3, 2}, .scale = 2}));
+    output(roi_align(x, boxes, {.out = 2, .scale = 3, .sampling = 2, .aligned = true}));
+    output(roi_align(x, boxes, {.out = {1, 3}, .scale = 3}));
   }
 };
 

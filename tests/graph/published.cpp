@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The families of examples/models: their parameters, the names and shapes of all their weights, and
-// what they give, against the networks of PyTorch that have these names. tools/make_golden_models.py has the
-// other side.
+// what they give in double, in f32, bf16 and 8 bits, against the networks of PyTorch that have these names.
+// tools/make_golden_models.py has the other side.
 #include "../../examples/models/alexnet.hpp"
 #include "../../examples/models/dcgan.hpp"
 #include "../../examples/models/densenet.hpp"
@@ -17,7 +17,8 @@
 #include "../../examples/models/squeezenet.hpp"
 #include "../../examples/models/vgg.hpp"
 #include "../catch.hpp"
-#include "interpreter.hpp"
+#include "bytes.hpp"
+#include "planned.hpp"
 
 #include <ia_nn/io/safetensors.hpp>
 
@@ -25,7 +26,7 @@
 
 namespace {
 
-using namespace ia_nn_test;
+using namespace graph_test;
 using namespace models;
 using graph::any_batch;
 using graph::dims;
@@ -162,33 +163,34 @@ std::vector<f32> drawn(std::string const& name, index_t count) {
   return x;
 }
 
-/// What the network gives for one image with these weights, in double, by the rules that kernels are
-/// compared with.
-std::vector<double> drawn_result(graph::draft const& d) {
-  random_weights w;
+/// One image and the weights, drawn.
+void draw(problem& p, graph::draft const& d) {
+  p.batch = 1;
   graph::for_each_weight(d, d.count(), [&](graph::node const& n, std::string_view what,
                                            std::string const& name,
                                            std::vector<index_t> const& shape) {
     index_t size = 1;
     for (index_t const e : shape) size *= e;
-    std::vector<f32>& x = w.store.emplace_back(drawn(name, size));
+    std::vector<f32>& x = p.weights.store.emplace_back(drawn(name, size));
     index_t const outputs = n.kind == graph::op::deconv ? n.attributes.filters : shape[0];
     bool const matrix = shape.size() > 1, near_one = what == ".weight" || what == ".running_var";
     f32 const scale =
         matrix ? static_cast<f32>(std::sqrt(6.0 / static_cast<double>(size / outputs))) : 0.25F;
     for (f32& e : x) e = e * scale + (!matrix && near_one ? 1.0F : 0.0F);
-    w.from.add(name, shape, x);
-    w.by_name[name] = &x;
+    p.weights.from.add(name, shape, x);
+    p.weights.by_name[name] = &x;
   });
   dims const in = d[0].shape; // one item, channels last; drawn with channels first
   std::vector<f32> const x = drawn("image", in.size());
-  std::vector<double> image(x.size());
+  auto& image = p.floats.emplace_back(in.size());
+  p.numbers.emplace_back(x.size());
   index_t const channels = in.last(), pixels = in.size() / channels;
   for (index_t i = 0; i < pixels; ++i)
-    for (index_t c = 0; c < channels; ++c)
-      image[static_cast<std::size_t>(i * channels + c)] =
-          static_cast<double>(x[static_cast<std::size_t>(c * pixels + i)]);
-  return interpret(d.nodes.data(), d.count(), w, 1, {image}).at(0);
+    for (index_t c = 0; c < channels; ++c) {
+      image[i * channels + c] = x[static_cast<std::size_t>(c * pixels + i)];
+      p.numbers[0][static_cast<std::size_t>(i * channels + c)] = static_cast<double>(image[i * channels + c]);
+    }
+  p.in.emplace_back(image.data());
 }
 
 /// Every eighth line and column, of which the files have the image of the generator.
@@ -228,6 +230,22 @@ evaluated const outputs[] = {
     {"dcgan_discriminator", of<dcgan_discriminator<dcgan{.width = 4}>>},
 };
 
+/// With the kernels of the best instruction set, in f32, bf16 and 8 bits.
+void check_kernels(problem& p, graph::draft const& d) {
+  run_time_plan const n(d, {});
+  bool done = false;
+  for_each_isa<planned_isas>([&](auto tag) {
+    using I = decltype(tag);
+    if (done || !ia_nn::isa::available<I>()) return;
+    done = true;
+    graph::compile_options o{.max_batch = 1};
+    CHECK(distance(run_planned<I>(n, p, o).out[0], p.expected[0]) <= 5e-6);
+    CHECK(distance(run_planned<I>(n, p, o, graph::precision::bf16).out[0], p.expected[0]) <= 0.05);
+    o.ranges = ranges_of(n.view(), p);
+    CHECK(distance(run_planned<I>(n, p, o, graph::precision::s8).out[0], p.expected[0]) <= 0.15);
+  });
+}
+
 TEST_CASE("published networks give what their originals give", "[graph]") {
   graph::file_weights const file(ia_nn::load_safetensors(IA_NN_GOLDEN "/published.safetensors"));
   REQUIRE(file.names().size() == std::size(outputs));
@@ -235,18 +253,14 @@ TEST_CASE("published networks give what their originals give", "[graph]") {
     INFO(e.name);
     graph::draft const d = e.written();
     REQUIRE(std::string(d.mistake.view()) == "");
-    std::vector<f32> const expected = file.values(e.name);
-    std::vector<double> const found = drawn_result(d);
-    REQUIRE(found.size() == expected.size());
-    double largest = 0, off = 0;
-    for (std::size_t i = 0; i < found.size(); ++i) {
-      double const y = static_cast<double>(expected[i]);
-      largest = std::fmax(largest, std::fabs(y));
-      off = std::fmax(off, std::fabs(found[i] - y));
-    }
-    // Both sides are in double; the file is rounded to f32.
-    CHECK(largest > 0.01);
-    CHECK(off <= 1.2e-7 * largest);
+    problem p;
+    draw(p, d);
+    // By the rules that kernels are compared with, in double as the file, which is rounded to f32.
+    p.expected = interpret(d.nodes.data(), d.count(), p.weights, 1, p.numbers);
+    std::vector<f32> const golden = file.values(e.name);
+    CHECK(distance(golden, p.expected[0]) <= 1.2e-7);
+    CHECK(largest(p.expected[0]) > 0.01);
+    if (!under_asan) check_kernels(p, d); // layers and small networks are sanitized in other files
   }
 }
 

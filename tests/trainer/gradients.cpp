@@ -89,7 +89,7 @@ void check_gradients(training_problem& p, comparison& c) {
     CHECK(same_bits(alone, run_step<graph::native_kernels<I>>(p, {.in_place = false})));
     // Of a value with three readers the gradients are added in another order.
     c.other_isas_off += !is_near(alone, run_step<graph::native_kernels<I>>(p, {.fuse_slopes = false}));
-    for (graph::keep_values const k : {graph::keep_values::products, graph::keep_values::every_second})
+    for (graph::keep_values const k : {graph::keep_values::products, graph::keep_values::every_second, graph::keep_values::every_eighth})
       CHECK(same_bits(alone, run_step<graph::native_kernels<I>>(p, {.keep = k})));
     if (first.gradients.empty()) first = alone;
     c.other_isas_off += !is_near(first, alone);

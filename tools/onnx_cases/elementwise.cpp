@@ -143,16 +143,30 @@ struct power {
   auto operator()(auto const& a, auto const& b) const { return ia_nn::map(power_of{}, a, b); }
 };
 
+// Operand i. Before version 7 the second one says where it begins: axes of extent 1 go behind it.
+npy_array operand(op_case const& c, std::size_t i) {
+  npy_array b = c.required(i);
+  if (c.opset >= 7) {
+    c.attribute.only({});
+    return b;
+  }
+  c.attribute.only({"axis", "broadcast"});
+  if (i != 1 || !c.attribute.has("axis")) return b;
+  std::size_t const rank = c.required(0).shape.size();
+  std::size_t const axis = axis_of(c.attribute.get("axis", index_t{0}), rank);
+  if (axis + b.shape.size() > rank) throw std::runtime_error("the second operand has too many axes");
+  b.shape.resize(rank - axis, 1);
+  return b;
+}
+
 template <class F> std::vector<optional_array> run_two(op_case const& c) {
-  c.attribute.only({});
-  return {combined<f32>(c.required(0), c.required(1), F{})};
+  return {combined<f32>(operand(c, 0), operand(c, 1), F{})};
 }
 // Any number of operands, of any type whose values f32 holds.
 template <class F> std::vector<optional_array> run_many(op_case const& c) {
-  c.attribute.only({});
-  npy_array all = c.required(0);
+  npy_array all = operand(c, 0);
   for (std::size_t i = 1; i < c.inputs.size(); ++i) {
-    npy_array const& next = c.required(i);
+    npy_array const next = operand(c, i);
     if (all.type == npy_type::int8) all = combined<s8>(all, next, F{});
     else if (all.type == npy_type::uint8) all = combined<u8>(all, next, F{});
     else if (all.type == npy_type::int32) all = combined<s32>(all, next, F{});

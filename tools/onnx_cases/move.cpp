@@ -4,7 +4,6 @@
 #include "arrays.hpp"
 #include "operators.hpp"
 
-#include <ia_nn/ops/embedding.hpp>
 #include <ia_nn/ops/move.hpp>
 #include <ia_nn/ops/pad.hpp>
 
@@ -202,38 +201,11 @@ std::vector<optional_array> run_tile(op_case const& c) {
   return {y};
 }
 
-// Rows of tables: one table for each index of the axes before `axis`.
-std::vector<optional_array> run_gather(op_case const& c) {
-  c.attribute.only({"axis"});
-  npy_array const& x = c.required(0);
-  npy_array const& indices = c.required(1);
-  std::size_t const rank = x.shape.size();
-  std::size_t const axis = axis_of(c.attribute.get("axis", index_t{0}), rank);
-  index_t const n = x.shape[axis], bytes = ia_nn::bytes_of(x.type);
-  index_t const width = extents_product(x.shape, axis + 1, rank) * bytes;
-  std::vector<std::int64_t> rows = ia_nn::npy_elements<std::int64_t>(indices);
-  for (std::int64_t& r : rows) r += r < 0 ? n : 0;
-  index_t const count = static_cast<index_t>(rows.size());
-  shape_list shape(x.shape.begin(), x.shape.begin() + static_cast<index_t>(axis));
-  shape.insert(shape.end(), indices.shape.begin(), indices.shape.end());
-  shape.insert(shape.end(), x.shape.begin() + static_cast<index_t>(axis) + 1, x.shape.end());
-  npy_array y = empty_like(x, shape);
-  auto const* const from = reinterpret_cast<ia_nn::u8 const*>(x.bytes.data());
-  auto* const to = reinterpret_cast<ia_nn::u8*>(y.bytes.data());
-  for (index_t o = 0; o < extents_product(x.shape, 0, axis); ++o) {
-    ia_nn::embedding<ia_nn::u8> const layer(
-        ia_nn::embedding_table<ia_nn::u8>{from + o * n * width, n, width});
-    layer.check(count, rows.data());
-    layer.run(count, rows.data(), to + o * count * width, width);
-  }
-  return {y};
-}
-
 registration const entries[] = {
     {"Transpose", run_transpose}, {"Reshape", run_reshape},     {"Flatten", run_flatten},
     {"Squeeze", run_squeeze},     {"Unsqueeze", run_unsqueeze}, {"Pad", run_pad},
     {"Concat", run_concat},       {"Slice", run_slice},         {"Split", run_split},
-    {"Tile", run_tile},           {"Gather", run_gather}};
+    {"Tile", run_tile}};
 
 } // namespace
 } // namespace onnx_cases

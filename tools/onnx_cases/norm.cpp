@@ -9,6 +9,7 @@
 #include <ia_nn/ops/layer_norm.hpp>
 #include <ia_nn/ops/lrn.hpp>
 #include <ia_nn/ops/softmax.hpp>
+#include <ia_nn/train/batch_norm.hpp>
 
 namespace onnx_cases {
 namespace {
@@ -23,9 +24,27 @@ template <class Run> std::vector<optional_array> on_images(npy_array const& x, R
   return {channels_first(y, b.batch, b.channels, b.in, x)};
 }
 
+// Statistics of the batch; the running ones are outputs.
+std::vector<optional_array> run_batch_norm_training(op_case const& c) {
+  auto const scale = f32_elements(c.required(1)), shift = f32_elements(c.required(2));
+  auto mean = f32_elements(c.required(3)), variance = f32_elements(c.required(4));
+  std::vector<f32> of_batch(mean.size()), inverse(mean.size());
+  std::vector<optional_array> y = on_images(c.required(0), [&](auto const& b, f32* to) {
+    if (static_cast<index_t>(mean.size()) != b.channels) throw std::runtime_error("another number of channels");
+    ia_nn::batch_norm_training<native> const layer({.channels = b.channels,
+                                                    .epsilon = c.attribute.get("epsilon", 1e-5F),
+                                                    .momentum = c.attribute.get("momentum", 0.9F)});
+    ia_nn::workspace scratch(layer.workspace_bytes());
+    layer.forward(b.batch * b.in.size(), b.pixels.data(), to,
+                  {scale.data(), shift.data(), mean.data(), variance.data(), of_batch.data(), inverse.data()}, scratch);
+  });
+  y.push_back(array_of(mean, c.required(3).shape));
+  y.push_back(array_of(variance, c.required(4).shape));
+  return y;
+}
 std::vector<optional_array> run_batch_norm(op_case const& c) {
   c.attribute.only({"epsilon", "is_test", "momentum", "training_mode"});
-  if (c.attribute.get("training_mode", 0) != 0) throw unsupported("training_mode 1");
+  if (c.attribute.get("training_mode", 0) != 0) return run_batch_norm_training(c);
   auto const scale = f32_elements(c.required(1)), shift = f32_elements(c.required(2));
   auto const mean = f32_elements(c.required(3)), variance = f32_elements(c.required(4));
   ia_nn::batch_norm<native> const layer(

@@ -107,40 +107,11 @@ std::vector<optional_array> run_lp_pool(op_case const& c) {
   return {channels_first(y, b.batch, b.channels, layer.out(), x)};
 }
 
-// The first or last place of the highest along an axis: of [outer][n][inner] as signals of n
-// elements with `inner` channels.
-std::vector<optional_array> run_arg_max(op_case const& c) {
-  c.attribute.only({"axis", "keepdims", "select_last_index"});
-  npy_array const& x = c.required(0);
-  auto values = f32_elements(x);
-  std::size_t const axis = axis_of(c.attribute.get("axis", index_t{0}), x.shape.size());
-  index_t const outer = extents_product(x.shape, 0, axis), n = x.shape[axis];
-  index_t const inner = extents_product(x.shape, axis + 1, x.shape.size());
-  bool const last = c.attribute.get("select_last_index", 0) != 0;
-  if (last) // backwards, so that the last is the first
-    for (index_t o = 0; o < outer; ++o)
-      for (index_t i = 0; i < n / 2; ++i)
-        for (index_t k = 0; k < inner; ++k)
-          std::swap(values[at((o * n + i) * inner + k)],
-                    values[at((o * n + n - 1 - i) * inner + k)]);
-  ia_nn::pool<native, f32> const layer(pool_kind::max, ia_nn::pool_shape::global(inner, {1, 1, n}));
-  std::vector<f32> highest(at(outer * inner));
-  std::vector<s32> places(highest.size());
-  layer.run_with_indices(outer, values.data(), highest.data(), places.data());
-  std::vector<std::int64_t> y;
-  for (s32 const p : places) y.push_back(last ? n - 1 - p : p);
-  shape_list shape = x.shape;
-  if (c.attribute.get("keepdims", 1) != 0) shape[axis] = 1;
-  else shape.erase(shape.begin() + static_cast<index_t>(axis));
-  return {array_of(y, shape)};
-}
-
 registration const entries[] = {{"MaxPool", run_max_pool},
                                 {"AveragePool", run_average_pool},
                                 {"LpPool", run_lp_pool},
                                 {"GlobalMaxPool", run_global_pool<pool_kind::max>},
-                                {"GlobalAveragePool", run_global_pool<pool_kind::average>},
-                                {"ArgMax", run_arg_max}};
+                                {"GlobalAveragePool", run_global_pool<pool_kind::average>}};
 
 } // namespace
 } // namespace onnx_cases

@@ -11,10 +11,12 @@
 #include <ia_nn/graph/layers/conv.hpp>
 #include <ia_nn/graph/layers/custom.hpp>
 #include <ia_nn/graph/layers/dense.hpp>
+#include <ia_nn/graph/layers/detection.hpp>
 #include <ia_nn/graph/layers/elementwise.hpp>
 #include <ia_nn/graph/layers/embedding.hpp>
 #include <ia_nn/graph/layers/ends.hpp>
 #include <ia_nn/graph/layers/hidden.hpp>
+#include <ia_nn/graph/layers/indexing.hpp>
 #include <ia_nn/graph/layers/matmul.hpp>
 #include <ia_nn/graph/layers/move.hpp>
 #include <ia_nn/graph/layers/norm.hpp>
@@ -25,4 +27,5 @@
 #include <ia_nn/graph/layers/resize.hpp>
 #include <ia_nn/graph/layers/rows.hpp>
 #include <ia_nn/graph/layers/select.hpp>
+#include <ia_nn/graph/layers/selection.hpp>
 #include <ia_nn/graph/layers/shuffle.hpp>

@@ -13,6 +13,7 @@
 
 #include <ia_nn/core/text.hpp>
 #include <ia_nn/train/parameters.hpp>
+#include <ia_nn/train/table_rows.hpp>
 
 #include <ia_nn/begin.hpp>
 
@@ -100,6 +101,33 @@ public:
     }
     ++steps_;
   }
+  /// The same, but of parameter k, a table, only those rows that tables[k] lists; null: all of it. Other rows and
+  /// their state stay as they are: the step of before if `zero_changes_nothing`, else a lazy one.
+  template <executor E = sequential>
+  void step(parameter_list const& list, std::span<table_rows const* const> tables, E&& e = {}) noexcept {
+    IA_NN_ASSERT(list.elements() == elements_ && list.size() == std::ssize(tables), Derived::name,
+                 ": the parameters have ", list.elements(), " elements, the state ", elements_);
+    self().begin_step();
+    index_t offset = 0;
+    table_rows const* const* rows = tables.data();
+    for (parameter const& p : list) {
+      auto const n = static_cast<index_t>(p.value.size());
+      if (table_rows const* const of = *rows++) {
+        index_t const width = of->width();
+        IA_NN_ASSERT(of->table_size() * width == n, Derived::name, ": a table of ", of->table_size(), " rows of ", width,
+                     ", the parameter has ", n, " elements");
+        of->each(e, [&](index_t row) {
+          sequential own;
+          index_t const at = row * width;
+          self().update(width, offset + at, p.gradient.data() + at, p.value.data() + at, own);
+        });
+      } else self().update(n, offset, p.gradient.data(), p.value.data(), e);
+      offset += n;
+    }
+    ++steps_;
+  }
+  /// Whether an element whose gradient is 0 stays as it is, and its state as well.
+  bool zero_changes_nothing() const noexcept { return false; }
   template <executor E = sequential>
   void step(std::span<f32> value, std::span<f32 const> gradient, E&& e = {}) noexcept {
     IA_NN_ASSERT(static_cast<index_t>(value.size()) == elements_ && gradient.size() == value.size(),

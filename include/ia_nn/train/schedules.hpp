@@ -83,7 +83,7 @@ template <class After> struct warm_up {
   index_t steps = 0;
   double first = 1.0 / 3;
   After after{};
-  constexpr double operator()(index_t s) const noexcept {
+  constexpr double operator()(index_t s) const noexcept(noexcept(after(s))) {
     return s < steps ? linear{after(0), steps, first}(s) : after(s - steps);
   }
 };

@@ -43,6 +43,7 @@ public:
   /// Empty without momentum.
   std::span<f32> velocity() noexcept { return velocity_; }
   std::span<f32 const> velocity() const noexcept { return velocity_; }
+  bool zero_changes_nothing() const noexcept { return o_.momentum == 0 && o_.weight_decay == 0; }
 
 private:
   template <class Self, class List> static void list_state(Self& s, List& to) noexcept {
@@ -104,6 +105,8 @@ public:
 
   std::span<f32> squares() noexcept { return squares_; }
   std::span<f32 const> squares() const noexcept { return squares_; }
+  /// Without epsilon a zero is divided by the root of a zero.
+  bool zero_changes_nothing() const noexcept { return o_.weight_decay == 0 && static_cast<f32>(o_.epsilon) > 0; }
 
 private:
   template <class Self, class List> static void list_state(Self& s, List& to) noexcept {

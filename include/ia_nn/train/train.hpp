@@ -19,6 +19,7 @@
 #include <ia_nn/train/dropout.hpp>
 #include <ia_nn/train/element_loss.hpp>
 #include <ia_nn/train/embedding.hpp>
+#include <ia_nn/train/gather.hpp>
 #include <ia_nn/train/group_norm.hpp>
 #include <ia_nn/train/layer_norm.hpp>
 #include <ia_nn/train/loss.hpp>

@@ -13,6 +13,7 @@
 #include <ia_nn/io/safetensors.hpp>
 #include <ia_nn/io/safetensors_write.hpp>
 
+#include <bit>
 #include <cstdint>
 
 #include <ia_nn/begin.hpp>
@@ -65,9 +66,12 @@ template <class Trainer> void save_checkpoint(std::string const& path, Trainer& 
                    {{"network", std::to_string(s.network)},
                     {"optimizer", s.optimizer.name},
                     {"steps", std::to_string(s.optimizer.steps())},
-                    {"round", std::to_string(s.round)}});
+                    {"round", std::to_string(s.round)},
+                    {"learning_rate_bits", std::to_string(std::bit_cast<std::uint64_t>(s.optimizer.learning_rate()))}});
 }
 
+/// The learning rate is that of the file, as in PyTorch, whatever the options of `trainer` say; `set_learning_rate`
+/// behind it gives another.
 /// Errors: errc::bad_parameter for a checkpoint of another network or optimizer, or a file that is none,
 /// errc::bad_shape, errc::bad_file. Then nothing has changed.
 template <class Trainer> void resume_checkpoint(std::string const& path, Trainer& trainer) {
@@ -76,9 +80,12 @@ template <class Trainer> void resume_checkpoint(std::string const& path, Trainer
   auto const fail = [&](std::string const& what) {
     throw_error(errc::bad_parameter, "checkpoint: '" + path + "' " + what);
   };
+  auto const find = [&](char const* key) -> std::string const* {
+    auto const at = file.metadata().find(key);
+    return at == file.metadata().end() ? nullptr : &at->second;
+  };
   auto const said = [&](char const* key) -> std::string {
-    for (auto const& [name, value] : file.metadata())
-      if (name == key) return value;
+    if (std::string const* const value = find(key)) return *value;
     fail("is no checkpoint of a trainer: it does not say its " + std::string(key));
     return {};
   };
@@ -89,6 +96,11 @@ template <class Trainer> void resume_checkpoint(std::string const& path, Trainer
   if (network != s.network) fail("is of another network");
   if (std::string const optimizer = said("optimizer"); optimizer != s.optimizer.name)
     fail("is of the optimizer " + detail::in_quotes(optimizer) + ", not " + s.optimizer.name);
+  double rate = s.optimizer.learning_rate(); // of files that say none: that of the options
+  if (std::string const* const bits = find("learning_rate_bits"))
+    rate = std::bit_cast<double>(detail::number_of(*bits, path));
+  if (!(rate >= 0 && rate < 1e30))
+    throw_error(errc::bad_file, "checkpoint: '" + path + "': its learning rate is not a number from 0 on");
   std::vector<std::vector<f32>> states;
   for (auto const& a : s.optimizer.state())
     states.push_back(file.to_f32(detail::optimizer_prefix + std::string(a.name),
@@ -100,6 +112,7 @@ template <class Trainer> void resume_checkpoint(std::string const& path, Trainer
     ++i;
   }
   s.optimizer.set_steps(static_cast<index_t>(steps));
+  s.optimizer.set_learning_rate(rate);
   s.round = round;
   s.pending = 0;
 }

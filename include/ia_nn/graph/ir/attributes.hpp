@@ -5,6 +5,7 @@
 
 #include <ia_nn/graph/ir/channel_order.hpp>
 #include <ia_nn/int8/schemes.hpp>
+#include <ia_nn/ops/embedding_bag_kind.hpp>
 #include <ia_nn/ops/pad.hpp>
 #include <ia_nn/ops/resize_kinds.hpp>
 #include <ia_nn/ops/where_kinds.hpp>
@@ -105,6 +106,7 @@ struct attribute_set {
   bool ceil_mode = false;        ///< pools
   bool count_padding = false;    ///< average_pool
   bool adaptive = false;         ///< pools: windows divide the image evenly, `win` is not used
+  bool to_size = false;          ///< pools: the image of the result stays what it is if that of the source changes
   graph::precision precision = graph::precision::of_net; ///< of what multiplies
   bool one_weight_scale = false;                ///< 8-bit weights: all filters share theirs
   weight_range weights_up_to = weight_range::full; ///< 8-bit weights
@@ -129,7 +131,7 @@ struct attribute_set {
   lrn_window sums = lrn_window::pytorch;  ///< lrn: of an even number of neighbours
 
   // embedding, recurrent layers
-  index_t table_rows = 0, width = 0;      ///< embedding
+  index_t table_rows = 0, width = 0;      ///< embedding; table_rows: what indices name elements of
   index_t hidden = 0;                     ///< units of a recurrent layer
   index_t projection = 0;                 ///< lstm: width of its outputs, or 0
   int layers = 1;                         ///< recurrent
@@ -137,9 +139,23 @@ struct attribute_set {
   bool last_only = false;                 ///< recurrent: final states of the last layer
   bool reset_before = false;              ///< gru: the reset gate multiplies h before the product
 
+  // detection
+  index_t limits[3]{};       ///< suppress: candidates and detections of a class, detections of an image
+  index_t passed_over = -1;  ///< suppress: a class
+  index_t sampling = 0;      ///< roi_align
+  bool aligned = false;      ///< roi_align
+
+  // selection
+  bool smallest = false;      ///< arg_max, top_k
+  bool last_of_equal = false; ///< arg_max
+  bool keeps_axis = false;    ///< arg_max
+  bool sorted = true;         ///< top_k
+  bool adds = false;          ///< scatter
+  bag_kind bag = bag_kind::sum; ///< embedding_bag
+
   // moves; axis 0 is the batch
-  int axis = 0;                           ///< concat, slice, cumulative_sum
-  index_t first = 0, step = 1, taken = 0; ///< slice: along `axis`
+  int axis = 0;                           ///< concat, slice, cumulative_sum, gather, scatter, top_k, arg_max
+  index_t first = 0, step = 1, taken = 0; ///< slice: along `axis`; top_k, one_hot: taken
   index_t front[5]{}, back[5]{};          ///< pad: elements of each axis, negative: cut off
   int from_axis[5]{};                     ///< transpose: the axis of the source
   pad_mode fill = pad_mode::constant;     ///< pad

@@ -77,6 +77,8 @@ struct operator_row {
   bool narrow = false;         ///< has kernels that read and write bf16: all that it reads and writes
   bool reads_indices = false;  ///< s32
   bool any_type = false;       ///< floating-point numbers as well as indices
+  int index_input = -1;        ///< which input holds indices of `table_rows` elements, for the checks of a call
+  bool counts_from_end = false; ///< these may be negative
   quantizes eight_bits = quantizes::never;
 
   // Rules; never null (g++ 12 does not compare addresses of functions in constant expressions under

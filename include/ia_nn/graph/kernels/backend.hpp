@@ -6,7 +6,8 @@
 #pragma once
 
 #include <ia_nn/arch/vec.hpp>
-#include <ia_nn/graph/ir/attributes.hpp>
+#include <ia_nn/graph/ir/quantize_rules.hpp>
+#include <ia_nn/graph/passes/quantize.hpp>
 
 #include <concepts>
 
@@ -25,6 +26,21 @@ concept backend = requires {
   typename B::kernels;
   { B::usual } -> std::convertible_to<precision>;
 } && kernel_set<typename B::kernels>;
+
+/// Which layers a backend computes that leaves others to the kernels that it falls back to: names of
+/// layers, and of operators for all of a kind ("dense", "max_pool"). The name of a step is that of its
+/// layer, not of a function behind it.
+struct layer_choice {
+  name_list only{};   ///< if there are any: no others
+  name_list except{};
+};
+
+/// A Policy that says `static constexpr layer_choice layers{...}`.
+template <class B>
+concept chooses_layers = backend<B> && requires {
+  { B::layers } -> std::convertible_to<layer_choice const&>;
+  typename B::kernels::fallback;
+};
 
 /// The kernels of this library for the instruction set I.
 template <isa::tag I> struct native_kernels {
@@ -73,6 +89,39 @@ template <isa::tag I = isa::native, class Precision = f32> struct native {
                                      : std::same_as<Precision, dynamic_s8> ? precision::dynamic_s8
                                                                            : precision::f32;
 };
+
+namespace detail {
+
+/// What is wrong with the choice of a backend, or nothing. `d`: nodes of the network as written.
+template <class Nodes> constexpr sentence mistake_in(layer_choice const& c, Nodes const& d) {
+  for (name_list const* const names : {&c.only, &c.except}) {
+    sentence const begin(names == &c.only ? "ia_nn: network: .only of the backend "
+                                          : "ia_nn: network: .except of the backend ");
+    if (names->cut) return say(begin, "has more than ", max_in_float, " names");
+    for (label const& l : *names) {
+      bool found = false;
+      for (int i = 0; i < d.count() && !found; ++i) found = is_named(l, d[i]);
+      if (!found)
+        return say(begin, "names '", l.view(), "', which is no layer and no kind of layer of it");
+    }
+  }
+  return {};
+}
+
+template <class Policy> constexpr bool takes(node const& n) {
+  if constexpr (chooses_layers<Policy>) {
+    constexpr layer_choice const& c = Policy::layers;
+    return (c.only.count == 0 || is_named(c.only, n)) && !is_named(c.except, n);
+  } else return true;
+}
+template <class Policy, bool Taken> struct kernels_for {
+  using type = typename Policy::kernels;
+};
+template <class Policy> struct kernels_for<Policy, false> {
+  using type = typename Policy::kernels::fallback;
+};
+
+} // namespace detail
 
 } // namespace graph
 IA_NN_END

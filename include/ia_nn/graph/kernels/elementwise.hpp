@@ -95,6 +95,26 @@ template <isa::tag I, class S, class D, class Tail> struct elementwise_row {
   }
 };
 
+/// `tail` is that of these stages.
+template <isa::tag I, class S, class D, class Tail, class E>
+void run_elementwise(elementwise_task<S, D> t, stage_data const* stages, int count, Tail const& tail,
+                     E& e) noexcept {
+  constexpr index_t granule = 4096; // elements that are worth a task
+  index_t const rows = t.rows, columns = t.columns;
+  if (t.ld == columns && !asks_for_places(stages, count, columns)) {
+    t.columns = t.ld = columns * rows, t.rows = 1;
+    parallel_blocks(e, t.columns, granule, [&](index_t begin, index_t end, int) {
+      elementwise_row<I, S, D, Tail>{t, tail, 0, 0, 0}.run(begin, end);
+    });
+    return;
+  }
+  parallel_blocks(e, rows, ceil_div(granule, columns), [&](index_t begin, index_t end, int) {
+    for (index_t r = begin; r < end; ++r)
+      elementwise_row<I, S, D, Tail>{t, tail, r, r / t.rows_per_item, r % t.rows_per_item}
+          .run(0, columns);
+  });
+}
+
 template <isa::tag I, class S, class D> struct elementwise_kernel : tail_kernel {
   struct store {
     quantization from, to;
@@ -103,22 +123,9 @@ template <isa::tag I, class S, class D> struct elementwise_kernel : tail_kernel 
 
   template <class Tail, class E>
   static void run(store const& s, step_call const& c, Tail const& tail, E& e) noexcept {
-    constexpr index_t granule = 4096; // elements that are worth a task
     index_t const rows = c.rows(), columns = c.shape().last();
-    elementwise_task<S, D> t{rows, columns, rows / c.batch(), c.source<S>(), c.result<D>(), c.ld(),
-                             s.from, s.to};
-    if (t.ld == columns && !asks_for_places(c.stages, c.what().stages.count, columns)) {
-      t.columns = t.ld = columns * rows, t.rows = 1;
-      parallel_blocks(e, t.columns, granule, [&](index_t begin, index_t end, int) {
-        elementwise_row<I, S, D, Tail>{t, tail, 0, 0, 0}.run(begin, end);
-      });
-      return;
-    }
-    parallel_blocks(e, rows, ceil_div(granule, columns), [&](index_t begin, index_t end, int) {
-      for (index_t r = begin; r < end; ++r)
-        elementwise_row<I, S, D, Tail>{t, tail, r, r / t.rows_per_item, r % t.rows_per_item}
-            .run(0, columns);
-    });
+    run_elementwise<I, S, D>({rows, columns, rows / c.batch(), c.source<S>(), c.result<D>(), c.ld(), s.from, s.to},
+                       c.stages, c.what().stages.count, tail, e);
   }
 };
 

@@ -59,6 +59,7 @@ struct kernel_store {
   std::shared_ptr<void const> kernel; ///< the `store` of its kernel
   std::array<detail::stage_data, max_stages> stages{};
   index_t scratch = 0, offset = 0; ///< bytes, and where they lie in a parallel group
+  std::string by{};                ///< whose code it is: the name of a kernel_set, or what the kernel says
 };
 
 /// What a kernel is loaded from: one step of the plan, and its weights by name.
@@ -71,6 +72,7 @@ public:
   index_t max_batch;
   int workers;
   index_t scratch = 0; ///< to be set by the kernel: bytes that `run` needs
+  std::string by{};    ///< may be set by the kernel: whose code it is
 
   /// What all kernels of a network are loaded from, and where they leave what stays.
   struct context {
@@ -144,9 +146,17 @@ namespace detail {
 
 /// Loads the kernel of one step.
 using load_function = void (*)(kernel_loader&, kernel_store&);
+/// The set that has the kernel: Kernels, or one that it falls back to.
+template <kernel_id K, class Kernels> constexpr char const* name_of_set() {
+  if constexpr (requires { typename Kernels::fallback; })
+    if constexpr (std::derived_from<kernel<K, Kernels>, kernel<K, typename Kernels::fallback>>)
+      return name_of_set<K, typename Kernels::fallback>();
+  return Kernels::name;
+}
 template <kernel_id K, class Kernels> void load_kernel(kernel_loader& l, kernel_store& to) {
   using store = typename kernel<K, Kernels>::store;
   to.kernel = std::make_shared<store const>(kernel<K, Kernels>::load(l));
+  to.by = l.by.empty() ? name_of_set<K, Kernels>() : l.by;
   to.scratch = round_up(l.scratch, 64);
 }
 

@@ -7,8 +7,10 @@
 #include <ia_nn/graph/kernels/conv.hpp>
 #include <ia_nn/graph/kernels/custom.hpp>
 #include <ia_nn/graph/kernels/dense.hpp>
+#include <ia_nn/graph/kernels/detection.hpp>
 #include <ia_nn/graph/kernels/elementwise.hpp>
 #include <ia_nn/graph/kernels/embedding.hpp>
+#include <ia_nn/graph/kernels/indexing.hpp>
 #include <ia_nn/graph/kernels/matmul.hpp>
 #include <ia_nn/graph/kernels/move.hpp>
 #include <ia_nn/graph/kernels/norm.hpp>
@@ -17,3 +19,4 @@
 #include <ia_nn/graph/kernels/recurrent.hpp>
 #include <ia_nn/graph/kernels/resize.hpp>
 #include <ia_nn/graph/kernels/select.hpp>
+#include <ia_nn/graph/kernels/selection.hpp>

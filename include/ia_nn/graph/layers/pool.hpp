@@ -102,7 +102,7 @@ constexpr value adaptive_of(value x, adaptive_pool_layer const& o, op_kind kind,
   int const axes = image_axes(x);
   x = fits_axes(x, axes, what, o.name, {o.out});
   node n{.kind = kind, .name = o.name};
-  n.attributes.adaptive = true;
+  n.attributes.adaptive = n.attributes.to_size = true;
   spatial const out = o.out.of(axes, 1);
   for (int d = 0; d < axes; ++d) n.shape.extent[1 + d] = out[3 - axes + d];
   return apply(n, {x}, what);

@@ -8,7 +8,8 @@
 //   backward   each node, last to first, takes the gradient of its value and gives those of what it read
 //
 // What a gradient reads besides stands in the operator's row (`gradient_needs`). A value is kept until its
-// last reader; one that is dropped is made again in front of the first backward task that reads it. Of a
+// last reader; one that is dropped is made again in front of the first backward task that reads it, with what it
+// depends on; of that, what is cheap is dropped once more if that task does not read it. Of a
 // value with several readers the first one writes the gradient, the others add. Reshapes and identities have
 // no tasks: their value is that of what they read. Where it can, a task writes over what it reads last. The
 // slope of a relu is applied by the product that reads it, while its gradient is in the cache.
@@ -100,11 +101,13 @@ public:
   /// reserves[id]: bytes that the kernel of node id leaves for its gradient.
   constexpr differentiator(Nodes const& d, std::vector<index_t> const& reserves, training_options const& o)
       : d_(d), reserves_(reserves), o_(o), count_(static_cast<std::size_t>(d.count())), now_(count_, -1),
-        diff_(count_, -1), reserve_(count_, -1), readers_(count_, 0), dropped_(count_, 0), written_(count_, 0) {}
+        diff_(count_, -1), reserve_(count_, -1), readers_(count_, 0), dropped_(count_, 0), written_(count_, 0),
+        passes_(count_, 0) {}
 
   constexpr training_plan run() {
     find_learning();
     find_dropped();
+    find_passing();
     for (int id = 0; id < d_.count(); ++id)
       for (int const in : d_[id].inputs) readers_[at(value_of(d_, in))] += has_task(d_, id);
     for (int id = 0, input = 0; id < d_.count(); ++id) {
@@ -156,16 +159,58 @@ private:
     for (int id = 0; id < d_.count(); ++id) {
       if (!has_task(d_, id) || id == plan_.output) continue;
       node const& n = d_[id];
-      bool const cheap = !n.kind->multiplies && !n.kind->reads_indices;
+      bool const cheap = is_cheap(n);
       dropped_[at(id)] = cheap || product++ % each != 0;
     }
   }
 
+  static constexpr bool is_cheap(node const& n) { return !n.kind->multiplies && !n.kind->reads_indices; }
+
   /// The value of what node `id` reads, made again if it has been dropped.
   constexpr int source(int id) {
     int const from = value_of(d_, id);
-    if (now_[at(from)] < 0) forward(from, task_kind::again);
+    if (now_[at(from)] < 0) {
+      forward(from, task_kind::again);
+      again_.push_back(from);
+    }
     return now_[at(from)];
+  }
+  /// Of products that are made again one behind the other, what stands between them would wait for its own gradient
+  /// with all the others: it is dropped once more, where a few tasks make it a third time from what is there.
+  constexpr void drop_between(training_task const& t) {
+    for (int const id : again_) {
+      int const value = now_[at(id)];
+      bool read = t.result == value;
+      for (int const v : t.sources) read = read || v == value;
+      if (!read && passes_[at(id)]) now_[at(id)] = -1;
+    }
+    again_.clear();
+  }
+  /// Which values that are. They are not products, and depend on products whose values gradients read (of a relu
+  /// behind a convolution, nobody reads the convolution: it would be in memory for the relu alone).
+  constexpr void find_passing() {
+    if (o_.keep <= keep_values::products) return;
+    std::vector<char> wanted(count_, 0);
+    for (int id = 0; id < d_.count(); ++id) {
+      if (!has_task(d_, id) || !plan_.learns[at(id)]) continue;
+      gradient_needs const needs = d_[id].kind->gradient(d_[id]);
+      if (needs.result) wanted[at(id)] = 1;
+      for (int const in : d_[id].inputs)
+        if (needs.source) wanted[at(value_of(d_, in))] = 1;
+    }
+    constexpr int most = 9; // a concat of four branches, each with norm and activation; sums of three blocks
+    std::vector<int> tasks(count_, 0); // that make the value from others that are there
+    for (int id = 0; id < d_.count(); ++id) {
+      if (!has_task(d_, id) || !is_cheap(d_[id])) continue;
+      int n = 1;
+      for (int const in : d_[id].inputs) {
+        int const from = value_of(d_, in);
+        if (passes_[at(from)]) n += tasks[at(from)];
+        else if (d_[from].kind != op::input && !wanted[at(from)]) n += most;
+      }
+      tasks[at(id)] = n;
+      passes_[at(id)] = n <= most;
+    }
   }
   constexpr void forward(int id, task_kind kind) {
     training_task t{.kind = kind, .node = id};
@@ -217,6 +262,7 @@ private:
       t.diff_sources.add(read(diff_[at(from)]));
     }
     plan_.tasks.push_back(t);
+    drop_between(t);
   }
 
   /// True for an activation whose slope the product n applies.
@@ -283,6 +329,8 @@ private:
   std::vector<int> now_, diff_, reserve_; ///< of each node: its value, gradient, reserve; -1: none
   std::vector<int> readers_;              ///< tasks that read its value
   std::vector<char> dropped_, written_;
+  std::vector<char> passes_; ///< dropped a second time
+  std::vector<int> again_; ///< nodes whose values were made again for the task that is made
   training_plan plan_{};
 };
 

@@ -121,6 +121,7 @@ private:
       if (s.kind == op::concat) continue; // above, all its parts
       for (int const in : s.inputs) {
         if (s.kind == op::activation) continue; // chains take each type by itself
+        if (d_[in].type == value_type::s32) continue; // indices are what they are
         if (row.multiplies ? !multiplies_bf16(s) || !row.narrow : !row.narrow && !row.moves)
           changed |= widen(in);
         else if (!row.multiplies) same(in, s.out);

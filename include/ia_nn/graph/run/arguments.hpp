@@ -234,15 +234,19 @@ inline run_status wrong_index(plan_view const& v, std::span<memory const> in,
                               index_t items) noexcept {
   for (int i = 0; i < v.count; ++i) {
     step const& s = v.steps[i];
-    if (s.kind != op::embedding) continue;
-    place const p = v.places[s.inputs[0]];
+    int const which = s.kind->index_input;
+    if (which < 0) continue;
+    place const p = v.places[s.inputs[which]];
     if (p.where != storage::input) continue;
     auto const* const ids = static_cast<s32 const*>(in[static_cast<std::size_t>(p.index)].data);
     node const& n = v.nodes[s.anchor];
-    for (index_t k = 0; k < v.nodes[s.inputs[0]].shape.size() * items; ++k)
-      if (ids[k] < 0 || ids[k] >= n.attributes.table_rows)
-        return {errc::bad_parameter, say(about("embedding", n.name), "index ", k, " is ", ids[k],
-                                         ", the table has ", n.attributes.table_rows, " rows")};
+    index_t const rows = n.attributes.table_rows, lowest = n.kind->counts_from_end ? -rows : 0;
+    for (index_t k = 0; k < v.nodes[s.inputs[which]].shape.size() * items; ++k)
+      if (ids[k] < lowest || ids[k] >= rows)
+        return {errc::bad_parameter,
+                say(about(n.kind->name, n.name), "index ", k, " is ", ids[k],
+                    n.kind->counts_from_end ? ", the axis has " : ", the table has ", rows,
+                    n.kind->counts_from_end ? " elements" : " rows")};
   }
   return {};
 }

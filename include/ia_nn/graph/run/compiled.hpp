@@ -36,9 +36,25 @@ template <class Net, precision P, int S> constexpr sentence missing_kernel_of() 
 }
 template <class Net, precision P, int S>
 inline constexpr sentence missing_kernel = missing_kernel_of<Net, P, S>();
+
+template <class Net, class Policy>
+inline constexpr sentence mistake_in_choice = mistake_in(Policy::layers, original<Net>);
+template <class Net, class Policy> consteval bool has_right_choice() {
+  if constexpr (chooses_layers<Policy>)
+    if constexpr (mistake_in_choice<Net, Policy>.length > 0)
+      return refuse<mistake_in_choice<Net, Policy>>();
+  return true;
+}
 } // namespace detail
 
-/// Net: ir/builder.hpp. Policy: `native`.
+/// A step and whose code computes it.
+struct step_backend {
+  std::string layer, kind; ///< "conv1", "conv2d"
+  std::string by;          ///< "native", or what another backend says
+};
+
+/// Net: ir/builder.hpp. Policy: `native`, or another backend (docs/onednn.md), which says itself what it
+/// allocates and locks, and whose code each step runs: `backends`.
 ///
 /// Errors at construction name the layer: errc::bad_parameter (a weight that is missing, or that no
 /// layer has, with the nearest name that there is; names in compile_options that the network has
@@ -53,7 +69,10 @@ template <class Net, backend Policy = native<>> class compiled {
   static_assert(never_overlaps(plan.live(), plan.bytes),
                 "ia_nn: the memory plan puts two live buffers into the same bytes");
   static constexpr plan_view view = plan_view::of(nodes, plan, original<Net>, usual);
+  static_assert(detail::has_right_choice<Net, Policy>());
   using kernels = typename Policy::kernels;
+  template <int S>
+  using kernels_at = typename detail::kernels_for<Policy, detail::takes<Policy>(view.anchor(S))>::type;
   using in_arguments = detail::arguments<Net, detail::network_end::input>;
   using out_arguments = detail::arguments<Net, detail::network_end::output>;
 
@@ -79,6 +98,15 @@ public:
   index_t items_at_once() const noexcept { return part_; }
   /// The largest batch that runs as a whole.
   index_t most_at_once() const noexcept { return loaded_.max_batch; }
+  /// Whose code each step runs.
+  std::vector<step_backend> backends() const {
+    std::vector<step_backend> all;
+    for (int s = 0; s < plan.count; ++s)
+      if (view.stores(s))
+        all.push_back({std::string(view.anchor(s).name.view()), shown(view.anchor(s)),
+                       loaded_.steps[static_cast<std::size_t>(s)].by});
+    return all;
+  }
 
   /// The preconditions of `run`, as errors: those of run_status::code. Pointers have no lengths.
   void check(index_t batch, std::span<source const> in, std::span<f32* const> out,
@@ -168,15 +196,16 @@ private:
       list_loads<middle, End>(to);
     } else if constexpr (End > Begin) {
       constexpr kernel_id id = view.kernel_at(Begin);
-      if constexpr (!detail::has_kernel<id, kernels>)
+      using set = kernels_at<Begin>;
+      if constexpr (!detail::has_kernel<id, set>)
         static_assert(detail::refuse<detail::missing_kernel<Net, usual, Begin>>());
       else {
-        static_assert(kernel<id, kernels>::has_tail ==
+        static_assert(kernel<id, set>::has_tail ==
                           (plan.steps[Begin].kind->has_epilogue ||
                            plan.steps[Begin].kind == op::activation),
                       "ia_nn: network: the kernel of an operator with has_epilogue is a tail_kernel, "
                       "that of another one a plain_kernel");
-        to[Begin] = &detail::load_kernel<id, kernels>;
+        to[Begin] = &detail::load_kernel<id, set>;
       }
     }
   }
@@ -218,8 +247,8 @@ private:
     using tail = detail::tail_type<Net, usual, S>;
     constexpr kernel_id id = view.kernel_at(S);
     if constexpr (tracer_like<Trace>) t.begin(S);
-    if constexpr (detail::has_kernel<id, kernels>) // else load_functions says so
-      detail::run_kernel<id, kernels, tail>(loaded_.steps[S], view, S, f, scratch, e);
+    if constexpr (detail::has_kernel<id, kernels_at<S>>) // else load_functions says so
+      detail::run_kernel<id, kernels_at<S>, tail>(loaded_.steps[S], view, S, f, scratch, e);
     if constexpr (tracer_like<Trace>) t.end(S);
     if constexpr (requires { t.wrote(S, loaded_, f); }) t.wrote(S, loaded_, f);
   }

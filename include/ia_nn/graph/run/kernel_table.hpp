@@ -57,6 +57,12 @@ constexpr id_list list_native_kernels() {
   l.add(op::where), l.add(op::cumulative_sum);
   l.add(op::output), l.add(op::identity), l.add(op::dropout), l.add(op::constant);
   l.add(op::parameter);
+  for (value_type const to : {wide, value_type::s32})
+    l.add(op::arg_max, precision::f32, wide, to), l.add(op::top_k_indices, precision::f32, wide, to);
+  l.add(op::top_k), l.add(op::suppress), l.add(op::decode_boxes), l.add(op::roi_pool), l.add(op::roi_align);
+  l.add(op::gather), l.add(op::gather_elements), l.add(op::scatter);
+  for (operator_row const* const row : {&op::one_hot, &op::embedding_bag})
+    l.add(*row, precision::f32, value_type::s32, wide);
   l.add(op::custom);
   return l;
 }

@@ -64,7 +64,7 @@ inline index_t items_of_part(plan_view const& v, compile_options const& o, bool 
     auto const bytes_of = [&](int id) { return size_of(v.type(id)) * v.nodes[id].shape.size(); };
     moved += bytes_of(t.out);
     for (int const in : t.inputs) moved += bytes_of(in);
-    if (t.kind != op::embedding) // rows of a table, not the table
+    if (t.kind != op::embedding && t.kind != op::embedding_bag) // rows of a table, not the table
       weights += weight_count(v.nodes, t.anchor) * weight_bytes(precision_of(v.anchor(s), v.usual));
   }
   for (int i = 0; i < v.node_count; ++i)

@@ -43,6 +43,7 @@ private:
   }
   template <class Nodes> static void list(Nodes const* nodes, int id, std::vector<wanted>& to) {
     for (weight const& w : weights_of(nodes, id)) {
+      if (w.of_training) continue; // need not be there
       if (w.suffix.cut)
         throw_error(errc::bad_parameter,
                     who(nodes[id]) + ": the suffix of a weight has at most 31 characters: '" +

@@ -22,6 +22,7 @@
 #include <ia_nn/graph/kernels/backend.hpp>
 #include <ia_nn/graph/layers/elementwise.hpp>
 #include <ia_nn/train/gradient.hpp>
+#include <ia_nn/train/table_rows.hpp>
 
 #include <memory>
 
@@ -82,6 +83,7 @@ struct training_call {
   node const* in_front; ///< a relu or clip whose slope the first gradient is multiplied by, or null
   f32* const* weights; ///< in the order of the operator's row
   gradient const* diff_weights;
+  table_rows* named; ///< rows of a table, whose gradient is 0 elsewhere and then stays it; null: all rows are written
 
   template <class T = f32> T const* source(int k = 0) const noexcept {
     return static_cast<T const*>(sources[k]);

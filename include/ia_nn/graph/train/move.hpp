@@ -185,11 +185,25 @@ struct training_kernel<K, native_kernels<I>> : plain_training {
     });
   }
   void backward(training_call const& c) const noexcept {
-    backward_.run(c.rows(), c.source<s32>(), c.diff_result, c.of.attributes().width, c.diff_weights[0],
-                  *c.executor);
+    gradient diff = c.diff_weights[0];
+    if (c.named) {
+      if (!diff.add) forget(*c.named, diff.data, *c.executor);
+      for (index_t i = 0; i < c.rows(); ++i) c.named->add(c.source<s32>()[i]);
+      diff.add = true; // to zeros, as for all rows
+    }
+    backward_.run(c.rows(), c.source<s32>(), c.diff_result, c.of.attributes().width, diff, *c.executor);
   }
 
 private:
+  /// The gradient of the step before.
+  static void forget(table_rows& rows, f32* diff, any_executor& e) noexcept {
+    index_t const width = rows.width();
+    rows.each(e, [&](index_t row) {
+      __builtin_memset(static_cast<void*>(diff + row * width), 0, static_cast<std::size_t>(width) * sizeof(f32));
+    });
+    rows.clear();
+  }
+
   embedding_backward<detail::isa_of_f32<I>> backward_;
 };
 

@@ -12,8 +12,10 @@
 #include <ia_nn/graph/layers/parameter.hpp>
 #include <ia_nn/graph/run/weights.hpp>
 #include <ia_nn/train/parameters.hpp>
+#include <ia_nn/train/table_rows.hpp>
 
 #include <cmath>
+#include <memory>
 #include <random>
 
 #include <ia_nn/begin.hpp>
@@ -22,19 +24,21 @@ namespace graph {
 class trained_weights {
 public:
   struct entry {
-    std::string name;
+    std::string name; ///< of the layer, and a suffix
+    std::size_t layer_length; ///< of the first part
     std::vector<index_t> shape;
     int node;
     bool learned, of_training;
     std::span<f32> values, gradient; ///< the latter is empty where nothing is learned
+    table_rows* rows = nullptr; ///< of a table of an embedding: which rows of its gradient are not 0
   };
 
   template <class Nodes> explicit trained_weights(Nodes const& nodes) {
     for (int id = 0; id < nodes.count(); ++id) {
       first_.push_back(all_.size());
       for (weight const& w : weights_of(nodes, id))
-        all_.push_back({text_of(nodes[id]) + std::string(w.suffix.view()),
-                        {w.shape.extent, w.shape.extent + w.shape.rank}, id, w.learned, w.of_training, {}, {}});
+        all_.push_back({text_of(nodes[id]) + std::string(w.suffix.view()), text_of(nodes[id]).size(),
+                        {w.shape.extent, w.shape.extent + w.shape.rank}, id, w.learned, w.of_training, {}, {}, nullptr});
     }
     first_.push_back(all_.size());
     // What is learned first, one behind the other, as its gradients are.
@@ -47,6 +51,10 @@ public:
       if (e.learned) {
         e.gradient = {gradients_.data() + at, n};
         learned_.add(e.name, e.values, e.gradient);
+        node const& of = nodes[e.node];
+        tables_.emplace_back();
+        if (of.kind == op::embedding)
+          e.rows = (tables_.back() = std::make_unique<table_rows>(of.attributes.table_rows, of.attributes.width)).get();
       }
     }
   }
@@ -60,6 +68,8 @@ public:
     return {all_.data() + first_[id], first_[id + 1] - first_[id]};
   }
   parameter_list const& learned() const noexcept { return learned_; }
+  /// Of each of `learned()`, the rows that have a gradient, or null.
+  std::vector<std::unique_ptr<table_rows>> const& tables() const noexcept { return tables_; }
   /// Gradients of everything that is learned, in the order of `learned()`.
   std::span<f32> gradients() noexcept {
     return {gradients_.data(), static_cast<std::size_t>(gradients_.size())};
@@ -105,19 +115,21 @@ public:
   }
   /// What belongs to training alone need not be there. Errors: errc::bad_parameter for a weight that is missing, errc::bad_shape for one of another shape,
   /// and those of the source. Then the weights are what they were.
-  template <weights_source W> void load(W const& from) {
+  template <weights_source W> void load(W const& from, weight_names const& names = weight_names({})) {
     std::vector<std::vector<f32>> read;
     for (entry const& e : all_) {
-      if (e.of_training && !from.has(e.name)) {
+      std::string_view const own = e.name;
+      std::string const name = names.of(own.substr(0, e.layer_length), own.substr(e.layer_length));
+      if (e.of_training && !from.has(name)) {
         read.emplace_back(e.values.begin(), e.values.end());
         continue;
       }
-      if (!from.has(e.name))
-        throw_error(errc::bad_parameter, "training: there is no weight " + detail::in_quotes(e.name));
-      if (std::vector<index_t> const s = from.shape(e.name); !detail::shapes_agree(s, e.shape, false))
-        throw_error(errc::bad_shape, "training: weight " + detail::in_quotes(e.name) + " has shape " +
+      if (!from.has(name))
+        throw_error(errc::bad_parameter, "training: there is no weight " + detail::in_quotes(name));
+      if (std::vector<index_t> const s = from.shape(name); !detail::shapes_agree(s, e.shape, false))
+        throw_error(errc::bad_shape, "training: weight " + detail::in_quotes(name) + " has shape " +
                                          detail::shape_text(s) + ", expected " + detail::shape_text(e.shape));
-      read.push_back(from.values(e.name));
+      read.push_back(from.values(name));
     }
     for (std::size_t i = 0; i < read.size(); ++i)
       std::copy(read[i].begin(), read[i].end(), all_[i].values.begin());
@@ -142,6 +154,7 @@ private:
   std::vector<index_t> offsets_;
   aligned_array<f32> values_, gradients_;
   parameter_list learned_;
+  std::vector<std::unique_ptr<table_rows>> tables_;
 };
 
 } // namespace graph

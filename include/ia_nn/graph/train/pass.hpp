@@ -84,6 +84,7 @@ public:
     trained_weights& weights;
     std::uint64_t round;
     bool add; ///< to the gradients of weights that are there
+    bool whole_tables = false; ///< gradients of all rows of tables are written
   };
 
   /// What is wrong with indices of embeddings, or nothing. They are inputs, since nothing makes integers.
@@ -184,9 +185,11 @@ private:
     training_layer const l = layer(t.node, c.batch);
     bool const rounds = nodes_[t.node].attributes.rounded_weights;
     std::size_t n = 0;
+    table_rows* named = nullptr;
     for (trained_weights::entry const& w : c.weights.of(t.node)) {
       arrays_[n] = rounds && w.shape.size() > 1 ? rounded(w, t.kind) : w.values.data();
       requests_[n++] = {w.gradient.data(), c.add};
+      if (!c.whole_tables && w.rows) named = w.rows;
     }
     training_call k{.of = l,
                     .executor = &e,
@@ -200,7 +203,8 @@ private:
                     .diff_sources = {},
                     .in_front = t.in_front < 0 ? nullptr : &nodes_[t.in_front],
                     .weights = arrays_.data(),
-                    .diff_weights = requests_.data()};
+                    .diff_weights = requests_.data(),
+                    .named = named};
     for (int i = 0; i < t.sources.count; ++i) k.sources[i] = read(c, t.sources[i]);
     for (int i = 0; i < t.diff_sources.count; ++i)
       if (t.diff_sources[i] >= 0) k.diff_sources[i] = {written(t.diff_sources[i]), (t.adds >> i & 1U) != 0};

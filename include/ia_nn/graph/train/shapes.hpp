@@ -25,8 +25,12 @@ inline void open_extent(node& n, dims const& before, dims const& now) {
   if (open > 0) n.shape.extent[open] = -1;
 }
 
-/// A pool over the whole image stays one.
-inline void keep_whole(node& n, dims const& before, dims const& now) {
+/// A pool over the whole image stays one, and one to an image of a given size still makes that (n.shape has it).
+inline void keep_pool(node& n, dims const& before, dims const& now) {
+  if (n.attributes.to_size) {
+    n.attributes.adaptive = true; // until the rule finds windows that are all alike
+    return;
+  }
   if ((n.kind != op::max_pool && n.kind != op::average_pool) || before.rank != now.rank) return;
   spatial const old = image_of(before);
   window& w = n.attributes.win;
@@ -64,7 +68,7 @@ std::vector<node> with_input_shapes(Nodes const& from, std::vector<dims> const& 
     node& made = d[id];
     if (made.inputs.count > 0) {
       if (made.kind == op::reshape) open_extent(made, from[made.inputs[0]].shape, d[made.inputs[0]].shape);
-      keep_whole(made, from[made.inputs[0]].shape, d[made.inputs[0]].shape);
+      keep_pool(made, from[made.inputs[0]].shape, d[made.inputs[0]].shape);
       graph::meaning const means = made.meaning;
       if (sentence const s = infer(made, input_nodes(d, made).of, shown(made)); !s.empty()) fail(s.view());
       made.meaning = means;

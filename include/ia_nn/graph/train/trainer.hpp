@@ -14,33 +14,19 @@
 #include <ia_nn/core/lru_cache.hpp>
 #include <ia_nn/graph/passes/fingerprint.hpp>
 #include <ia_nn/graph/run/arguments.hpp>
+#include <ia_nn/graph/run/weight_check.hpp>
 #include <ia_nn/graph/train/kernels.hpp>
 #include <ia_nn/graph/train/losses.hpp>
 #include <ia_nn/graph/train/network.hpp>
+#include <ia_nn/graph/train/options.hpp>
 #include <ia_nn/graph/train/pass.hpp>
 #include <ia_nn/graph/train/quantize_aware.hpp>
 #include <ia_nn/graph/train/shapes.hpp>
 #include <ia_nn/train/adam.hpp>
 #include <ia_nn/train/clip.hpp>
 
-#include <functional>
-
 #include <ia_nn/begin.hpp>
 namespace graph {
-
-struct train_options {
-  index_t batch = 1; ///< the largest
-  int workers = 1;   ///< concurrency of the executors that steps are given
-  std::uint64_t seed = 1; ///< of first weights and of dropout
-  index_t accumulate = 1; ///< steps whose gradients are averaged before the weights change
-  index_t byte_limit = 0; ///< of values and workspace; values are made twice to meet it. 0: none
-  index_t plans = 8; ///< of `use_shapes` that are kept
-  double clip_norm = 0;  ///< gradients together are no longer than this; 0: as long as they are
-  double clip_value = 0; ///< no element of a gradient is larger than this; 0: as large as it is
-  /// The learning rate of each change of the weights, from 0 on (train/schedules.hpp, or a function of
-  /// yours); empty: that of the optimizer.
-  std::function<double(index_t)> schedule{};
-};
 
 /// What a step says. Where it is false, nothing has changed, and `what` says why.
 class [[nodiscard]] step_status {
@@ -93,6 +79,17 @@ class trainer {
   using target = typename Loss::target;
   using loss_kernel = typename Loss::template kernel<detail::isa_of_f32<isa_type>>;
 
+  static constexpr bool has_tables = [] {
+    for (int id = 0; id < nodes.count(); ++id)
+      if (nodes[id].kind == op::embedding) return true;
+    return false;
+  }();
+  static constexpr bool knows_tables =
+      requires(Optimizer& o, parameter_list const& l, std::span<table_rows const* const> t) {
+        o.step(l, t, sequential{});
+        { o.zero_changes_nothing() } -> std::same_as<bool>;
+      };
+
   /// What is made for the shapes of the inputs.
   struct plan_of_shapes {
     std::vector<node> nodes;
@@ -137,7 +134,7 @@ public:
       return {errc::bad_parameter, wrong};
     any_executor any(e);
     std::copy(weights_.statistics().begin(), weights_.statistics().end(), statistics_.begin());
-    training_pass::call const call{batch, inputs, weights_, round_, pending_ > 0};
+    training_pass::call const call{batch, inputs, weights_, round_, pending_ > 0, !named_rows_};
     training_pass& pass = plan_->pass;
     f32 const loss = pass.run(call, any, [&](f32 const* output, f32* diff, workspace_view scratch) {
       return plan_->loss.run(rows_of(pass.output().shape, batch), output, targets.data(), diff, scratch, any);
@@ -156,34 +153,49 @@ public:
   /// The optimizer, with the mean of the gradients of all calls of `accumulate` since the last time.
   template <executor E = sequential> void update(E&& e = {}) noexcept {
     if (pending_ == 0) return;
-    if (pending_ > 1) {
-      f32 const share = 1.0F / static_cast<f32>(pending_);
-      any_executor any(e);
-      std::span<f32> const g = weights_.gradients();
-      detail::map_elements<detail::isa_of_f32<isa_type>>(std::ssize(g), g.data(), any,
-                                                         ::ia_nn::activation::linear{share, 0}, g.data());
-    }
     using registers = detail::isa_of_f32<isa_type>;
-    if (o_.clip_norm > 0) clip_gradient_norm<registers>(weights_.learned(), o_.clip_norm, e);
-    if (o_.clip_value > 0)
-      clip_gradient_values<registers>(weights_.learned(), static_cast<f32>(o_.clip_value), e);
+    parameter_list const& learned = weights_.learned();
+    std::span<table_rows const* const> const tables = named_rows_ ? tables_ : std::span<table_rows const* const>{};
+    if (pending_ > 1)
+      ::ia_nn::detail::each_gradient<registers>(learned, tables, e,
+                                                ::ia_nn::activation::linear{1.0F / static_cast<f32>(pending_), 0});
+    if (o_.clip_norm > 0) clip_gradient_norm<registers>(learned, tables, o_.clip_norm, e);
+    if (o_.clip_value > 0) clip_gradient_values<registers>(learned, tables, static_cast<f32>(o_.clip_value), e);
     if (o_.schedule)
       if (double const rate = o_.schedule(optimizer_.steps()); rate >= 0 && rate < 1e30)
         optimizer_.set_learning_rate(rate);
-    optimizer_.step(weights_.learned(), e);
+    if constexpr (has_tables && knows_tables) {
+      if (named_rows_) optimizer_.step(learned, tables, e);
+      else optimizer_.step(learned, e);
+    } else optimizer_.step(learned, e);
     pending_ = 0;
   }
 
   /// The weights as they are, for `compiled` and for files: a view.
   memory_weights weights() const { return weights_.view(); }
-  /// Of all that is learned, by name, with gradients.
-  parameter_list const& parameters() const noexcept { return weights_.learned(); }
-  /// One array, in the order of `parameters`.
-  std::span<f32> gradients() noexcept { return weights_.gradients(); }
+  /// Of all that is learned, by name, with gradients. The program may change them: from the first call on all rows of
+  /// tables are written and read in each step, except for `.lazy_tables`.
+  parameter_list const& parameters() const noexcept {
+    whole_tables();
+    return weights_.learned();
+  }
+  /// One array, in the order of `parameters`, and with the same consequence.
+  std::span<f32> gradients() noexcept {
+    whole_tables();
+    return weights_.gradients();
+  }
   Optimizer& optimizer() noexcept { return optimizer_; }
   Optimizer const& optimizer() const noexcept { return optimizer_; }
-  /// Weights to begin with. Errors: errc::bad_parameter for one that is missing, errc::bad_shape.
-  template <weights_source W> void load(W const& from) { weights_.load(from); }
+  /// Weights to begin with; what else the source has is passed over. Errors: errc::bad_parameter for one that is
+  /// missing, or names of `o` that the network has not, errc::bad_shape.
+  template <weights_source W> void load(W const& from, load_options const& o = {}) {
+    compile_options const c{.allow_unknown_weights = true, .prefixes = o.prefixes, .names = o.names};
+    detail::reader_of<W> reader(from, c);
+    plan_view const view{nodes.nodes, nullptr, nullptr, nullptr, nullptr, nodes.count(), 0, nodes.nodes, nodes.count(),
+                         precision::f32};
+    detail::weight_check(view, reader, c).run();
+    weights_.load(from, reader.names);
+  }
 
   /// Everything that a checkpoint has to hold (graph/files/checkpoint.hpp).
   struct training_state {
@@ -218,6 +230,12 @@ private:
   trainer(train_options const& o, Loss const& loss, int, Options const&... optimizer)
       : o_(o), target_loss_(loss), weights_(nodes), plans_(o.plans),
         optimizer_(weights_.learned().elements(), optimizer...), statistics_(weights_.statistics().size()) {
+    if constexpr (has_tables && knows_tables) {
+      for (auto const& rows : weights_.tables()) tables_.push_back(rows.get());
+      named_rows_ = o.lazy_tables || optimizer_.zero_changes_nothing();
+    } else if (has_tables && o.lazy_tables) {
+      throw_error(errc::bad_parameter, "training: .lazy_tables: the optimizer has no step for rows of tables");
+    }
     if (o.accumulate < 1)
       throw_error(errc::bad_parameter,
                   "training: .accumulate is " + std::to_string(o.accumulate) + ", must be at least 1");
@@ -230,6 +248,7 @@ private:
     tell_classes();
     weights_.initialise(nodes, o.seed);
   }
+  void whole_tables() const noexcept { named_rows_ = named_rows_ && o_.lazy_tables; }
   std::unique_ptr<plan_of_shapes> make_plan(std::vector<node> n) {
     return std::make_unique<plan_of_shapes>(std::move(n), o_, target_loss_, weights_);
   }
@@ -268,6 +287,8 @@ private:
   lru_cache<std::vector<dims>, std::unique_ptr<plan_of_shapes>> plans_;
   plan_of_shapes* plan_; ///< the one in use
   Optimizer optimizer_;
+  std::vector<table_rows const*> tables_; ///< of each parameter: rows that have a gradient, null: all
+  mutable bool named_rows_ = false;       ///< only these are written and changed
   std::vector<f32> statistics_; ///< running ones before the step
   std::uint64_t round_ = 0;
   index_t pending_ = 0; ///< calls of `accumulate` since the weights changed
