@@ -10,17 +10,11 @@
 #pragma once
 
 #include <ia_nn/ops/move.hpp>
-#include <ia_nn/ops/resize_kinds.hpp>
+#include <ia_nn/ops/resize_shape.hpp>
 
 #include <array>
 
 #include <ia_nn/begin.hpp>
-
-struct pixel_shuffle_shape {
-  index_t height = 1, width = 1, channels = 1; ///< of the image that has fewer channels
-  index_t block = 1;                           ///< divides height and width
-  shuffle_order order = shuffle_order::column_row_depth;
-};
 
 namespace detail {
 

@@ -7,7 +7,7 @@
 #include <ia_nn/int8/schemes.hpp>
 #include <ia_nn/ops/embedding_bag_kind.hpp>
 #include <ia_nn/ops/pad.hpp>
-#include <ia_nn/ops/resize_kinds.hpp>
+#include <ia_nn/ops/resize_shape.hpp>
 #include <ia_nn/ops/where_kinds.hpp>
 #include <ia_nn/ops/window.hpp>
 

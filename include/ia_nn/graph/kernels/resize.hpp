@@ -5,6 +5,8 @@
 
 #include <ia_nn/graph/kernels/move.hpp>
 #include <ia_nn/graph/layers/resize.hpp>
+#include <ia_nn/ops/pixel_shuffle.hpp>
+#include <ia_nn/ops/resize.hpp>
 
 #include <ia_nn/begin.hpp>
 namespace graph {

@@ -6,6 +6,8 @@
 #include <ia_nn/graph/kernels/kernel.hpp>
 #include <ia_nn/graph/kernels/move.hpp>
 #include <ia_nn/graph/layers/select.hpp>
+#include <ia_nn/ops/cumulative_sum.hpp>
+#include <ia_nn/ops/where.hpp>
 
 #include <ia_nn/begin.hpp>
 namespace graph {

@@ -4,8 +4,7 @@
 #pragma once
 
 #include <ia_nn/graph/layers/window.hpp>
-#include <ia_nn/ops/pixel_shuffle.hpp>
-#include <ia_nn/ops/resize.hpp>
+#include <ia_nn/ops/resize_shape.hpp>
 
 #include <ia_nn/begin.hpp>
 namespace graph {

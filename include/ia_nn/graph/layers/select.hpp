@@ -4,8 +4,7 @@
 #pragma once
 
 #include <ia_nn/graph/layers/spread.hpp>
-#include <ia_nn/ops/cumulative_sum.hpp>
-#include <ia_nn/ops/where.hpp>
+#include <ia_nn/ops/where_kinds.hpp>
 
 #include <ia_nn/begin.hpp>
 namespace graph {

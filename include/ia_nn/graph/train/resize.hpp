@@ -5,6 +5,7 @@
 
 #include <ia_nn/graph/layers/resize.hpp>
 #include <ia_nn/graph/train/move.hpp>
+#include <ia_nn/ops/pixel_shuffle.hpp>
 #include <ia_nn/train/resize.hpp>
 
 #include <ia_nn/begin.hpp>
