@@ -21,13 +21,22 @@ constexpr form forms[] = {{"f32", precision::f32, product::f32},
                           {"bf16", precision::bf16, product::bf16},
                           {"int8", precision::s8, product::u8s8}};
 
-std::vector<contender> ours(catalog::entry const& net, precision p, ia_nn::index_t items, int threads) {
+/// Our kernels, and oneDNN as a backend if it is there.
+std::vector<contender> contenders(catalog::entry const& net, precision p, ia_nn::index_t items, int threads) {
   auto const in = std::make_shared<catalog::batch const>(catalog::batch::random(net, items, 1));
   catalog::random_weights const weights(net.weights);
-  std::shared_ptr<catalog::session> const run =
-      net.open(catalog::weight_source(weights),
-               {.multiply = p, .batch = items, .threads = threads, .samples = {in->sources()}});
-  return {{"ours", [=] { run->run(items, in->sources()); }}};
+  std::vector<contender> all;
+  auto const add = [&](char const* name, catalog::backend by) {
+    std::shared_ptr<catalog::session> const run =
+        net.open(catalog::weight_source(weights),
+                 {.multiply = p, .by = by, .batch = items, .threads = threads, .samples = {in->sources()}});
+    all.push_back({name, [=] { run->run(items, in->sources()); }});
+  };
+  add("ours", catalog::backend::native);
+#if defined(IA_NN_CATALOG_ONEDNN)
+  add("onednn_backend", catalog::backend::onednn);
+#endif
+  return all;
 }
 
 std::vector<group> groups(context& c) {
@@ -40,7 +49,7 @@ std::vector<group> groups(context& c) {
         bench_case b;
         b.name = "batch " + std::to_string(items);
         b.operations = net.flops * static_cast<double>(items);
-        b.prepare = [&net, f, items, threads = c.threads] { return ours(net, f.multiply, items, threads); };
+        b.prepare = [&net, f, items, threads = c.threads] { return contenders(net, f.multiply, items, threads); };
         c.add(g, std::move(b), 0);
       }
       list.push_back(std::move(g));

@@ -19,11 +19,15 @@ namespace models::catalog {
 
 using graph::precision; // f32, bf16 or s8
 
+/// Who computes: this library, or oneDNN where it has code (docs/onednn.md).
+enum class backend { native, onednn };
+
 /// One batch: an array for each input, in their order.
 using batch_of_inputs = std::vector<graph::source>;
 
 struct session_options {
   precision multiply = precision::f32;
+  backend by = backend::native;
   index_t batch = 1; ///< the largest
   int threads = 1;
   /// Batches of `batch` items that say what values in 8 bits range over. Precision s8 needs one.
@@ -45,6 +49,8 @@ public:
   virtual std::string chrome_trace() const = 0;
   virtual std::vector<graph::timed_step> steps(index_t batch) const = 0;
   virtual index_t workspace_bytes() const = 0;
+  /// How many steps oneDNN computes.
+  virtual int onednn_steps() const = 0;
 };
 
 /// What the numbers that a network gives are.
@@ -77,6 +83,7 @@ struct entry {
   std::vector<weight_shape> weights{};
   index_t parameters = 0; ///< without running statistics
   double flops = 0;       ///< of one item; a multiply-add counts 2
+  /// Errors: those of graph::compiled; errc::bad_parameter for oneDNN in a program that was built without it.
   std::function<std::unique_ptr<session>(weight_source const&, session_options const&)> open{};
   std::function<std::string(precision)> memory_svg{}, dump{};
 

@@ -12,6 +12,10 @@
 #include <ia_nn/graph/show/dump.hpp>
 #include <ia_nn/graph/show/svg.hpp>
 #include <ia_nn/graph/show/trace.hpp>
+#if defined(IA_NN_CATALOG_ONEDNN)
+#include <ia_nn/exec/openmp.hpp>
+#include <ia_nn/onednn/backend.hpp>
+#endif
 
 namespace models::catalog {
 namespace detail {
@@ -31,13 +35,12 @@ template <class Net, precision P> struct switched_trace : graph::step_trace<Net,
   }
 };
 
-template <class Net, class Element> class session_of final : public session {
-  using policy = graph::native<ia_nn::isa::native, Element>;
-  using compiled = graph::compiled<Net, policy>;
+template <class Net, class Policy, class Executor> class session_of final : public session {
+  using compiled = graph::compiled<Net, Policy>;
 
 public:
   session_of(weight_source const& weights, session_options const& o)
-      : pool_(o.threads), net_(weights, options_of(weights, o)), scratch_(net_.workspace_bytes()) {
+      : threads_(o.threads), net_(weights, options_of(weights, o)), scratch_(net_.workspace_bytes()) {
     for (auto const& n : graph::original<Net>.nodes)
       if (n.kind == graph::op::output) {
         results_.emplace_back(static_cast<std::size_t>(n.shape.item() * o.batch));
@@ -45,7 +48,7 @@ public:
       }
   }
   void run(index_t batch, batch_of_inputs const& in) override {
-    net_.run(batch, std::span<graph::source const>(in), std::span<f32* const>(out_), scratch_, pool_, trace_);
+    net_.run(batch, std::span<graph::source const>(in), std::span<f32* const>(out_), scratch_, threads_, trace_);
   }
   void trace(index_t batch, batch_of_inputs const& in) override {
     trace_.on = true;
@@ -57,33 +60,50 @@ public:
   std::string chrome_trace() const override { return trace_.chrome(); }
   std::vector<graph::timed_step> steps(index_t batch) const override { return timed_steps(trace_, batch); }
   index_t workspace_bytes() const override { return net_.workspace_bytes(); }
+  int onednn_steps() const override {
+    int n = 0;
+    if constexpr (requires { net_.backends(); })
+      for (auto const& s : net_.backends()) n += s.by.starts_with("onednn");
+    return n;
+  }
 
 private:
   graph::compile_options options_of(weight_source const& weights, session_options const& o) {
     graph::compile_options c{.max_batch = o.batch, .workers = o.threads};
-    if constexpr (std::same_as<Element, ia_nn::s8>) {
+    if constexpr (Policy::usual == precision::s8) {
       graph::calibration<Net> seen(weights, c);
-      for (batch_of_inputs const& in : o.samples) seen.observe(o.batch, in, pool_);
+      for (batch_of_inputs const& in : o.samples) seen.observe(o.batch, in, threads_);
       c.ranges = seen.ranges();
     }
     return c;
   }
 
-  ia_nn::thread_pool pool_;
+  Executor threads_;
   compiled net_;
   ia_nn::workspace scratch_;
   std::vector<std::vector<f32>> results_;
   std::vector<f32*> out_;
-  switched_trace<Net, policy::usual> trace_;
+  switched_trace<Net, Policy::usual> trace_;
 };
 
-template <class Net> std::unique_ptr<session> open(weight_source const& weights, session_options const& o) {
+template <class Net, template <class, class> class Policy, class Executor>
+std::unique_ptr<session> open_in(weight_source const& weights, session_options const& o) {
+  using isa = ia_nn::isa::native;
   switch (o.multiply) {
-  case precision::f32: return std::make_unique<session_of<Net, f32>>(weights, o);
-  case precision::bf16: return std::make_unique<session_of<Net, ia_nn::bf16>>(weights, o);
-  case precision::s8: return std::make_unique<session_of<Net, ia_nn::s8>>(weights, o);
+  case precision::f32: return std::make_unique<session_of<Net, Policy<isa, f32>, Executor>>(weights, o);
+  case precision::bf16: return std::make_unique<session_of<Net, Policy<isa, ia_nn::bf16>, Executor>>(weights, o);
+  case precision::s8: return std::make_unique<session_of<Net, Policy<isa, ia_nn::s8>, Executor>>(weights, o);
   default: ia_nn::throw_error(ia_nn::errc::bad_parameter, "catalog: networks are f32, bf16 or s8");
   }
+}
+template <class Net> std::unique_ptr<session> open(weight_source const& weights, session_options const& o) {
+  if (o.by == backend::native) return open_in<Net, graph::native, ia_nn::thread_pool>(weights, o);
+#if defined(IA_NN_CATALOG_ONEDNN)
+  return open_in<Net, graph::onednn, ia_nn::openmp>(weights, o);
+#else
+  ia_nn::throw_error(ia_nn::errc::bad_parameter,
+                     "catalog: this program was built without oneDNN: install libdnnl-dev and build it again");
+#endif
 }
 /// f<P>() with a precision that is known while the program runs.
 template <class F> auto with_precision(precision p, F const& f) {

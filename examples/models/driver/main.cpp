@@ -13,7 +13,6 @@
 
 #include <cstdio>
 #include <fstream>
-#include <map>
 #include <thread>
 
 namespace {
@@ -26,13 +25,12 @@ struct options {
   std::string network{}, weights{}, labels{}, out{}, trace{}, memory{}, roofline{};
   std::vector<std::string> files{}, calibrate{};
   precision multiply = precision::f32;
+  catalog::backend by = catalog::backend::native;
   index_t batch = 0;
   int threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency())), top = 5;
   double seconds = 2;
   bool list = false, steps = false, plan = false, compare = false;
 };
-std::map<std::string, precision> const precisions{
-    {"f32", precision::f32}, {"bf16", precision::bf16}, {"int8", precision::s8}};
 char const* word_of(precision p) {
   return p == precision::f32 ? "f32" : p == precision::bf16 ? "bf16" : "int8";
 }
@@ -46,13 +44,14 @@ void save(std::string const& path, std::string const& text) {
 }
 
 /// Opens a network with the weights of the file, or random ones.
-std::unique_ptr<catalog::session> opened(catalog::entry const& net, options const& o, precision p, inputs const& in) {
+std::unique_ptr<catalog::session> opened(catalog::entry const& net, options const& o, precision p, catalog::backend by,
+                                         inputs const& in) {
   double all = 0;
   for (catalog::weight_shape const& w : net.weights) all += static_cast<double>(w.size());
   // What calibrates reads them once more.
   loading_bar bar(p == precision::s8 ? 2 * all : all);
   auto const read = [&](index_t n) { bar.add(n); };
-  catalog::session_options s{.multiply = p, .batch = in.batch(), .threads = o.threads};
+  catalog::session_options s{.multiply = p, .by = by, .batch = in.batch(), .threads = o.threads};
   std::vector<inputs> samples;
   if (p == precision::s8) {
     if (!o.calibrate.empty())
@@ -84,11 +83,11 @@ void draw_roofline(catalog::session const& s, inputs const& in, options const& o
   save(o.roofline, graph::roofline_svg(s.steps(in.batch()), r));
 }
 
-void show_result(catalog::entry const& net, catalog::session const& s, inputs const& in, options const& o) {
+void show_result(catalog::entry const& net, catalog::session const& s, inputs const& in, options const& o,
+                 std::vector<std::string> const& labels) {
   auto const values = s.result();
   auto const& shape = net.outputs[0].shape;
   if (net.gives == catalog::meaning::logits) {
-    auto const labels = o.labels.empty() ? std::vector<std::string>{} : load_labels(o.labels, shape.item());
     std::fputs(best_classes(values, in, o.top, labels).c_str(), stdout);
   } else if (net.gives == catalog::meaning::number) {
     for (index_t i = 0; i < in.batch(); ++i)
@@ -97,8 +96,6 @@ void show_result(catalog::entry const& net, catalog::session const& s, inputs co
   }
   if (o.out.empty()) return;
   if (o.out.ends_with(".png")) {
-    if (net.gives != catalog::meaning::image)
-      ia_nn::throw_error(ia_nn::errc::bad_parameter, "'" + net.name + "' gives no picture: --out FILE.npy keeps its numbers");
     // The items of the batch below each other.
     save_png(picture_of(values, in.batch() * shape.extent[1], shape.extent[2]), o.out);
   } else {
@@ -111,6 +108,10 @@ void show_result(catalog::entry const& net, catalog::session const& s, inputs co
 
 int run(options const& o) {
   catalog::entry const& net = catalog::find(o.network);
+  if (o.out.ends_with(".png") && net.gives != catalog::meaning::image)
+    ia_nn::throw_error(ia_nn::errc::bad_parameter, "'" + net.name + "' gives no picture: --out FILE.npy keeps its numbers");
+  std::vector<std::string> labels;
+  if (!o.labels.empty()) labels = load_labels(o.labels, net.outputs[0].item());
   inputs const in = o.files.empty() ? inputs::random(net, std::max(o.batch, index_t{1}), 1)
                                     : inputs::of_files(net, o.files, o.batch);
   std::printf("%s: %td parameters, %sFLOP an item; %s, batch %td, %d thread%s, %s\n", net.name.c_str(), net.parameters,
@@ -119,9 +120,10 @@ int run(options const& o) {
   if (o.plan) std::fputs(net.dump(o.multiply).c_str(), stdout);
   if (!o.memory.empty()) save(o.memory, net.memory_svg(o.multiply));
   double const began = now();
-  auto const session = opened(net, o, o.multiply, in);
+  auto const session = opened(net, o, o.multiply, o.by, in);
   std::printf("set up in %.2f s; %s bytes of workspace\n", now() - began,
               short_number(static_cast<double>(session->workspace_bytes())).c_str());
+  if (o.by == catalog::backend::onednn) std::printf("%d steps by oneDNN\n", session->onednn_steps());
   auto const times = timed(*session, in, o.seconds);
   double const median = times[times.size() / 2], items = static_cast<double>(in.batch());
   std::printf("%.3f ms (median of %zu, least %.3f): %.1f items/s, %.0f GFLOP/s\n", 1e3 * median, times.size(),
@@ -132,9 +134,9 @@ int run(options const& o) {
     if (!o.trace.empty()) save(o.trace, session->chrome_trace());
     if (!o.roofline.empty()) draw_roofline(*session, in, o);
   }
-  show_result(net, *session, in, o);
+  show_result(net, *session, in, o, labels);
   if (o.compare) {
-    auto const reference = opened(net, o, precision::f32, in);
+    auto const reference = opened(net, o, precision::f32, catalog::backend::native, in);
     reference->run(in.batch(), in.sources());
     auto const d = difference_of(reference->result(), session->result(), in.batch());
     std::printf("against f32: largest difference %.2g of the largest value; the same top for %td of %td\n", d.relative,
@@ -155,7 +157,9 @@ int main(int argc, char** argv) {
   app.add_option("network", o.network, "one of --list");
   app.add_option("files", o.files, "pictures (PNG, JPEG) or arrays (NPY) as the network takes them; random numbers if there are none");
   app.add_flag("--list", o.list, "the networks, with their parameters and floating-point operations");
-  app.add_option("--precision", o.multiply, "f32, bf16 or int8")->transform(CLI::CheckedTransformer(precisions).description(""));
+  std::string multiply = "f32", by = "native";
+  app.add_option("--precision", multiply, "what layers multiply")->check(CLI::IsMember({"f32", "bf16", "int8"}));
+  app.add_option("--backend", by, "whose kernels")->check(CLI::IsMember({"native", "onednn"}));
   app.add_option("--batch", o.batch, "items of a call; as many as the files have if not given")->check(CLI::Range(1, 4096));
   app.add_option("--threads", o.threads, "all cores if not given")->check(CLI::Range(1, 1024));
   app.add_option("--weights", o.weights, "a safetensors file with the names of the published PyTorch model");
@@ -164,13 +168,15 @@ int main(int argc, char** argv) {
   app.add_option("--top", o.top, "classes that are shown")->check(CLI::Range(1, 1000));
   app.add_option("--seconds", o.seconds, "how long the network is timed")->check(CLI::Range(0.0, 3600.0));
   app.add_option("--out", o.out, "keeps the result: a PNG of a network that draws, an NPY of any");
-  app.add_flag("--compare", o.compare, "compares the result with that in f32");
+  app.add_flag("--compare", o.compare, "compares the result with that of the native kernels in f32");
   app.add_flag("--steps", o.steps, "the time of each step");
   app.add_flag("--plan", o.plan, "the steps with their operations, bytes and places in memory");
   app.add_option("--trace", o.trace, "the steps as JSON for Perfetto");
   app.add_option("--memory", o.memory, "the memory plan as SVG");
   app.add_option("--roofline", o.roofline, "the steps under the roofs of this machine as SVG");
   CLI11_PARSE(app, argc, argv);
+  o.multiply = multiply == "bf16" ? precision::bf16 : multiply == "int8" ? precision::s8 : precision::f32;
+  if (by == "onednn") o.by = catalog::backend::onednn;
   try {
     if (o.list || o.network.empty()) {
       std::fputs(table_of(catalog::all()).c_str(), stdout);
