@@ -86,6 +86,24 @@ TEST_CASE("operands behind a layer", "[onednn]") {
   }>(4);
 }
 
+// The result of such a layer lies where its operand was: what oneDNN writes may not come first. Products of
+// values multiply what they have been rounded by.
+TEST_CASE("operands that nobody reads later", "[onednn]") {
+  check_layers<[](graph::builder& b) {
+    auto const x = input(b, "x", {any_batch, 6, 6, 64});
+    auto const layer = [&](value from, char const* name) {
+      return conv2d(from, {.filters = 64, .kernel = 3, .pad = 1, .name = name});
+    };
+    value y = layer(x, "first");
+    y = layer(y, "sum") + y;
+    y = selu(layer(y, "function without a post-op")) + y;
+    y = layer(y, "binary") * y;
+    y = relu(layer(y, "difference") - y);
+    y = softsign(tanh(y)) * layer(x, "chain");
+    return y;
+  }>(6, 5, 5e-5);
+}
+
 TEST_CASE("into parts of a concat, and from them", "[onednn]") {
   check_layers<[](graph::builder& b) {
     auto const x = input(b, "x", {any_batch, 6, 6, 16});
@@ -104,6 +122,15 @@ TEST_CASE("pools", "[onednn]") {
     y = average_pool(y, {.kernel = 3, .stride = 1, .pad = 1, .count_padding = true});
     y = average_pool(y, {.kernel = 2, .stride = 2, .ceil_mode = true});
     return global_average_pool(y);
+  }>(3);
+}
+
+TEST_CASE("pools between layers that multiply bytes", "[onednn]") {
+  check_layers<[](graph::builder& b) {
+    auto const x = input(b, "x", {any_batch, 9, 8, 16});
+    value y = max_pool(relu(conv2d(x, {.filters = 32, .kernel = 3, .name = "first"})), {.kernel = 2, .stride = 2});
+    y = conv2d(average_pool(y, {.kernel = 2, .stride = 1}), {.filters = 16, .kernel = 3, .pad = 1, .name = "second"});
+    return graph::dense(global_average_pool(y), {.units = 7, .name = "fc"});
   }>(3);
 }
 

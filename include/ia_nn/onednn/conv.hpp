@@ -70,7 +70,7 @@ struct product_weights {
 
 /// What both kinds of convolution say to oneDNN. Primitive: convolution_forward or deconvolution_forward.
 template <class Primitive, kernel_id K> struct conv_maker {
-  static constexpr bool transposed = K.op == graph::op::deconv.id, may_sum = true;
+  static constexpr bool transposed = K.op == graph::op::deconv.id, may_sum = true, element_wise = false;
   static constexpr algorithm how =
       transposed ? algorithm::deconvolution_direct : algorithm::convolution_direct;
   using read = graph::element_of<K.reads>;
@@ -143,7 +143,7 @@ template <kernel_id K> std::unique_ptr<program> make_conv(kernel_loader& l) {
 }
 
 template <kernel_id K> struct dense_maker {
-  static constexpr bool may_sum = true;
+  static constexpr bool may_sum = true, element_wise = false;
   using read = graph::element_of<K.reads>;
   using primitive = dnnl::inner_product_forward;
   kernel_loader const& l;

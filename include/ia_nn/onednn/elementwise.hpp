@@ -16,7 +16,7 @@
 namespace via_onednn {
 
 template <value_type Stored> struct chain_maker {
-  static constexpr bool may_sum = false;
+  static constexpr bool may_sum = false, element_wise = true;
   kernel_loader const& l;
 
   shape_of_value result(value_type t, index_t items) const {

@@ -47,8 +47,7 @@ struct kernel_or_native
     std::optional<typename native::store> other{};
   };
   static store load(kernel_loader& l) {
-    team_size const team(threads_of(l)); // primitives divide their work when they are made
-    if (std::unique_ptr<program> p = Make(l)) {
+    if (std::unique_ptr<program> p = made(l)) {
       quantization to = l.result_scaling();
       if (graph::detail::stages_keep_units(l.plan.nodes, l.what())) to.scale = 1;
       l.by = "onednn " + p->name;
@@ -57,6 +56,14 @@ struct kernel_or_native
     l.scratch = 0;
     l.by = graph::native_kernels<I>::name;
     return {nullptr, {}, native::load(l)};
+  }
+  /// Errors: errc::out_of_memory, with the layer.
+  static std::unique_ptr<program> made(kernel_loader& l) {
+    team_size const team(threads_of(l)); // primitives divide their work when they are made
+    IA_NN_TRY { return Make(l); }
+    IA_NN_CATCH(dnnl::error const& e) {
+      throw_error(errc::out_of_memory, l.who() + ": oneDNN: " + e.what());
+    }
   }
   template <class Tail, class E>
   static void run(store const& s, step_call const& c, Tail const& tail, E& e) noexcept {
@@ -82,12 +89,24 @@ inline dnnl::primitive_attr attributes_with(dnnl::post_ops const& ops) {
   return a;
 }
 
+/// True if the memory of the operand of a stage is that of the result, which a plan may say of a value that
+/// nobody reads later: then it must be read before the result is written. A primitive may keep sums in the
+/// result, so only an operand that it adds to (fused_tail::copied) may lie there.
+inline bool is_written_over(kernel_loader const& l, int number) {
+  graph::stage const& s = l.what().stages[number];
+  if (s.operand < 0 || graph::is_loaded(s.how)) return false;
+  graph::place const &a = l.plan.places[s.operand], &b = l.plan.places[l.what().out];
+  return a.where == b.where && a.index == b.index;
+}
+
 /// One primitive for a step. A Maker has
 ///
 ///   shape_of_value result(value_type, index_t items)      how the result lies
 ///   void attributes(primitive_attr&)                      beside post-ops and scratchpad
 ///   optional<description> describe(items, attributes, result)
 ///   void bind(items, description, vector<argument>&)      all arguments but result and scratchpad
+///   may_sum        a post-op may add to what the result holds
+///   element_wise   an element of the result is written when its operands have been read
 ///
 /// first: stages that the primitive itself computes. Null if oneDNN has no code that is fast.
 template <class Primitive, class Maker>
@@ -97,7 +116,12 @@ std::unique_ptr<program> one_primitive(kernel_loader& l, Maker& maker, int first
   value_type const written = l.plan.type(out);
   for (int done = count; done >= first; --done) {
     value_type const made = done == count ? written : value_type::f32;
-    bool const dense = ld == columns && made == written;
+    bool over = false; // the step writes over an operand before it is read
+    std::optional<fused_tail> const whole =
+        fuse(l, first, done - first, maker.result(made, most), made, maker.may_sum);
+    for (int k = maker.element_wise ? done : first; whole && k < count; ++k)
+      over = over || (is_written_over(l, k) && whole->copied != k);
+    bool const dense = ld == columns && made == written && !over;
     auto const attempted = [&](index_t items) {
       shape_of_value const to = maker.result(made, items);
       std::optional<fused_tail> tail = fuse(l, first, done - first, to, made, maker.may_sum);

@@ -10,7 +10,7 @@
 namespace via_onednn {
 
 struct pool_maker {
-  static constexpr bool may_sum = false;
+  static constexpr bool may_sum = false, element_wise = false;
   kernel_loader const& l;
   value_type stored = l.plan.type(l.what().out);
   bool deep = l.source.rank == 5;
@@ -36,6 +36,9 @@ struct pool_maker {
       index_t const last = (out[axis] - 1) * a.win.stride[axis] + a.win.reach(axis) - in[axis] -
                            a.win.pad_begin[axis]; // what the last window needs behind the image
       if (average && a.count_padding && last > a.win.pad_end[axis]) return false;
+      // oneDNN pads with the byte 0, which stands for less than 0 here.
+      bool const pads = a.win.pad_begin[axis] > 0 || last > 0;
+      if (average && a.count_padding && pads && l.result_scaling().zero_point != 0) return false;
       kernel.push_back(a.win.kernel[axis]);
       stride.push_back(a.win.stride[axis]);
       dilation.push_back(a.win.dilation[axis] - 1);

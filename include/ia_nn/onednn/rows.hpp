@@ -10,7 +10,7 @@ namespace via_onednn {
 
 /// Of f32, rows in and rows out.
 struct rows_maker {
-  static constexpr bool may_sum = false;
+  static constexpr bool may_sum = false, element_wise = false;
   kernel_loader const& l;
 
   shape_of_value result(value_type t, index_t items) const {
@@ -69,7 +69,7 @@ inline std::unique_ptr<program> make_layer_norm(kernel_loader& l) {
 
 /// Of images; a window of an even number of channels is this library's.
 struct lrn_maker {
-  static constexpr bool may_sum = false;
+  static constexpr bool may_sum = false, element_wise = false;
   using primitive = dnnl::lrn_forward;
   kernel_loader const& l;
   bool deep = l.source.rank == 5;
