@@ -78,12 +78,12 @@ template <class Element> void interpret_where(graph::node const& n, Element cons
     double const x = element(0, static_cast<index_t>(i)), number = static_cast<double>(n.attributes.number);
     bool holds = false;
     switch (n.attributes.is) {
-    case ia_nn::relation::not_equal: holds = x != number; break;
-    case ia_nn::relation::equal: holds = x == number; break;
-    case ia_nn::relation::less: holds = x < number; break;
-    case ia_nn::relation::less_equal: holds = x <= number; break;
-    case ia_nn::relation::greater: holds = x > number; break;
-    case ia_nn::relation::greater_equal: holds = x >= number; break;
+    case ia_nn::comparison::not_equal: holds = x != number; break;
+    case ia_nn::comparison::equal: holds = x == number; break;
+    case ia_nn::comparison::less: holds = x < number; break;
+    case ia_nn::comparison::less_equal: holds = x <= number; break;
+    case ia_nn::comparison::greater: holds = x > number; break;
+    case ia_nn::comparison::greater_equal: holds = x >= number; break;
     }
     y[i] = element(holds ? 1 : 2, static_cast<index_t>(i));
   }

@@ -298,15 +298,15 @@ struct resized {
 };
 struct chosen { // where and running sums
   static constexpr void build(builder& b) {
-    using ia_nn::relation;
+    using ia_nn::comparison;
     auto const x = input(b, "x", {any_batch, 4, 3, 18}), y = input(b, "y", {any_batch, 4, 3, 18});
     output(where(relu(x), x, y));
     auto const row = slice(x, {.end = 1}), item = slice(slice(y, {.axis = 1, .end = 1}), {.axis = 2, .end = 1});
-    output(where(row, y, constant(row, 0.25F), {.is = relation::less, .than = 0.5F}));
-    output(concat({where(x, item, row, {.is = relation::greater_equal}), y}));
-    output(tanh(where(item, slice(item, {.end = 1}), x, {.is = relation::less_equal, .than = -0.1F})));
-    output(where(x - x, x, y, {.is = relation::equal}) * 2.0F);
-    output(where(x, y, x, {.is = relation::greater, .than = 0.1F}));
+    output(where(row, y, constant(row, 0.25F), {.is = comparison::less, .than = 0.5F}));
+    output(concat({where(x, item, row, {.is = comparison::greater_equal}), y}));
+    output(tanh(where(item, slice(item, {.end = 1}), x, {.is = comparison::less_equal, .than = -0.1F})));
+    output(where(x - x, x, y, {.is = comparison::equal}) * 2.0F);
+    output(where(x, y, x, {.is = comparison::greater, .than = 0.1F}));
     output(cumulative_sum(conv2d(x, {.filters = 18, .name = "c"}), {.axis = 1}));
     output(cumulative_sum(x, {.axis = 2, .exclusive = true}));
     output(cumulative_sum(x, {.reverse = true}));

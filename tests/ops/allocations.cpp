@@ -9,8 +9,11 @@
 
 #include <ia_nn/exec/thread_pool.hpp>
 #include <ia_nn/math/activation.hpp>
+#include <ia_nn/ops/attention.hpp>
 #include <ia_nn/ops/batch_norm.hpp>
+#include <ia_nn/ops/batched_matmul.hpp>
 #include <ia_nn/ops/conv_separable.hpp>
+#include <ia_nn/ops/cumulative_sum.hpp>
 #include <ia_nn/ops/deconv.hpp>
 #include <ia_nn/ops/detection/decode.hpp>
 #include <ia_nn/ops/detection/roi.hpp>
@@ -26,8 +29,11 @@
 #include <ia_nn/ops/move.hpp>
 #include <ia_nn/ops/pad.hpp>
 #include <ia_nn/ops/pool.hpp>
+#include <ia_nn/ops/resize.hpp>
+#include <ia_nn/ops/scale_norm.hpp>
 #include <ia_nn/ops/softmax.hpp>
 #include <ia_nn/ops/top_k.hpp>
+#include <ia_nn/ops/where.hpp>
 
 namespace ia_nn_test {
 namespace {
@@ -195,6 +201,29 @@ TEST_CASE("operators allocate nothing", "[ops][allocation]") {
     ia_nn::pad const padded(4, extents, some, some, mode);
     counted("pad", [&](auto& e) { padded.run(x.data(), y.data(), nullptr, e); });
   }
+  index_t const images[] = {batch, pixels, channels};
+  ia_nn::batched_matmul<I> const products({.a = images, .b = images, .transposed_b = true}, 3);
+  ia_nn::attention<I> const heads({.heads = 3, .queries = pixels, .keys = pixels, .width = channels / 3},
+                                  {.causal = true, .max_batch = batch, .workers = 3});
+  ia_nn::workspace scratch(ia_nn::max_of(products.workspace_bytes(), heads.workspace_bytes()));
+  std::vector<f32> square(at(batch * pixels * pixels));
+  counted("products of values", [&](auto& e) {
+    products.run(x.data(), x.data(), square.data(), scratch, e);
+    heads.run({.batch = batch, .q = x.data(), .k = x.data(), .v = x.data(), .dst = y.data()}, scratch, e);
+  });
+  ia_nn::rms_norm<I> const lengths(channels, p);
+  ia_nn::cumulative_sum<I> const sums(pixels, channels);
+  ia_nn::resize_shape const smaller{channels, image, {1, 5, 4}};
+  ia_nn::resize_nearest const nearest(4, smaller);
+  ia_nn::resize_linear<I> const linear(smaller);
+  counted("lengths, sums, sizes, selection", [&](auto& e) {
+    lengths.run(rows, x.data(), y.data(), e);
+    sums.run(batch, x.data(), y.data(), e);
+    nearest.run(batch, x.data(), y.data(), e);
+    linear.run(batch, x.data(), y.data(), e);
+    ia_nn::where_operand const all{x.data(), pixels * channels, channels, 1};
+    ia_nn::where<I>({.items = batch, .rows = pixels, .columns = channels, .x = all, .a = all, .b = all, .dst = y.data()}, e);
+  });
   ia_nn::dropout<I> const drop(0.5F, 1);
   counted("dropout", [&](auto& e) {
     drop.run(n, x.data(), y.data(), 2, e);

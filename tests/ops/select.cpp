@@ -10,18 +10,18 @@ namespace ia_nn_test {
 namespace {
 
 using ia_nn::cumulative_sum;
-using ia_nn::relation;
+using ia_nn::comparison;
 using ia_nn::where_call;
 using ia_nn::where_operand;
 
-bool holds(relation is, f32 x, f32 n) {
+bool holds(comparison is, f32 x, f32 n) {
   switch (is) {
-  case relation::not_equal: return x != n;
-  case relation::equal: return x == n;
-  case relation::less: return x < n;
-  case relation::less_equal: return x <= n;
-  case relation::greater: return x > n;
-  case relation::greater_equal: return x >= n;
+  case comparison::not_equal: return x != n;
+  case comparison::equal: return x == n;
+  case comparison::less: return x < n;
+  case comparison::less_equal: return x <= n;
+  case comparison::greater: return x > n;
+  case comparison::greater_equal: return x >= n;
   }
   return false;
 }
@@ -89,7 +89,7 @@ TEST_CASE("where: relations, operands that are repeated, NaN") {
         auto const element = [&](where_operand const& o, index_t i) {
           return o.data[i / columns / rows * o.item + i / columns % rows * o.row + i % columns * o.column];
         };
-        for (relation const is : {relation::not_equal, relation::equal, relation::less, relation::less_equal, relation::greater, relation::greater_equal}) {
+        for (comparison const is : {comparison::not_equal, comparison::equal, comparison::less, comparison::less_equal, comparison::greater, comparison::greater_equal}) {
           where_call const c{.items = items, .rows = rows, .columns = columns, .x = ox, .a = oa, .b = ob, .dst = y.data(), .dst_ld = ld, .is = is, .number = 0.5F};
           ia_nn::where<I>(c, last_task_first{3});
           bool right = true;

@@ -164,7 +164,7 @@ TEST_CASE("moves are trained") {
   });
   check_image("where", [](value x) {
     value const y = tanh(x);
-    return where(x, x * x, y, {.is = ia_nn::relation::less, .than = 0.2F}) + where(y, slice(x, {.end = 1}), x, {.is = ia_nn::relation::greater});
+    return where(x, x * x, y, {.is = ia_nn::comparison::less, .than = 0.2F}) + where(y, slice(x, {.end = 1}), x, {.is = ia_nn::comparison::greater});
   });
   check_image("dropout", [](value x) { return dropout(x, {.p = 0.3F}); });
   check_layer("embedding", [](builder& b) {

@@ -2,7 +2,7 @@
 //
 // One of two numbers, as a third one says.
 //
-//   dst = x relation number ? a : b          element by element; bits of a and b are copied
+//   dst = x comparison number ? a : b          element by element; bits of a and b are copied
 //
 // A NaN is not equal to anything, and neither less nor greater. Each operand may be repeated along the rows
 // of an item, along the columns of a row, or both.
@@ -26,21 +26,21 @@ struct where_call {
   where_operand x{}, a{}, b{};
   f32* dst = nullptr;
   index_t dst_ld = 0; ///< elements from row to row of dst; 0: columns
-  relation is = relation::not_equal;
+  comparison is = comparison::not_equal;
   f32 number = 0;
 };
 
 namespace detail {
 
-template <relation R, f32_register V> IA_NN_INLINE V where_of(V x, V n, V a, V b) noexcept {
-  if constexpr (R == relation::equal) return select(x == n, a, b);
-  else if constexpr (R == relation::not_equal) return select(x == n, b, a);
-  else if constexpr (R == relation::less) return select(x < n, a, b);
-  else if constexpr (R == relation::less_equal) return select(x <= n, a, b);
-  else if constexpr (R == relation::greater) return select(n < x, a, b);
+template <comparison R, f32_register V> IA_NN_INLINE V where_of(V x, V n, V a, V b) noexcept {
+  if constexpr (R == comparison::equal) return select(x == n, a, b);
+  else if constexpr (R == comparison::not_equal) return select(x == n, b, a);
+  else if constexpr (R == comparison::less) return select(x < n, a, b);
+  else if constexpr (R == comparison::less_equal) return select(x <= n, a, b);
+  else if constexpr (R == comparison::greater) return select(n < x, a, b);
   else return select(n <= x, a, b);
 }
-template <isa::tag I, relation R> void where_rows(where_call const& c, index_t begin, index_t end) noexcept {
+template <isa::tag I, comparison R> void where_rows(where_call const& c, index_t begin, index_t end) noexcept {
   using V = vec<f32, I>;
   index_t const ld = c.dst_ld ? c.dst_ld : c.columns;
   V const number = V::broadcast(c.number);
@@ -63,12 +63,12 @@ template <isa::tag I, executor E = sequential> void where(where_call const& c, E
   IA_NN_ASSERT(c.dst_ld == 0 || c.dst_ld >= c.columns, "where: rows of dst ", c.dst_ld, " elements apart hold ", c.columns);
   parallel_blocks(e, c.items * c.rows, ceil_div(8192, max_of(1, c.columns)), [&](index_t begin, index_t end, int) {
     switch (c.is) {
-    case relation::not_equal: return detail::where_rows<I, relation::not_equal>(c, begin, end);
-    case relation::equal: return detail::where_rows<I, relation::equal>(c, begin, end);
-    case relation::less: return detail::where_rows<I, relation::less>(c, begin, end);
-    case relation::less_equal: return detail::where_rows<I, relation::less_equal>(c, begin, end);
-    case relation::greater: return detail::where_rows<I, relation::greater>(c, begin, end);
-    case relation::greater_equal: return detail::where_rows<I, relation::greater_equal>(c, begin, end);
+    case comparison::not_equal: return detail::where_rows<I, comparison::not_equal>(c, begin, end);
+    case comparison::equal: return detail::where_rows<I, comparison::equal>(c, begin, end);
+    case comparison::less: return detail::where_rows<I, comparison::less>(c, begin, end);
+    case comparison::less_equal: return detail::where_rows<I, comparison::less_equal>(c, begin, end);
+    case comparison::greater: return detail::where_rows<I, comparison::greater>(c, begin, end);
+    case comparison::greater_equal: return detail::where_rows<I, comparison::greater_equal>(c, begin, end);
     }
   });
 }

@@ -7,6 +7,6 @@
 
 #include <ia_nn/begin.hpp>
 
-enum class relation : unsigned char { not_equal, equal, less, less_equal, greater, greater_equal };
+enum class comparison : unsigned char { not_equal, equal, less, less_equal, greater, greater_equal };
 
 IA_NN_END

@@ -171,7 +171,7 @@ struct attribute_set {
   shuffle_order shuffled = shuffle_order::column_row_depth;
 
   // where, cumulative_sum (along `axis`)
-  relation is = relation::not_equal;             ///< where: of x and `number`
+  comparison is = comparison::not_equal;         ///< where: of x and `number`
   bool exclusive = false, backwards = false;     ///< cumulative_sum
 
   bool rounded_weights = false; ///< of what multiplies, in training: as they will be in 8 bits

@@ -10,7 +10,7 @@
 namespace graph {
 
 struct where_layer {
-  relation is = relation::not_equal;
+  comparison is = comparison::not_equal;
   f32 than = 0; ///< what x is compared with
   label name{};
 };

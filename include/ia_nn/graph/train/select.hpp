@@ -26,7 +26,7 @@ struct training_kernel<K, native_kernels<I>> : plain_training {
       if (!to.add) fill(to.data, c.of.source(k).item() * c.images());
       where_operand const place = detail::placed_operand(c.shape(), c.of.source(k), to.data), x = operand(c, 0);
       index_t const columns = c.shape().last(), rows = c.rows() / c.images();
-      relation const is = c.of.attributes().is;
+      comparison const is = c.of.attributes().is;
       f32 const number = c.of.attributes().number;
       c.executor->parallel_for(c.images(), [&](index_t i, int) {
         for (index_t r = 0; r < rows; ++r) {
@@ -49,14 +49,14 @@ private:
             .dst = dst, .is = c.of.attributes().is, .number = c.of.attributes().number};
   }
   static void fill(f32* p, index_t n) noexcept { __builtin_memset(p, 0, static_cast<std::size_t>(n) * sizeof(f32)); }
-  static bool holds(relation is, f32 x, f32 n) noexcept {
+  static bool holds(comparison is, f32 x, f32 n) noexcept {
     switch (is) {
-    case relation::not_equal: return !(x == n);
-    case relation::equal: return x == n;
-    case relation::less: return x < n;
-    case relation::less_equal: return x <= n;
-    case relation::greater: return x > n;
-    case relation::greater_equal: return x >= n;
+    case comparison::not_equal: return !(x == n);
+    case comparison::equal: return x == n;
+    case comparison::less: return x < n;
+    case comparison::less_equal: return x <= n;
+    case comparison::greater: return x > n;
+    case comparison::greater_equal: return x >= n;
     }
     return false;
   }
