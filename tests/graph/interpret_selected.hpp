@@ -174,8 +174,10 @@ bool interpret_selected(graph::node const& n, graph::node const* nodes, random_w
       auto const e = [&](index_t j) { return x_of(0)[at((r / inner * length + j) * inner + r % inner)]; };
       std::vector<index_t> order(at(length));
       std::iota(order.begin(), order.end(), 0);
-      if (a.last_of_equal) std::reverse(order.begin(), order.end());
-      std::stable_sort(order.begin(), order.end(), [&](index_t i, index_t j) { return a.smallest ? e(i) < e(j) : e(i) > e(j); });
+      std::sort(order.begin(), order.end(), [&](index_t i, index_t j) {
+        if (e(i) != e(j)) return (e(i) < e(j)) == a.smallest;
+        return a.last_of_equal ? i > j : i < j;
+      });
       if (!a.sorted) std::sort(order.begin(), order.begin() + k);
       for (index_t j = 0; j < k; ++j)
         y[at((r / inner * k + j) * inner + r % inner)] = n.kind == op::top_k ? e(order[at(j)]) : static_cast<double>(order[at(j)]);

@@ -62,8 +62,9 @@ std::vector<found> reference(suppression_shape const& s, index_t batch, f32 cons
       std::vector<index_t> order, kept;
       for (index_t i = 0; i < s.boxes; ++i)
         if (score(k, i) > s.score_threshold) order.push_back(i);
-      std::stable_sort(order.begin(), order.end(),
-                       [&](index_t a, index_t b) { return score(k, a) > score(k, b); });
+      std::sort(order.begin(), order.end(), [&](index_t a, index_t b) {
+        return score(k, a) != score(k, b) ? score(k, a) > score(k, b) : a < b;
+      });
       if (std::ssize(order) > s.candidates) order.resize(at(s.candidates));
       for (index_t const i : order) {
         bool good = std::ssize(kept) < s.per_class;
@@ -73,7 +74,7 @@ std::vector<found> reference(suppression_shape const& s, index_t batch, f32 cons
       }
       for (index_t const i : kept) of_image.push_back({image, k, i});
     }
-    std::stable_sort(of_image.begin(), of_image.end(), [&](found const& a, found const& b) {
+    std::sort(of_image.begin(), of_image.end(), [&](found const& a, found const& b) {
       f32 const x = score(a.k, a.box), y = score(b.k, b.box);
       return x != y ? x > y : a.k != b.k ? a.k < b.k : a.box < b.box;
     });

@@ -53,7 +53,9 @@ TEST_CASE("top_k: against a stable sort") {
       std::vector<index_t> order(at(s.n));
       std::iota(order.begin(), order.end(), 0);
       auto const x = [&](index_t j) { return src[(o * s.n + j) * s.inner + i]; };
-      std::stable_sort(order.begin(), order.end(), [&](index_t a, index_t b) { return before(x(a), x(b), s.largest); });
+      std::sort(order.begin(), order.end(), [&](index_t a, index_t b) {
+        return before(x(a), x(b), s.largest) || (!before(x(b), x(a), s.largest) && a < b);
+      });
       if (!s.sorted) std::sort(order.begin(), order.begin() + s.k);
       for (index_t j = 0; j < s.k; ++j) want[at((o * s.k + j) * s.inner + i)] = static_cast<s32>(order[at(j)]);
     }
