@@ -21,10 +21,13 @@
 #include <ia_nn/int8/quantize.hpp>
 #include <ia_nn/int8/s4.hpp>
 #include <ia_nn/math/activation.hpp>
+#include <ia_nn/ops/attention.hpp>
 #include <ia_nn/ops/batch_norm.hpp>
+#include <ia_nn/ops/batched_matmul.hpp>
 #include <ia_nn/ops/conv.hpp>
 #include <ia_nn/ops/conv_separable.hpp>
 #include <ia_nn/ops/deconv.hpp>
+#include <ia_nn/ops/cumulative_sum.hpp>
 #include <ia_nn/ops/dense.hpp>
 #include <ia_nn/ops/detection/decode.hpp>
 #include <ia_nn/ops/detection/priors.hpp>
@@ -41,9 +44,13 @@
 #include <ia_nn/ops/matmul_expr.hpp>
 #include <ia_nn/ops/move.hpp>
 #include <ia_nn/ops/pad.hpp>
+#include <ia_nn/ops/pixel_shuffle.hpp>
 #include <ia_nn/ops/pool.hpp>
+#include <ia_nn/ops/resize.hpp>
+#include <ia_nn/ops/scale_norm.hpp>
 #include <ia_nn/ops/softmax.hpp>
 #include <ia_nn/ops/top_k.hpp>
+#include <ia_nn/ops/where.hpp>
 #include <ia_nn/rnn/calibrate.hpp>
 #include <ia_nn/rnn/rnn.hpp>
 #include <ia_nn/rnn/stream.hpp>

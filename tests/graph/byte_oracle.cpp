@@ -497,6 +497,13 @@ private:
       interpret_selected(n, v_.nodes, p_.weights, source, chosen);
       return chosen;
     }
+    if (step_->kind == op::resize_nearest || step_->kind == op::pixel_shuffle || step_->kind == op::pixel_unshuffle) {
+      values resized(at(rows(step_->out) * n.shape.last()));
+      graph::dims const& in = v_.nodes[from].shape;
+      if (step_->kind == op::resize_nearest) interpret_resize(n, in, x, resized);
+      else interpret_shuffle(n, in, x, resized);
+      return resized;
+    }
     if (step_->kind != op::pad && step_->kind != op::transpose && step_->kind != op::slice)
       return x;
     values y(at(rows(step_->out) * n.shape.last()));

@@ -4,7 +4,9 @@
 // loops.
 #pragma once
 
+#include "interpret_images.hpp"
 #include "interpret_layers.hpp"
+#include "interpret_products.hpp"
 #include "interpret_selected.hpp"
 
 #include <ia_nn/graph/layers/custom.hpp>
@@ -92,6 +94,14 @@ inline std::vector<std::vector<double>> interpret(graph::node const* nodes, int 
     y.assign(at(size), 0.0);
     auto const x_of = [&](int k) -> std::vector<double> const& { return v[at(n.inputs[k])]; };
     graph::dims const in = n.inputs.count > 0 ? nodes[n.inputs[0]].shape : graph::dims{};
+    // The element of an operand that meets element i: its coordinates, 0 along axes of extent 1.
+    auto const element = [&](int k, index_t i) {
+      graph::dims const& s = nodes[n.inputs[k]].shape;
+      index_t from = 0, stride = 1;
+      for (int d = shape.rank - 1; d > 0; i /= shape[d], stride *= s[d], --d)
+        from += s[d] == 1 ? 0 : i % shape[d] * stride;
+      return x_of(k)[at(from + i * stride)];
+    };
     auto const is = [&](auto const&... kinds) { return (... || (n.kind == kinds)); };
     [&] {
       if (is(op::input)) {
@@ -133,15 +143,23 @@ inline std::vector<std::vector<double>> interpret(graph::node const* nodes, int 
                          static_cast<double>(n.attributes.b));
         return;
       }
+      if (is(op::where)) {
+        interpret_where(n, element, y);
+        return;
+      }
+      if (is(op::resize_nearest, op::resize_linear)) {
+        interpret_resize(n, in, x_of(0), y);
+        return;
+      }
+      if (is(op::pixel_shuffle, op::pixel_unshuffle)) {
+        interpret_shuffle(n, in, x_of(0), y);
+        return;
+      }
+      if (is(op::cumulative_sum)) {
+        interpret_cumulative_sum(n, x_of(0), y);
+        return;
+      }
       if (is(op::add, op::subtract, op::multiply, op::divide, op::minimum, op::maximum)) {
-        // The element of an operand that meets element i: its coordinates, 0 along axes of extent 1.
-        auto const element = [&](int k, index_t i) {
-          graph::dims const& s = nodes[n.inputs[k]].shape;
-          index_t from = 0, stride = 1;
-          for (int d = shape.rank - 1; d > 0; i /= shape[d], stride *= s[d], --d)
-            from += s[d] == 1 ? 0 : i % shape[d] * stride;
-          return x_of(k)[at(from + i * stride)];
-        };
         for (index_t i = 0; i < size; ++i) {
           double const l = element(0, i), r = element(1, i);
           y[at(i)] = n.kind == op::add        ? l + r
@@ -266,6 +284,21 @@ inline std::vector<std::vector<double>> interpret(graph::node const* nodes, int 
         }
         return;
       }
+      if (is(op::rms_norm, op::l2_norm)) {
+        double const epsilon = static_cast<double>(n.attributes.epsilon);
+        for (index_t r = 0; r < rows; ++r) {
+          double const* const x = x_of(0).data() + r * c_out;
+          double squares = 0, magnitudes = 0;
+          for (index_t i = 0; i < c_out; ++i) squares += x[i] * x[i], magnitudes += std::fabs(x[i]);
+          double const length = is(op::rms_norm)          ? std::sqrt(squares / static_cast<double>(c_out) + epsilon)
+                                : n.attributes.power == 1 ? std::fmax(magnitudes, epsilon)
+                                                          : std::fmax(std::sqrt(squares), epsilon);
+          for (index_t i = 0; i < c_out; ++i)
+            y[at(r * c_out + i)] =
+                x[i] / length * (n.attributes.affine ? static_cast<double>(weights(n, ".weight")[at(i)]) : 1);
+        }
+        return;
+      }
       if (is(op::lrn)) {
         for (index_t i = 0; i < size; ++i) {
           bool const behind = n.attributes.sums == ia_nn::lrn_window::onnx; // has the odd one of an even size
@@ -323,6 +356,17 @@ inline std::vector<std::vector<double>> interpret(graph::node const* nodes, int 
         interpret_move(n, in, x_of(0), y);
         return;
       }
+      if (is(op::matmul)) {
+        interpret_matmul(n, in, nodes[n.inputs[1]].shape, x_of(0), x_of(1), y);
+        return;
+      }
+      if (is(op::attention)) {
+        int const mask = graph::detail::attention_mask(n), lengths = graph::detail::attention_lengths(n);
+        interpret_attention(n, in, nodes[n.inputs[2]].shape, mask < 0 ? in : nodes[n.inputs[mask]].shape, x_of(0), x_of(1),
+                            x_of(2), mask < 0 ? std::vector<double>{} : x_of(mask),
+                            lengths < 0 ? std::vector<double>{} : x_of(lengths), y);
+        return;
+      }
       if (is(op::lstm, op::gru, op::rnn)) {
         interpret_rnn(n, shape.dynamic() ? batch : shape[0], in[1], in.last(), weights, x_of(0), y);
         return;
@@ -345,6 +389,9 @@ struct problem {
       index_t most = INT32_MAX, least = 0; // rows of the smallest table that reads these indices
       bool from_end = true;                // all that read them count from the end
       for (int k = 0; k < count; ++k) {
+        if (int const l = nodes[k].kind == graph::op::attention ? graph::detail::attention_lengths(nodes[k]) : -1;
+            l >= 0 && nodes[k].inputs[l] == i)
+          most = std::min(most, nodes[nodes[k].inputs[1]].shape[1] + 2), from_end = false; // none, and more than there are
         int const which = nodes[k].kind->index_input;
         if (which < 0 || nodes[k].inputs[which] != i) continue;
         most = std::min(most, nodes[k].attributes.table_rows);

@@ -25,6 +25,11 @@ template <class F> void each_net(F const& f) {
   with("large recurrent", both_ways::of<large_recurrent>());
   with("mixed", both_ways::of<mixed>());
   with("narrow", both_ways::of<narrow>());
+  with("resized", both_ways::of<resized>());
+  with("chosen", both_ways::of<chosen>());
+  with("lengths", both_ways::of<lengths>());
+  with("products", both_ways::of<products>());
+  with("attending", both_ways::of<attending>());
   with("towers", both_ways::of<towers>());
   with("tables", both_ways::of<tables>());
   with("pairs", both_ways::of<paired<separable>>());

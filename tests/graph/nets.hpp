@@ -275,6 +275,82 @@ struct of_three { // a batch that is not open
     return concat({learned_in(x, {6}, "token"), x * learned_in(x, {4, 6}, "scales")}, {.axis = 1});
   }
 };
+struct resized {
+  static constexpr void build(builder& b) {
+    using ia_nn::resize_places, ia_nn::resize_rounding;
+    auto const x = input(b, "x", {any_batch, 5, 4, 8});
+    auto const y = conv2d(x, {.filters = 8, .kernel = 3, .pad = 1, .name = "c"});
+    output(conv2d(resize(y, {.scale = 2}), {.filters = 3, .name = "d"}));
+    output(resize(x, {.size = {3, 9}, .places = resize_places::half_pixel, .rounding = resize_rounding::half_down}));
+    output(resize(x, {.scale = {1.7F, 0.5F}, .places = resize_places::half_pixel, .rounding = resize_rounding::half_up}));
+    output(resize(x, {.size = {7, 1}, .places = resize_places::align_corners, .rounding = resize_rounding::up}));
+    for (resize_places const p : {resize_places::half_pixel, resize_places::align_corners, resize_places::asymmetric})
+      output(tanh(resize(y, {.size = {8, 3}, .mode = interpolation::linear, .places = p})));
+    output(resize(x, {.scale = 2.6F, .mode = interpolation::linear, .places = resize_places::half_pixel}));
+    auto const v = input(b, "v", {any_batch, 3, 2, 4, 5});
+    output(resize(v, {.size = {5, 2, 3}, .mode = interpolation::linear, .places = resize_places::half_pixel}));
+    output(resize(v, {.scale = {2, 1, 1.5F}}));
+    for (auto const order : {ia_nn::shuffle_order::column_row_depth, ia_nn::shuffle_order::depth_column_row}) {
+      output(relu(pixel_shuffle(y, {.block = 2, .order = order})));
+      output(pixel_unshuffle(resize(y, {.size = {6, 3}}), {.block = 3, .order = order}));
+    }
+  }
+};
+struct chosen { // where and running sums
+  static constexpr void build(builder& b) {
+    using ia_nn::comparison;
+    auto const x = input(b, "x", {any_batch, 4, 3, 18}), y = input(b, "y", {any_batch, 4, 3, 18});
+    output(where(relu(x), x, y));
+    auto const row = slice(x, {.end = 1}), item = slice(slice(y, {.axis = 1, .end = 1}), {.axis = 2, .end = 1});
+    output(where(row, y, constant(row, 0.25F), {.is = comparison::less, .than = 0.5F}));
+    output(concat({where(x, item, row, {.is = comparison::greater_equal}), y}));
+    output(tanh(where(item, slice(item, {.end = 1}), x, {.is = comparison::less_equal, .than = -0.1F})));
+    output(where(x - x, x, y, {.is = comparison::equal}) * 2.0F);
+    output(where(x, y, x, {.is = comparison::greater, .than = 0.1F}));
+    output(cumulative_sum(conv2d(x, {.filters = 18, .name = "c"}), {.axis = 1}));
+    output(cumulative_sum(x, {.axis = 2, .exclusive = true}));
+    output(cumulative_sum(x, {.reverse = true}));
+    output(cumulative_sum(y, {.axis = 1, .exclusive = true, .reverse = true}));
+  }
+};
+struct lengths { // norms of rows
+  static constexpr void build(builder& b) {
+    auto const x = input(b, "x", {any_batch, 4, 3, 21});
+    auto const y = l2_norm(conv2d(x, {.filters = 21, .kernel = 3, .pad = 1, .name = "c"}), {.name = "l2"});
+    output(conv2d(y, {.filters = 4, .name = "d"}));
+    output(concat({rms_norm(x, {.name = "rms"}), l2_norm(x, {.p = 1, .affine = false}), rms_norm(y, {.affine = false})}));
+  }
+};
+/// Products of values, heads one after the other and transposed.
+struct products {
+  static constexpr void build(builder& b) {
+    auto const x = input(b, "x", {any_batch, 7, 12}), y = input(b, "y", {any_batch, 5, 12});
+    output(relu(matmul(x, y, {.transposed_b = true}))); // 7 x 5
+    output(matmul(dense(x, {.units = 6, .name = "q"}), x, {.transposed_a = true}));
+    auto const heads = transpose(reshape(x, {7, 3, 4}, {.order = order::channels_last}), {2, 1, 3}); // 3 x 7 x 4
+    auto const one = reshape(y, {15, 4}, {.order = order::channels_last});
+    auto const s = matmul(heads, one, {.transposed_b = true}); // each head by the same
+    output(concat({softmax(s), matmul(s, matmul(s, s, {.transposed_a = true}))}));
+    output(matmul(one, heads, {.transposed_b = true}) * 0.5F);
+  }
+};
+/// Self and cross attention, all that may be hidden, a block as transformers have it.
+struct attending {
+  static constexpr void build(builder& b) {
+    auto const x = input(b, "x", {any_batch, 9, 12}), y = input(b, "y", {any_batch, 6, 12});
+    auto const n = input(b, "n", {any_batch, 1}, value_type::s32);
+    auto const qkv = split<3>(dense(x, {.units = 36, .name = "qkv"}));
+    auto z = attention(qkv[0], qkv[1], qkv[2], {.heads = 3, .causal = true, .name = "self"});
+    z = x + dense(z, {.units = 12, .name = "out"});
+    output(z);
+    auto const v = dense(y, {.units = 8, .name = "v"});
+    output(relu(attention(z, y, v, {.heads = 4, .lengths = n, .name = "cross"})));
+    auto const mask = dense(z, {.units = 6, .name = "mask"}); // of each query
+    output(concat({attention(z, y, v, {.heads = 2, .mask = mask}), x}));
+    auto const by_key = slice(reshape(mask, {1, 9, 6}, {.order = order::channels_last}), {.axis = 2, .end = 1});
+    output(attention(z, y, y, {.causal = true, .mask = by_key, .lengths = n, .scale = 0.25F, .name = "all"}));
+  }
+};
 struct tables { // one lookup in two tables, and one alone
   static constexpr auto build(builder& b) {
     auto const i = input(b, "i", {any_batch, 3}, value_type::s32),

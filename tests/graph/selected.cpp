@@ -95,6 +95,8 @@ static_assert(said<[](value x, value) { return top_k(x, {.k = 5}); }> ==
               "ia_nn: top_k 'top_k_2': 5 elements of axis 2 of input (any, 8, 4)");
 static_assert(said<[](value x, value) { return arg_max(x, {.type = value_type::u8}); }> ==
               "ia_nn: arg_max 'arg_max_2': indices are f32 or s32");
+static_assert(said<[](value x, value) { return arg_max(x, {.type = value_type::s32}); }> ==
+              "ia_nn: output 'output': the value holds s32 indices, outputs are f32");
 static_assert(said<[](value, value i) { return one_hot(i, {.depth = 0}); }> ==
               "ia_nn: one_hot 'one_hot_2': rows of 0 elements for indices (any, 6), which have 1 to 4 extents");
 static_assert(said<[](value x, value) { return decode_boxes(x, slice(x, {.end = 3})); }> ==

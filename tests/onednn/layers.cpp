@@ -125,6 +125,15 @@ TEST_CASE("pools", "[onednn]") {
   }>(3);
 }
 
+TEST_CASE("pools between layers that multiply bytes", "[onednn]") {
+  check_layers<[](graph::builder& b) {
+    auto const x = input(b, "x", {any_batch, 9, 8, 16});
+    value y = max_pool(relu(conv2d(x, {.filters = 32, .kernel = 3, .name = "first"})), {.kernel = 2, .stride = 2});
+    y = conv2d(average_pool(y, {.kernel = 2, .stride = 1}), {.filters = 16, .kernel = 3, .pad = 1, .name = "second"});
+    return graph::dense(global_average_pool(y), {.units = 7, .name = "fc"});
+  }>(3);
+}
+
 TEST_CASE("rows", "[onednn]") {
   check_layers<[](graph::builder& b) {
     auto const x = input(b, "x", {any_batch, 5, 64});

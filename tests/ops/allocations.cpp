@@ -9,19 +9,31 @@
 
 #include <ia_nn/exec/thread_pool.hpp>
 #include <ia_nn/math/activation.hpp>
+#include <ia_nn/ops/attention.hpp>
 #include <ia_nn/ops/batch_norm.hpp>
+#include <ia_nn/ops/batched_matmul.hpp>
 #include <ia_nn/ops/conv_separable.hpp>
+#include <ia_nn/ops/cumulative_sum.hpp>
 #include <ia_nn/ops/deconv.hpp>
+#include <ia_nn/ops/detection/decode.hpp>
+#include <ia_nn/ops/detection/roi.hpp>
+#include <ia_nn/ops/detection/suppression.hpp>
 #include <ia_nn/ops/dropout.hpp>
 #include <ia_nn/ops/embedding.hpp>
+#include <ia_nn/ops/embedding_bag.hpp>
 #include <ia_nn/ops/expr.hpp>
+#include <ia_nn/ops/gather.hpp>
 #include <ia_nn/ops/group_norm.hpp>
 #include <ia_nn/ops/layer_norm.hpp>
 #include <ia_nn/ops/lrn.hpp>
 #include <ia_nn/ops/move.hpp>
 #include <ia_nn/ops/pad.hpp>
 #include <ia_nn/ops/pool.hpp>
+#include <ia_nn/ops/resize.hpp>
+#include <ia_nn/ops/scale_norm.hpp>
 #include <ia_nn/ops/softmax.hpp>
+#include <ia_nn/ops/top_k.hpp>
+#include <ia_nn/ops/where.hpp>
 
 namespace ia_nn_test {
 namespace {
@@ -189,6 +201,29 @@ TEST_CASE("operators allocate nothing", "[ops][allocation]") {
     ia_nn::pad const padded(4, extents, some, some, mode);
     counted("pad", [&](auto& e) { padded.run(x.data(), y.data(), nullptr, e); });
   }
+  index_t const images[] = {batch, pixels, channels};
+  ia_nn::batched_matmul<I> const products({.a = images, .b = images, .transposed_b = true}, 3);
+  ia_nn::attention<I> const heads({.heads = 3, .queries = pixels, .keys = pixels, .width = channels / 3},
+                                  {.causal = true, .max_batch = batch, .workers = 3});
+  ia_nn::workspace scratch(ia_nn::max_of(products.workspace_bytes(), heads.workspace_bytes()));
+  std::vector<f32> square(at(batch * pixels * pixels));
+  counted("products of values", [&](auto& e) {
+    products.run(x.data(), x.data(), square.data(), scratch, e);
+    heads.run({.batch = batch, .q = x.data(), .k = x.data(), .v = x.data(), .dst = y.data()}, scratch, e);
+  });
+  ia_nn::rms_norm<I> const lengths(channels, p);
+  ia_nn::cumulative_sum<I> const sums(pixels, channels);
+  ia_nn::resize_shape const smaller{channels, image, {1, 5, 4}};
+  ia_nn::resize_nearest const nearest(4, smaller);
+  ia_nn::resize_linear<I> const linear(smaller);
+  counted("lengths, sums, sizes, selection", [&](auto& e) {
+    lengths.run(rows, x.data(), y.data(), e);
+    sums.run(batch, x.data(), y.data(), e);
+    nearest.run(batch, x.data(), y.data(), e);
+    linear.run(batch, x.data(), y.data(), e);
+    ia_nn::where_operand const all{x.data(), pixels * channels, channels, 1};
+    ia_nn::where<I>({.items = batch, .rows = pixels, .columns = channels, .x = all, .a = all, .b = all, .dst = y.data()}, e);
+  });
   ia_nn::dropout<I> const drop(0.5F, 1);
   counted("dropout", [&](auto& e) {
     drop.run(n, x.data(), y.data(), 2, e);
@@ -205,6 +240,38 @@ TEST_CASE("operators allocate nothing", "[ops][allocation]") {
     ia_nn::eval<I>(turned_around, ia_nn::transposed(a.view()) + 1.0F, e);
     ia_nn::eval<I>(totals, ia_nn::sum(a, ia_nn::axes<1>), e);
     mean[0] = ia_nn::sum<I>(a * a, e) + ia_nn::max<I>(a, e);
+  });
+}
+
+TEST_CASE("selection, gathers and detection allocate nothing", "[ops][allocation]") {
+  if (!runnable<I>()) FAIL("this machine lacks the instructions the test was compiled for");
+  std::vector<f32> const x(4096, 0.5F);
+  std::vector<f32> y(4096);
+  std::vector<s32> indices(64);
+  ia_nn::top_k_selection<I> const top({.n = 64, .k = 5, .inner = 3}, 3);
+  ia_nn::suppression<I> const best({.boxes = 60, .classes = 3}, 2, 3);
+  ia_nn::workspace scratch(std::max(top.workspace_bytes(), best.workspace_bytes()));
+  index_t const extents[] = {8, 16, 4}, few[] = {8, 2, 4};
+  counted("top_k", [&](auto& e) { top.run(4, x.data(), y.data(), indices.data(), scratch, e); });
+  counted("arg_max", [&](auto& e) { ia_nn::arg_selection<I>({.n = 64}).run(8, x.data(), indices.data(), e); });
+  ia_nn::row_gather const rows(4, 2, 16, 8);
+  ia_nn::element_gather const elements(4, extents, few, 1);
+  ia_nn::element_scatter const put(4, extents, few, 1);
+  ia_nn::bag_embedding<I> const bags(ia_nn::bag_kind::mean, {x.data(), 100, 20});
+  std::fill(indices.begin(), indices.end(), 1);
+  counted("gathers", [&](auto& e) {
+    rows.run(5, x.data(), indices.data(), y.data(), e);
+    elements.run(x.data(), indices.data(), y.data(), e);
+    put.run_add(x.data(), x.data(), indices.data(), y.data(), e);
+    ia_nn::one_hot_rows<f32>(9).run(64, indices.data(), y.data(), e);
+    bags.run(8, 6, indices.data(), y.data(), 20, e);
+  });
+  ia_nn::box_decoder<I> const decoder({.boxes = 60});
+  ia_nn::roi_pooling<I> const regions(ia_nn::roi_kind::align, {.channels = 8, .height = 9, .width = 9, .out_height = 2, .out_width = 2});
+  counted("detection", [&](auto& e) {
+    best.run({.batch = 2, .boxes = x.data(), .scores = x.data(), .rows = y.data()}, scratch, e);
+    decoder.run(2, x.data(), x.data(), true, y.data(), e);
+    regions.run({.count = 9, .src = x.data(), .boxes = x.data() + 100, .dst = y.data()}, e);
   });
 }
 

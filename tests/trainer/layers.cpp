@@ -69,12 +69,53 @@ TEST_CASE("layers with weights are trained") {
   });
 }
 
+TEST_CASE("products of values are trained") {
+  auto const both = [](char const* what, auto const& of) {
+    check_layer(what, [&](builder& b) {
+      value const x = dense(input(b, "x", {any_batch, 5, 6}), {.units = 8});
+      return of(x, tanh(dense(x, {.units = 8})));
+    });
+  };
+  both("a b", [](value x, value y) { return matmul(x, transpose(y, {2, 1})); });
+  both("a transposed", [](value x, value y) { return matmul(x, y, {.transposed_a = true}); });
+  both("b transposed", [](value x, value y) { return matmul(x, y, {.transposed_b = true}); });
+  both("both transposed", [](value x, value y) { return matmul(transpose(x, {2, 1}), y, {.transposed_a = true, .transposed_b = true}); });
+  both("by itself", [](value x, value) { return matmul(x, x, {.transposed_b = true}); });
+  both("an operand that is repeated", [](value x, value y) {
+    value const heads = reshape(x, {5, 2, 4}, {.order = graph::order::channels_last});
+    value const rows = reshape(y, {10, 4}, {.order = graph::order::channels_last});
+    return matmul(matmul(rows, heads, {.transposed_b = true}), matmul(heads, rows, {.transposed_b = true}), {.transposed_a = true, .transposed_b = true});
+  });
+}
+
+TEST_CASE("attention is trained") {
+  auto const of = [](char const* what, auto const& layer) {
+    check_layer(what, [&](builder& b) {
+      value const x = dense(input(b, "x", {any_batch, 7, 6}), {.units = 8});
+      return layer(b, x, tanh(dense(input(b, "y", {any_batch, 5, 3}), {.units = 8})));
+    });
+  };
+  of("itself", [](builder&, value x, value y) { return graph::concat({attention(x, x, x, {.heads = 2}), y}, {.axis = 1}); });
+  of("cross", [](builder&, value x, value y) { return attention(x, y, dense(y, {.units = 6}), {.heads = 2, .causal = true}); });
+  of("lengths", [](builder& b, value x, value y) {
+    return attention(x, y, y, {.lengths = input(b, "n", {any_batch, 1}, graph::value_type::s32), .scale = 0.5F});
+  });
+  of("a mask of each query", [](builder&, value x, value y) { return attention(x, y, y, {.heads = 4, .mask = dense(x, {.units = 5})}); });
+  of("a mask of each head", [](builder&, value x, value y) {
+    return attention(x, y, y, {.heads = 2, .mask = parameter(x, {.shape = {2, 7, 5}, .order = graph::order::channels_last, .name = "bias"})});
+  });
+}
+
 TEST_CASE("norms are trained") {
   check_image("batch_norm", [](value x) { return batch_norm(x, {.epsilon = 0.1F}); });
   check_image("batch_norm without factors", [](value x) { return batch_norm(x, {.affine = false}); });
   check_image("layer_norm", [](value x) { return layer_norm(x, {.epsilon = 0.1F}); });
   check_image("group_norm", [](value x) { return group_norm(x, {.groups = 2}); });
   check_image("instance_norm", [](value x) { return instance_norm(x, {.affine = true}); });
+  check_image("rms_norm", [](value x) { return rms_norm(x, {.epsilon = 0.1F}); });
+  check_image("rms_norm without a scale", [](value x) { return rms_norm(x, {.affine = false}); });
+  check_image("l2_norm", [](value x) { return l2_norm(x); });
+  check_image("l2_norm of magnitudes", [](value x) { return l2_norm(x, {.p = 1, .affine = false}); });
   check_image("lrn", [](value x) { return lrn(x, {.size = 3, .alpha = 0.5F}); });
   check_image("softmax", [](value x) { return softmax(x); });
   check_image("log_softmax", [](value x) { return log_softmax(x); });
@@ -107,6 +148,24 @@ TEST_CASE("moves are trained") {
   check_image("pad", [](value x) { return pad(x, {.begin = {1, 0}, .end = {2, 1}, .value = 0.5F}); });
   check_image("flatten", [](value x) { return dense(flatten(x), {.units = 3}); });
   check_image("channel_shuffle", [](value x) { return channel_shuffle(x, {.groups = 2}); });
+  using ia_nn::resize_places;
+  check_image("resize", [](value x) { return resize(x, {.scale = {2, 1.5F}}); });
+  check_image("linear resize", [](value x) {
+    return resize(x, {.size = {7, 4}, .mode = graph::interpolation::linear, .places = resize_places::half_pixel});
+  });
+  check_layer("linear resize of a volume", [](builder& b) {
+    value const x = conv3d(input(b, "x", {any_batch, 3, 2, 4, 2}), {.filters = 19, .kernel = 1});
+    return resize(x, {.size = {4, 4, 3}, .mode = graph::interpolation::linear, .places = resize_places::align_corners});
+  });
+  check_image("pixel_shuffle", [](value x) { return pixel_shuffle(x); });
+  check_image("pixel_unshuffle", [](value x) { return pixel_unshuffle(pad(x, {.begin = {0, 0}, .end = {1, 0}})); });
+  check_image("cumulative_sum", [](value x) {
+    return cumulative_sum(cumulative_sum(x, {.axis = 1, .exclusive = true}), {.reverse = true});
+  });
+  check_image("where", [](value x) {
+    value const y = tanh(x);
+    return where(x, x * x, y, {.is = ia_nn::comparison::less, .than = 0.2F}) + where(y, slice(x, {.end = 1}), x, {.is = ia_nn::comparison::greater});
+  });
   check_image("dropout", [](value x) { return dropout(x, {.p = 0.3F}); });
   check_layer("embedding", [](builder& b) {
     return dense(embedding(input(b, "i", {any_batch, 5}, graph::value_type::s32), {.rows = 4, .width = 6}), {.units = 2});

@@ -17,6 +17,7 @@ struct mixed {
     x = depthwise_conv2d(x, {.kernel = 3, .pad = 1, .name = "depthwise"});
     x = deconv2d(x, {.filters = 8, .kernel = 2, .stride = 2, .name = "up"});
     x = reshape(x, {12, 80}, {.order = graph::order::channels_last});
+    x = matmul(tanh(matmul(x, x, {.transposed_b = true}) * 0.02F), x);
     x = lstm(x, {.hidden = 9, .direction = graph::direction::both, .name = "lstm"});
     x = gru(x, {.hidden = 7, .name = "gru"});
     x = rnn(x, {.hidden = 6, .last_only = true, .name = "rnn"});

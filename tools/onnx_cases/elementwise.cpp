@@ -274,42 +274,6 @@ std::vector<optional_array> run_gemm(op_case const& c) {
   return {array_of(y, {m, n})};
 }
 
-// As numpy does it: vectors become matrices and back, the axes before the last two broadcast.
-std::vector<optional_array> run_matmul(op_case const& c) {
-  npy_array const &A = c.required(0), &B = c.required(1);
-  auto const a = f32_elements(A), b = f32_elements(B);
-  shape_list sa = A.shape, sb = B.shape;
-  bool const row = sa.size() == 1, column = sb.size() == 1;
-  if (row) sa.insert(sa.begin(), 1);
-  if (column) sb.push_back(1);
-  index_t const m = sa[sa.size() - 2], k = sa.back(), n = sb.back();
-  if (sb[sb.size() - 2] != k) throw std::runtime_error("matrices that do not fit");
-  shape_list const batch_a(sa.begin(), sa.end() - 2), batch_b(sb.begin(), sb.end() - 2);
-  shape_list shape = broadcast(batch_a, batch_b);
-  index_t const products = extents_product(shape);
-  // The matrix of an operand that belongs to a product.
-  auto const number = [&](index_t i, shape_list const& batch) {
-    index_t at_matrix = 0, stride = 1;
-    for (std::size_t d = shape.size(), e = batch.size(); d-- > 0; i /= shape[d]) {
-      if (e == 0) break;
-      --e;
-      at_matrix += (batch[e] == 1 ? 0 : i % shape[d]) * stride;
-      stride *= batch[e];
-    }
-    return at_matrix;
-  };
-  std::vector<f32> y(at(products * m * n));
-  for (index_t i = 0; i < products; ++i) {
-    view<f32, array_2> const to(y.data() + i * m * n, array_2(m, n));
-    ia_nn::eval(to, ia_nn::matmul(as_matrix(a.data() + number(i, batch_a) * m * k, m, k, false),
-                                  as_matrix(b.data() + number(i, batch_b) * k * n, k, n, false)) *
-                        1.0F);
-  }
-  if (!row) shape.push_back(m);
-  if (!column) shape.push_back(n);
-  return {array_of(y, shape)};
-}
-
 registration const entries[] = {{"Relu", run_plain<act::relu>},
                                 {"Sigmoid", run_plain<act::sigmoid<>>},
                                 {"Tanh", run_plain<act::tanh<>>},
@@ -345,8 +309,7 @@ registration const entries[] = {{"Relu", run_plain<act::relu>},
                                 {"ReduceMean", run_reduce<reduction::mean>},
                                 {"ReduceMax", run_reduce<reduction::max>},
                                 {"ReduceMin", run_reduce<reduction::min>},
-                                {"Gemm", run_gemm},
-                                {"MatMul", run_matmul}};
+                                {"Gemm", run_gemm}};
 
 } // namespace
 } // namespace onnx_cases

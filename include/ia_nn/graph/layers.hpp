@@ -6,6 +6,7 @@
 #pragma once
 
 #include <ia_nn/graph/ir/quantize_rules.hpp>
+#include <ia_nn/graph/layers/attention.hpp>
 #include <ia_nn/graph/layers/concat.hpp>
 #include <ia_nn/graph/layers/conv.hpp>
 #include <ia_nn/graph/layers/custom.hpp>
@@ -16,12 +17,15 @@
 #include <ia_nn/graph/layers/ends.hpp>
 #include <ia_nn/graph/layers/hidden.hpp>
 #include <ia_nn/graph/layers/indexing.hpp>
+#include <ia_nn/graph/layers/matmul.hpp>
 #include <ia_nn/graph/layers/move.hpp>
 #include <ia_nn/graph/layers/norm.hpp>
 #include <ia_nn/graph/layers/parameter.hpp>
 #include <ia_nn/graph/layers/pool.hpp>
 #include <ia_nn/graph/layers/recurrent.hpp>
 #include <ia_nn/graph/layers/reshape.hpp>
+#include <ia_nn/graph/layers/resize.hpp>
 #include <ia_nn/graph/layers/rows.hpp>
+#include <ia_nn/graph/layers/select.hpp>
 #include <ia_nn/graph/layers/selection.hpp>
 #include <ia_nn/graph/layers/shuffle.hpp>

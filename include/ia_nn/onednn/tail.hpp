@@ -170,8 +170,10 @@ inline std::optional<fused_tail> fuse(kernel_loader const& l, int first, int cou
   for (int i = first; i < first + count; ++i)
     if (!append_stage(t, l, i, to, written, may_sum)) return {};
   if (graph::is_quantized(written) && first + count == l.what().stages.count) {
-    bool const keeps = graph::detail::stages_keep_units(l.plan.nodes, l.what());
+    // Pools give bytes that mean what those of their source mean.
+    if (l.layer.kind == graph::op::max_pool || l.layer.kind == graph::op::average_pool) return t;
     quantization const q = l.result_scaling();
+    bool const keeps = graph::detail::stages_keep_units(l.plan.nodes, l.what());
     float const factor = keeps ? 1.0F : 1.0F / q.scale;
     if (factor != 1 || q.zero_point != 0)
       append_function(t.ops, algorithm::eltwise_linear, factor, static_cast<float>(q.zero_point));

@@ -72,17 +72,22 @@ private:
     };
     offer_to(s_.k); // the heap is full
     V const one = V::broadcast(1.0F), zero = V::zero();
-    while (j + step <= s_.n) {
-      V const least = V::broadcast(x[detail::index_of(best[0])]);
+    // 1 in lanes that hold something better than the k-th so far.
+    auto const better = [&](index_t from) IA_NN_LAMBDA {
+      V const v = V::load(x + from), least = V::broadcast(x[detail::index_of(best[0])]);
+      return s_.largest ? select(v <= least, zero, one) : select(least <= v, zero, one);
+    };
+    for (index_t end = j + step; end <= s_.n; end += step) {
       V found = zero;
       IA_NN_UNROLL
-      for (int u = 0; u < 4; ++u) {
-        V const v = V::load(x + j + u * V::size);
-        auto const no_better = s_.largest ? v <= least : least <= v;
-        found = max(found, select(no_better, zero, one));
+      for (int u = 0; u < 4; ++u) found = max(found, better(j + u * V::size));
+      if (!(highest(found) > 0)) {
+        j = end;
+        continue;
       }
-      if (highest(found) > 0) offer_to(j + step);
-      else j += step;
+      while (j < end)
+        if (highest(better(j)) > 0) offer_to(j + V::size);
+        else j += V::size;
     }
     offer_to(s_.n);
   }

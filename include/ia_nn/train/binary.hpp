@@ -16,7 +16,7 @@
 #pragma once
 
 #include <ia_nn/train/column_sums.hpp>
-#include <ia_nn/train/row_sums.hpp>
+#include <ia_nn/math/row_sums.hpp>
 
 #include <ia_nn/begin.hpp>
 

@@ -11,8 +11,8 @@
 // double.
 #pragma once
 
+#include <ia_nn/math/row_sums.hpp>
 #include <ia_nn/train/parameters.hpp>
-#include <ia_nn/train/row_sums.hpp>
 #include <ia_nn/train/table_rows.hpp>
 
 #include <ia_nn/begin.hpp>

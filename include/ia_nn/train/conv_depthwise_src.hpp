@@ -2,13 +2,14 @@
 //
 // The gradient of a depthwise convolution of stride > 1 for its source: the depthwise kernels of ops/ on
 // diff_dst, with the taps of a phase in reverse order, a line of the source at a time. Each phase writes
-// every stride-th pixel of it.
+// every stride-th pixel of it. 3 x 3 of stride 2 has a kernel of its own (conv_depthwise_halved.hpp).
 //
 // Lanes are channels. Operands are f32 in either type of products: no instruction for bf16 would make
 // this faster, reading f32 from memory takes most of the time.
 #pragma once
 
 #include <ia_nn/train/conv_called.hpp>
+#include <ia_nn/train/conv_depthwise_halved.hpp>
 #include <ia_nn/train/conv_phases.hpp>
 #include <ia_nn/train/slope_tail.hpp>
 
@@ -28,12 +29,19 @@ public:
       cells_ += static_cast<index_t>(p.taps.size()) * weights_form::ld(s);
     }
   }
-  index_t workspace_bytes() const noexcept { return f32_bytes(cells_); }
+  index_t workspace_bytes() const noexcept { return f32_bytes(max_of(cells_, halved_depthwise_src<I>::cells(s_))); }
 
   template <class Tail, executor E>
   void run(index_t batch, f32 const* diff_dst, f32 const* weights, gradient const& diff_src,
            Tail const& tail, std::byte* scratch, E& e) const noexcept {
     f32* const packed = reinterpret_cast<f32*>(scratch);
+    if (halved_depthwise_src<I>::serves(s_)) {
+      halved_depthwise_src<I> const layer(s_, packed);
+      layer.pack(weights, e);
+      return with_source_chain(tail, diff_src, [&](auto const& chain_at) {
+        layer.run(batch, diff_dst, diff_src.data, chain_at(0, s_.channels), e);
+      });
+    }
     e.parallel_for(static_cast<index_t>(phases_.size()), [&](index_t i, int) {
       conv_phase const& p = phases_[static_cast<std::size_t>(i)];
       pack_depthwise(s_.channels, weights, turned_weights(s_, p), static_cast<index_t>(p.taps.size()),

@@ -15,7 +15,7 @@
 
 #include <ia_nn/math/activation.hpp>
 #include <ia_nn/train/loss.hpp>
-#include <ia_nn/train/row_sums.hpp>
+#include <ia_nn/math/row_sums.hpp>
 
 #include <ia_nn/begin.hpp>
 

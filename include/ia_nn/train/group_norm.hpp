@@ -14,7 +14,7 @@
 
 #include <ia_nn/ops/group_norm.hpp>
 #include <ia_nn/train/gradient.hpp>
-#include <ia_nn/train/row_sums.hpp>
+#include <ia_nn/math/row_sums.hpp>
 
 #include <ia_nn/begin.hpp>
 

@@ -12,7 +12,7 @@
 #include <ia_nn/math/long_sum.hpp>
 #include <ia_nn/ops/softmax.hpp>
 #include <ia_nn/train/gradient.hpp>
-#include <ia_nn/train/row_sums.hpp>
+#include <ia_nn/math/row_sums.hpp>
 
 #include <ia_nn/begin.hpp>
 

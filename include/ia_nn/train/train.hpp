@@ -5,7 +5,9 @@
 
 #include <ia_nn/train/activation.hpp>
 #include <ia_nn/train/adam.hpp>
+#include <ia_nn/train/attention.hpp>
 #include <ia_nn/train/batch_norm.hpp>
+#include <ia_nn/train/batched_matmul.hpp>
 #include <ia_nn/train/binary.hpp>
 #include <ia_nn/train/clip.hpp>
 #include <ia_nn/train/conv_forward.hpp>
@@ -27,8 +29,10 @@
 #include <ia_nn/train/parameters.hpp>
 #include <ia_nn/train/pool.hpp>
 #include <ia_nn/train/reduce.hpp>
+#include <ia_nn/train/resize.hpp>
 #include <ia_nn/train/rmsprop.hpp>
 #include <ia_nn/train/rnn/rnn_training.hpp>
+#include <ia_nn/train/scale_norm.hpp>
 #include <ia_nn/train/schedules.hpp>
 #include <ia_nn/train/sgd.hpp>
 #include <ia_nn/train/slope_tail.hpp>

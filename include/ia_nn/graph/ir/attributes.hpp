@@ -7,6 +7,8 @@
 #include <ia_nn/int8/schemes.hpp>
 #include <ia_nn/ops/embedding_bag_kind.hpp>
 #include <ia_nn/ops/pad.hpp>
+#include <ia_nn/ops/resize_shape.hpp>
+#include <ia_nn/ops/where_kinds.hpp>
 #include <ia_nn/ops/window.hpp>
 
 #include <ia_nn/begin.hpp>
@@ -109,12 +111,21 @@ struct attribute_set {
   bool one_weight_scale = false;                ///< 8-bit weights: all filters share theirs
   weight_range weights_up_to = weight_range::full; ///< 8-bit weights
 
+  // matmul
+  bool transposed_a = false, transposed_b = false; ///< of the last two axes
+
+  // attention
+  index_t heads = 1;
+  bool causal = false;
+  bool masked = false; ///< its fourth input is a mask
+
   // functions, norms, numbers
   function act = function::identity;      ///< activation; rnn: tanh or relu
-  f32 a = 0, b = 0;                       ///< parameters of `act`
-  f32 number = 0;                         ///< constant, pad; dropout: share of zeros in training
+  f32 a = 0, b = 0;                       ///< parameters of `act`; attention: scale
+  f32 number = 0;                         ///< constant, pad, where; dropout: share of zeros in training
   f32 epsilon = 0;                        ///< norms
   bool affine = true;                     ///< norms: scale and shift
+  int power = 2;                          ///< l2_norm: 1 or 2
   index_t neighbours = 0;                 ///< lrn: channels of a sum
   f32 alpha = 0, beta = 0, offset = 0;    ///< lrn
   lrn_window sums = lrn_window::pytorch;  ///< lrn: of an even number of neighbours
@@ -143,13 +154,25 @@ struct attribute_set {
   bag_kind bag = bag_kind::sum; ///< embedding_bag
 
   // moves; axis 0 is the batch
-  int axis = 0;                           ///< concat, slice, gather, scatter, top_k, arg_max
+  int axis = 0;                           ///< concat, slice, cumulative_sum, gather, scatter, top_k, arg_max
   index_t first = 0, step = 1, taken = 0; ///< slice: along `axis`; top_k, one_hot: taken
   index_t front[5]{}, back[5]{};          ///< pad: elements of each axis, negative: cut off
   int from_axis[5]{};                     ///< transpose: the axis of the source
   pad_mode fill = pad_mode::constant;     ///< pad
   order reads = order::of_value;          ///< reshape: what it is given; conv: how it lies
   order writes = order::of_value;         ///< reshape: what it makes
+
+  // resize, pixel shuffles
+  index_t resized[3]{};                                 ///< depth, height, width; where the factor is 0
+  f32 factors[3]{};
+  resize_places places = resize_places::asymmetric;
+  resize_rounding rounding = resize_rounding::down;     ///< nearest
+  index_t block = 1;
+  shuffle_order shuffled = shuffle_order::column_row_depth;
+
+  // where, cumulative_sum (along `axis`)
+  comparison is = comparison::not_equal;         ///< where: of x and `number`
+  bool exclusive = false, backwards = false;     ///< cumulative_sum
 
   bool rounded_weights = false; ///< of what multiplies, in training: as they will be in 8 bits
 

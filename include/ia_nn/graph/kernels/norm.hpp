@@ -9,6 +9,7 @@
 #include <ia_nn/ops/group_norm.hpp>
 #include <ia_nn/ops/layer_norm.hpp>
 #include <ia_nn/ops/lrn.hpp>
+#include <ia_nn/ops/scale_norm.hpp>
 #include <ia_nn/ops/softmax.hpp>
 
 #include <ia_nn/begin.hpp>
@@ -54,6 +55,26 @@ struct kernel<K, native_kernels<I>> : detail::rows_kernel<::ia_nn::layer_norm<de
   static store load(kernel_loader& l) {
     detail::affine_weights_of const a(l);
     return store(l.source.last(), a.scale, a.shift, l.layer.attributes.epsilon);
+  }
+};
+
+template <kernel_id K, isa::tag I>
+  requires(K.op == op::rms_norm.id)
+struct kernel<K, native_kernels<I>> : detail::rows_kernel<::ia_nn::rms_norm<detail::isa_of_f32<I>>> {
+  using store = ::ia_nn::rms_norm<detail::isa_of_f32<I>>;
+  static store load(kernel_loader& l) {
+    std::vector<f32> const scale = detail::in_order(l.read_if_listed(".weight"), detail::channels_made(l));
+    return store(l.source.last(), scale, l.layer.attributes.epsilon);
+  }
+};
+
+template <kernel_id K, isa::tag I>
+  requires(K.op == op::l2_norm.id)
+struct kernel<K, native_kernels<I>> : detail::rows_kernel<lp_norm<detail::isa_of_f32<I>>> {
+  using store = lp_norm<detail::isa_of_f32<I>>;
+  static store load(kernel_loader& l) {
+    std::vector<f32> const scale = detail::in_order(l.read_if_listed(".weight"), detail::channels_made(l));
+    return store(l.source.last(), scale, l.layer.attributes.epsilon, l.layer.attributes.power);
   }
 };
 

@@ -86,6 +86,10 @@ constexpr value input(builder& b, label const& name, dims const& shape, value_ty
 /// What the network gives, in either layout. Outputs are numbered in the order of these calls.
 constexpr void output(value x, label const& name = {}, output_options const& o = {}) {
   if (!x.owner) return;
+  if (x.id >= 0 && x.owner->net[x.id].type == value_type::s32) {
+    x.owner->fail(about("output", name), "the value holds s32 indices, outputs are f32");
+    return;
+  }
   bool const planes = x.id >= 0 && o.layout == layout::channels_first;
   if (planes) {
     dims const image = x.shape();

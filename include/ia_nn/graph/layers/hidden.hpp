@@ -7,6 +7,7 @@
 
 #include <ia_nn/arch/isa.hpp>
 #include <ia_nn/core/hidden.hpp>
+#include <ia_nn/graph/layers/attention.hpp>
 #include <ia_nn/graph/layers/concat.hpp>
 #include <ia_nn/graph/layers/conv.hpp>
 #include <ia_nn/graph/layers/dense.hpp>
@@ -15,6 +16,7 @@
 #include <ia_nn/graph/layers/norm.hpp>
 #include <ia_nn/graph/layers/recurrent.hpp>
 #include <ia_nn/graph/layers/rows.hpp>
+#include <ia_nn/graph/layers/select.hpp>
 
 #include <ia_nn/begin.hpp>
 
@@ -24,6 +26,9 @@ template <isa::tag I> class batch_norm;
 template <isa::tag I> class layer_norm;
 template <isa::tag I> class group_norm;
 template <isa::tag I> class instance_norm;
+template <isa::tag I> class rms_norm;
+template <isa::tag I, element E, element C> class attention;
+template <isa::tag I> class cumulative_sum;
 template <isa::tag I> class softmax;
 template <isa::tag I> class lrn;
 template <isa::tag I> class dropout;
@@ -41,6 +46,12 @@ template <detail::hidden_layer V>
 group_norm(V, graph::group_norm_layer const&) -> group_norm<isa::scalar>;
 template <detail::hidden_layer V>
 instance_norm(V, graph::norm_layer const& = {}) -> instance_norm<isa::scalar>;
+template <detail::hidden_layer V>
+rms_norm(V, graph::rms_norm_layer const& = {}) -> rms_norm<isa::scalar>;
+template <detail::hidden_layer V>
+attention(V, V, V, graph::attention_layer const& = {}) -> attention<isa::scalar, f32, f32>;
+template <detail::hidden_layer V>
+cumulative_sum(V, graph::cumulative_sum_layer const& = {}) -> cumulative_sum<isa::scalar>;
 template <detail::hidden_layer V>
 softmax(V, graph::named const& = {}) -> softmax<isa::scalar>;
 template <detail::hidden_layer V> lrn(V, graph::lrn_layer const& = {}) -> lrn<isa::scalar>;

@@ -82,10 +82,11 @@ private:
       if (n.kind != op::output) continue;
       int const from = root(d_, n.inputs[0]);
       place& p = plan_.places[at(from)];
-      place const own{storage::output, outputs++, 0, d_[from].shape.last()};
+      place const own{storage::output, outputs++, 0, n.shape.last()};
       plan_.places[at(id)] = own;
       if (p.where == storage::none) {
         p = own;
+        p.ld = d_[from].shape.last(); // of a reshape, the output has other rows
       } else {
         step copy{.kind = op::output, .anchor = id, .out = id};
         copy.inputs.add(from);

@@ -200,7 +200,9 @@ constexpr int merge_common(draft& d) {
     int same = first;
     for (; same >= 0; same = next[static_cast<std::size_t>(same)]) {
       node const& m = d[same];
-      if (m.kind == n.kind && m.inputs == n.inputs && m.shape == n.shape && m.attributes == n.attributes) break;
+      if (m.kind == n.kind && m.type == n.type && m.inputs == n.inputs && m.shape == n.shape &&
+          m.attributes == n.attributes)
+        break;
     }
     if (same >= 0) {
       to[static_cast<std::size_t>(i)] = same;

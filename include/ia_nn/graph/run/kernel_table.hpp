@@ -41,6 +41,7 @@ constexpr id_list list_native_kernels() {
     l.add(row, precision::bf16, narrow, wide, variant);
   };
   products(op::conv, 0), products(op::conv, 1), products(op::deconv, 0), products(op::dense, 0);
+  products(op::matmul, 0), products(op::attention, 0);
   l.add(op::dense, precision::bf16_terms2), l.add(op::dense, precision::bf16_terms3);
   l.add(op::dense, precision::weights_s8), l.add(op::dense, precision::weights_s4);
   for (value_type const from : {wide, narrow, bytes})
@@ -50,8 +51,10 @@ constexpr id_list list_native_kernels() {
   for (precision const p : {precision::f32, precision::bf16}) l.add_recurrent(p, wide);
   for (value_type const to : {wide, bytes}) l.add(op::embedding, precision::f32, value_type::s32, to);
   l.add(op::softmax), l.add(op::log_softmax), l.add(op::lrn);
-  l.add(op::layer_norm), l.add(op::group_norm);
+  l.add(op::layer_norm), l.add(op::group_norm), l.add(op::rms_norm), l.add(op::l2_norm);
   l.add(op::concat), l.add(op::pad), l.add(op::transpose), l.add(op::slice);
+  l.add(op::resize_nearest), l.add(op::resize_linear), l.add(op::pixel_shuffle), l.add(op::pixel_unshuffle);
+  l.add(op::where), l.add(op::cumulative_sum);
   l.add(op::output), l.add(op::identity), l.add(op::dropout), l.add(op::constant);
   l.add(op::parameter);
   for (value_type const to : {wide, value_type::s32})

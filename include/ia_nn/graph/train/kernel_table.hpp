@@ -19,9 +19,9 @@ struct training_id_list {
     ids[count++] = {row.id, variant, p};
   }
 };
-/// Layers that multiply by weights.
+/// Layers that multiply.
 constexpr void add_products(training_id_list& l, precision p) {
-  l.add(op::conv, p), l.add(op::deconv, p), l.add(op::dense, p), l.add(op::lstm, p);
+  l.add(op::conv, p), l.add(op::deconv, p), l.add(op::dense, p), l.add(op::lstm, p), l.add(op::matmul, p), l.add(op::attention, p);
   for (int const variant : {0, 1}) l.add(op::gru, p, variant), l.add(op::rnn, p, variant);
 }
 constexpr training_id_list list_training_kernels() {
@@ -29,11 +29,14 @@ constexpr training_id_list list_training_kernels() {
   for (int f = 0; f <= static_cast<int>(function::linear); ++f) l.add(op::activation, precision::f32, f);
   add_products(l, precision::f32);
   l.add(op::batch_norm), l.add(op::layer_norm), l.add(op::group_norm);
+  l.add(op::rms_norm), l.add(op::l2_norm);
   l.add(op::softmax), l.add(op::log_softmax), l.add(op::lrn);
   l.add(op::max_pool), l.add(op::average_pool);
   l.add(op::add), l.add(op::subtract), l.add(op::multiply), l.add(op::divide), l.add(op::minimum), l.add(op::maximum);
   l.add(op::parameter), l.add(op::constant), l.add(op::dropout), l.add(op::embedding);
   l.add(op::concat), l.add(op::slice), l.add(op::transpose), l.add(op::pad);
+  l.add(op::resize_nearest), l.add(op::resize_linear), l.add(op::pixel_shuffle), l.add(op::pixel_unshuffle);
+  l.add(op::where), l.add(op::cumulative_sum);
   return l;
 }
 constexpr training_id_list list_narrow_training_kernels() {

@@ -13,6 +13,7 @@
 #include <ia_nn/train/group_norm.hpp>
 #include <ia_nn/train/layer_norm.hpp>
 #include <ia_nn/train/lrn.hpp>
+#include <ia_nn/train/scale_norm.hpp>
 #include <ia_nn/train/softmax.hpp>
 
 #include <ia_nn/begin.hpp>
@@ -130,6 +131,42 @@ struct training_kernel<K, native_kernels<I>> : plain_training {
 private:
   ::ia_nn::group_norm<detail::isa_of_f32<I>> forward_;
   group_norm_backward<detail::isa_of_f32<I>> backward_;
+};
+
+template <training_id K, isa::tag I>
+  requires(K.op == op::rms_norm.id || K.op == op::l2_norm.id)
+struct training_kernel<K, native_kernels<I>> : plain_training {
+  using layer = std::conditional_t<K.op == op::rms_norm.id, ::ia_nn::rms_norm<detail::isa_of_f32<I>>,
+                                   lp_norm<detail::isa_of_f32<I>>>;
+  explicit training_kernel(training_layer const& l)
+      : forward_(made(l)), backward_(kind_of(l), l.source().last(), l.rows(l.source()), l.attributes().epsilon) {}
+  index_t workspace_bytes() const noexcept { return backward_.workspace_bytes(); }
+  void forward(training_call const& c) noexcept {
+    if (c.of.attributes().affine) forward_.set_weights(c.weights[0]);
+    forward_.run(c.rows(), c.source(), c.result, *c.executor);
+  }
+  void backward(training_call const& c) const noexcept {
+    bool const affine = c.of.attributes().affine;
+    backward_.run({.rows = c.rows(),
+                   .src = c.source(),
+                   .diff_dst = c.diff_result,
+                   .gamma = affine ? c.weights[0] : nullptr,
+                   .diff_src = c.diff_sources[0],
+                   .diff_gamma = affine ? c.diff_weights[0] : not_wanted},
+                  c.scratch, *c.executor);
+  }
+
+private:
+  static layer made(training_layer const& l) {
+    if constexpr (K.op == op::rms_norm.id) return layer(l.source().last(), {}, l.attributes().epsilon);
+    else return layer(l.source().last(), {}, l.attributes().epsilon, l.attributes().power);
+  }
+  static length_kind kind_of(training_layer const& l) {
+    if (K.op == op::rms_norm.id) return length_kind::root_mean_square;
+    return l.attributes().power == 1 ? length_kind::l1 : length_kind::l2;
+  }
+  layer forward_;
+  scale_norm_backward<detail::isa_of_f32<I>> backward_;
 };
 
 template <training_id K, isa::tag I>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Sums along a row, and down the pixels of an image, for the gradients of norms and softmax. Sums of
+// Sums along a row, and down the pixels of an image, for norms and for the gradients of softmax. Sums of
 // few numbers are f32, sums of those double: a sum is off by at most 40 * 2^-24 of the sum of
 // magnitudes, however many numbers there are.
 #pragma once
