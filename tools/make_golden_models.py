@@ -6,6 +6,7 @@ usage: make_golden_models.py list [NAME]    numbers of parameters, and hashes of
                                             the table of tests/graph/published.cpp; of one network, the
                                             names and shapes themselves
        make_golden_models.py outputs        writes tests/golden/published.safetensors
+       make_golden_models.py ssd            writes tests/golden/ssd.safetensors
        (python3 -m venv torch && torch/bin/pip install torch==2.13.0 torchvision timm pretrainedmodels
         numpy safetensors)
 
@@ -32,6 +33,8 @@ except RuntimeError:  # of another build than torch: its operators are missing, 
 import timm
 from pretrainedmodels import bninception
 from torchvision import models as tv
+from torchvision.models.detection import ssd300_vgg16
+from torchvision.models.detection.image_list import ImageList
 
 
 def resnet_v1(layers, **options):
@@ -118,6 +121,7 @@ PUBLISHED = {
     "inception_resnet_v2": lambda **o: timm.create_model("inception_resnet_v2", **o),
     "dcgan_generator": dcgan_generator,
     "dcgan_discriminator": dcgan_discriminator,
+    "ssd300_vgg16": lambda: ssd300_vgg16(weights=None, weights_backbone=None),
 }
 
 
@@ -230,12 +234,32 @@ def outputs(path):
     os.chmod(path, 0o644)
 
 
+@torch.no_grad()
+def ssd(path):
+    """Every 97th prior's box, in pixels and clipped, and the probabilities of its classes."""
+    model = PUBLISHED["ssd300_vgg16"]().eval()
+    fill(model)
+    model = model.double()
+    image = torch.from_numpy(drawn("image", 3 * 300 * 300).reshape(1, 3, 300, 300)).double()
+    maps = list(model.backbone(image).values())
+    head = model.head(maps)
+    priors = model.anchor_generator(ImageList(image, [(300, 300)]), maps)[0].double()
+    boxes = model.box_coder.decode_single(head["bbox_regression"][0], priors).clamp(0, 300)
+    scores = head["cls_logits"][0].softmax(-1)
+    rows = {"boxes": boxes[::97], "scores": scores[::97]}
+    print({k: (tuple(v.shape), f"{v.std():.3g}") for k, v in rows.items()}, len(priors))
+    safetensors.torch.save_file({k: v.float().contiguous() for k, v in rows.items()}, path)
+    os.chmod(path, 0o644)
+
+
 def main():
     here = os.path.dirname(os.path.abspath(__file__))
     if sys.argv[1:2] == ["list"] and len(sys.argv) <= 3:
         show(sys.argv[2] if len(sys.argv) == 3 else None)
     elif sys.argv[1:] == ["outputs"]:
         outputs(os.path.join(here, "..", "tests", "golden", "published.safetensors"))
+    elif sys.argv[1:] == ["ssd"]:
+        ssd(os.path.join(here, "..", "tests", "golden", "ssd.safetensors"))
     else:
         sys.exit(__doc__)
 

@@ -193,3 +193,28 @@ TEST_CASE("what is told of results", "[models]") {
   picture const p = picture_of(std::vector<f32>{-1, 0, 1, 5, -9, 0.5F}, 1, 2);
   CHECK(p.rgb == std::vector<std::uint8_t>{0, 128, 255, 255, 0, 191});
 }
+
+TEST_CASE("boxes that detectors find", "[models]") {
+  std::vector<f32> const rows{2, 0.75F, 1, 1, 3, 4, 1, 0.5F, 0, 0, 9, 9, -1, 0, 0, 0, 0, 0};
+  auto const boxes = boxes_of(rows, 9, 1, 2);
+  REQUIRE(boxes.size() == 2);
+  CHECK(boxes[0].corner[3] == 8);
+  CHECK(boxes_of(rows, 1, 1, 1).size() == 1);
+  CHECK(text_of(boxes, {"a", "b", "cat"}) == "   75.00 %  cat                  from (1, 2) to (3, 8)\n"
+                                             "   50.00 %  b                    from (0, 0) to (9, 18)\n");
+  CHECK(text_of(boxes, {"a"}).starts_with("   75.00 %  class 2 "));
+  auto other = boxes;
+  CHECK(count_found(boxes, other) == 2);
+  other[0].label = 1, other[1].corner[2] = 4;
+  CHECK(count_found(boxes, other) == 0);
+  other[1].corner[2] = 4.5F;
+  CHECK(count_found(boxes, other) == 1);
+
+  picture p{7, 5, std::vector<std::uint8_t>(105)};
+  draw(p, boxes); // the second one goes beyond it
+  auto const painted = [&](index_t x, index_t y) { return p.at(x, y)[0] + p.at(x, y)[1] + p.at(x, y)[2] > 0; };
+  CHECK(painted(0, 0));
+  CHECK(painted(6, 4));
+  CHECK(painted(1, 3));
+  CHECK(std::count_if(p.rgb.begin(), p.rgb.end(), [](std::uint8_t b) { return b > 0; }) > 60);
+}

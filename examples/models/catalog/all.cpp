@@ -8,7 +8,7 @@ std::vector<models::catalog::entry> const& models::catalog::all() {
   static std::vector<entry> const list = [] {
     std::vector<entry> l;
     for (auto const family : {resnets_of_18_and_34, resnets_of_50, resnets_of_101, resnets_of_152, vggs, alexnets,
-                              squeezenets, densenets, mobilenets, googlenets, inceptions, dcgans, small_networks})
+                              squeezenets, densenets, mobilenets, googlenets, inceptions, dcgans, detectors, small_networks})
       for (entry& e : family()) l.push_back(std::move(e));
     return l;
   }();

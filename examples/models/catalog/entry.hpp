@@ -57,6 +57,7 @@ public:
 enum class meaning {
   logits, ///< one for each class
   image,  ///< from -1 to 1, channels last
+  boxes,  ///< rows of class, score, x0, y0, x1, y1 in pixels of the input; behind the last one class -1
   number
 };
 /// How pixels from 0 to 1 become what a network was trained with: (x - mean) / deviation.
@@ -94,7 +95,7 @@ struct entry {
 
 /// The families, each compiled in a file of its own.
 std::vector<entry> resnets_of_18_and_34(), resnets_of_50(), resnets_of_101(), resnets_of_152(), vggs(), alexnets(), squeezenets(),
-    densenets(), mobilenets(), googlenets(), inceptions(), dcgans(), small_networks();
+    densenets(), mobilenets(), googlenets(), inceptions(), dcgans(), detectors(), small_networks();
 
 /// All of them, in the order of docs/models.md.
 std::vector<entry> const& all();

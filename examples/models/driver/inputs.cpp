@@ -114,7 +114,11 @@ inputs inputs::of_files(entry const& net, std::vector<std::string> const& files,
     std::vector<f32> v;
     if (is_array(path)) v = items_of<f32>(ia_nn::load_npy(path), t);
     else if (!net.takes_images()) fail("'" + path + "' is not an array (.npy), and '" + net.name + "' takes no pictures");
-    else v = numbers_of(middle_square(load_picture(path), t.shape.extent[1]), net.pixels);
+    else {
+      picture const p = load_picture(path);
+      index_t const side = t.shape.extent[1];
+      v = numbers_of(net.gives == catalog::meaning::boxes ? scaled(p, side, side) : middle_square(p, side), net.pixels);
+    }
     in.names_.insert(in.names_.end(), v.size() / static_cast<std::size_t>(t.item()), path);
     all.insert(all.end(), v.begin(), v.end());
   }

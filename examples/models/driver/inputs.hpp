@@ -17,7 +17,7 @@ public:
   /// Uniform from -1 to 1, indices within their tables; the same for the same seed.
   static inputs random(catalog::entry const& net, index_t batch, unsigned seed);
   /// One item, or as many as an array has in front, of each file: pictures (PNG, JPEG) for networks that take
-  /// three colours, cut to the middle square; arrays (NPY) of the shape of the input, channels last or first,
+  /// three colours, cut to the middle square, or, for detectors, whole; arrays (NPY) of the shape of the input, channels last or first,
   /// taken as they are. For networks with several inputs one array each, in their order. Items that are left of
   /// `batch` are copies of the first ones; batch 0: as many as the files have. Errors: ia_nn::error with the
   /// file's name.

@@ -13,6 +13,7 @@
 
 #include <cstdio>
 #include <fstream>
+#include <optional>
 #include <thread>
 
 namespace {
@@ -94,8 +95,24 @@ void show_result(catalog::entry const& net, catalog::session const& s, inputs co
       std::printf("%s: %g\n", in.names()[static_cast<std::size_t>(i)].c_str(),
                   static_cast<double>(values[static_cast<std::size_t>(i)]));
   }
+  std::optional<picture> drawn;
+  if (net.gives == catalog::meaning::boxes) {
+    std::size_t const each = static_cast<std::size_t>(shape.item());
+    for (std::size_t i = 0; i < static_cast<std::size_t>(in.batch()); ++i) {
+      std::string const& name = in.names()[i];
+      bool const is_picture = i < o.files.size() && !name.ends_with(".npy");
+      if (is_picture) drawn = load_picture(name);
+      auto const side = static_cast<f32>(net.inputs[0].shape.extent[1]);
+      f32 const x = is_picture ? static_cast<f32>(drawn->width) / side : 1, y = is_picture ? static_cast<f32>(drawn->height) / side : 1;
+      auto const boxes = boxes_of(values.subspan(i * each, each), o.top, x, y);
+      std::printf("%s\n%s", name.c_str(), text_of(boxes, labels).c_str());
+      if (is_picture) draw(*drawn, boxes);
+    }
+  }
   if (o.out.empty()) return;
-  if (o.out.ends_with(".png")) {
+  if (drawn && o.out.ends_with(".png")) {
+    save_png(*drawn, o.out);
+  } else if (o.out.ends_with(".png")) {
     // The items of the batch below each other.
     save_png(picture_of(values, in.batch() * shape.extent[1], shape.extent[2]), o.out);
   } else {
@@ -108,10 +125,12 @@ void show_result(catalog::entry const& net, catalog::session const& s, inputs co
 
 int run(options const& o) {
   catalog::entry const& net = catalog::find(o.network);
-  if (o.out.ends_with(".png") && net.gives != catalog::meaning::image)
-    ia_nn::throw_error(ia_nn::errc::bad_parameter, "'" + net.name + "' gives no picture: --out FILE.npy keeps its numbers");
+  bool const draws = net.gives == catalog::meaning::image ||
+                     (net.gives == catalog::meaning::boxes && o.files.size() == 1 && !o.files[0].ends_with(".npy"));
+  if (o.out.ends_with(".png") && !draws)
+    ia_nn::throw_error(ia_nn::errc::bad_parameter, "'" + net.name + "' gives no picture, detectors one for one picture: --out FILE.npy keeps the numbers");
   std::vector<std::string> labels;
-  if (!o.labels.empty()) labels = load_labels(o.labels, net.outputs[0].item());
+  if (!o.labels.empty()) labels = load_labels(o.labels, net.gives == catalog::meaning::logits ? net.outputs[0].item() : 0);
   inputs const in = o.files.empty() ? inputs::random(net, std::max(o.batch, index_t{1}), 1)
                                     : inputs::of_files(net, o.files, o.batch);
   std::printf("%s: %td parameters, %sFLOP an item; %s, batch %td, %d thread%s, %s\n", net.name.c_str(), net.parameters,
@@ -138,6 +157,17 @@ int run(options const& o) {
   if (o.compare) {
     auto const reference = opened(net, o, precision::f32, catalog::backend::native, in);
     reference->run(in.batch(), in.sources());
+    if (net.gives == catalog::meaning::boxes) {
+      std::size_t const each = static_cast<std::size_t>(net.outputs[0].item());
+      index_t all = 0, found = 0;
+      for (std::size_t at = 0; at < session->result().size(); at += each) {
+        auto const wanted = boxes_of(reference->result().subspan(at, each), o.top, 1, 1);
+        all += std::ssize(wanted);
+        found += count_found(wanted, boxes_of(session->result().subspan(at, each), 1 << 30, 1, 1));
+      }
+      std::printf("against f32: %td of its %td best boxes are there\n", found, all);
+      return 0;
+    }
     auto const d = difference_of(reference->result(), session->result(), in.batch());
     std::printf("against f32: largest difference %.2g of the largest value; the same top for %td of %td\n", d.relative,
                 d.same_top, in.batch());
@@ -165,9 +195,9 @@ int main(int argc, char** argv) {
   app.add_option("--weights", o.weights, "a safetensors file with the names of the published PyTorch model");
   app.add_option("--calibrate", o.calibrate, "files that say what values range over in int8; the files themselves if not given");
   app.add_option("--labels", o.labels, "a file with the name of a class in each line");
-  app.add_option("--top", o.top, "classes that are shown")->check(CLI::Range(1, 1000));
+  app.add_option("--top", o.top, "classes, or boxes, that are shown")->check(CLI::Range(1, 1000));
   app.add_option("--seconds", o.seconds, "how long the network is timed")->check(CLI::Range(0.0, 3600.0));
-  app.add_option("--out", o.out, "keeps the result: a PNG of a network that draws, an NPY of any");
+  app.add_option("--out", o.out, "keeps the result: a PNG of a network that draws, or of one picture with its boxes; an NPY of any");
   app.add_flag("--compare", o.compare, "compares the result with that of the native kernels in f32");
   app.add_flag("--steps", o.steps, "the time of each step");
   app.add_flag("--plan", o.plan, "the steps with their operations, bytes and places in memory");

@@ -96,12 +96,62 @@ std::string best_classes(std::span<f32 const> logits, inputs const& in, int most
   return t;
 }
 
+std::vector<found_box> boxes_of(std::span<f32 const> rows, int most, f32 factor_x, f32 factor_y) {
+  std::vector<found_box> all;
+  for (std::size_t i = 0; i + 6 <= rows.size() && std::ssize(all) < most && rows[i] >= 0; i += 6)
+    all.push_back({static_cast<int>(rows[i]),
+                   rows[i + 1],
+                   {rows[i + 2] * factor_x, rows[i + 3] * factor_y, rows[i + 4] * factor_x, rows[i + 5] * factor_y}});
+  return all;
+}
+std::string text_of(std::vector<found_box> const& boxes, std::vector<std::string> const& labels) {
+  std::string t;
+  for (found_box const& b : boxes) {
+    auto const label = static_cast<std::size_t>(b.label);
+    std::string const name = label < labels.size() ? labels[label] : "class " + std::to_string(b.label);
+    t += printed("  %6.2f %%  %-20s from (%.0f, %.0f) to (%.0f, %.0f)\n", 100 * static_cast<double>(b.score), name.c_str(),
+                 static_cast<double>(b.corner[0]), static_cast<double>(b.corner[1]), static_cast<double>(b.corner[2]),
+                 static_cast<double>(b.corner[3]));
+  }
+  return t;
+}
+index_t count_found(std::vector<found_box> const& boxes, std::vector<found_box> const& others) {
+  auto const common = [](f32 const* a, f32 const* b, int axis) {
+    return std::max(0.0F, std::min(a[axis + 2], b[axis + 2]) - std::max(a[axis], b[axis]));
+  };
+  auto const area = [](f32 const* a) { return (a[2] - a[0]) * (a[3] - a[1]); };
+  return std::count_if(boxes.begin(), boxes.end(), [&](found_box const& b) {
+    return std::any_of(others.begin(), others.end(), [&](found_box const& o) {
+      f32 const both = common(b.corner, o.corner, 0) * common(b.corner, o.corner, 1);
+      return b.label == o.label && 2 * both >= area(b.corner) + area(o.corner) - both;
+    });
+  });
+}
+void draw(picture& on, std::vector<found_box> const& boxes) {
+  for (found_box const& b : boxes) {
+    auto const inside = [](f32 v, index_t end) {
+      return std::clamp(static_cast<index_t>(std::lround(v)), index_t{0}, end - 1);
+    };
+    index_t const x0 = inside(b.corner[0], on.width), x1 = inside(b.corner[2], on.width);
+    index_t const y0 = inside(b.corner[1], on.height), y1 = inside(b.corner[3], on.height);
+    unsigned const hash = static_cast<unsigned>(b.label) * 2654435761U;
+    auto const dot = [&](index_t x, index_t y) {
+      if (x < on.width && y < on.height)
+        for (unsigned c = 0; c < 3; ++c) on.at(x, y)[c] = static_cast<std::uint8_t>(64 + (hash >> (8 * c) & 0xbfU));
+    };
+    for (index_t wide = 0; wide < 2; ++wide) {
+      for (index_t x = x0; x <= x1; ++x) dot(x, y0 + wide), dot(x, std::max(y0, y1 - wide));
+      for (index_t y = y0; y <= y1; ++y) dot(x0 + wide, y), dot(std::max(x0, x1 - wide), y);
+    }
+  }
+}
+
 std::vector<std::string> load_labels(std::string const& path, index_t classes) {
   std::ifstream file(path);
   if (!file) ia_nn::throw_error(ia_nn::errc::bad_file, "labels: '" + path + "' cannot be read");
   std::vector<std::string> all;
   for (std::string line; std::getline(file, line);) all.push_back(line);
-  if (std::ssize(all) != classes)
+  if (classes > 0 && std::ssize(all) != classes)
     ia_nn::throw_error(ia_nn::errc::bad_parameter, "labels: '" + path + "' has " + std::to_string(all.size()) +
                                                        " lines, the network has " + std::to_string(classes) + " classes");
   return all;
