@@ -21,6 +21,8 @@
 #include <ia_nn/graph/kernels/step_call.hpp>
 #include <ia_nn/graph/layers/conv.hpp>
 #include <ia_nn/graph/layers/dense.hpp>
+#include <ia_nn/graph/layers/embedding.hpp>
+#include <ia_nn/graph/layers/indexing.hpp>
 
 #include <ia_nn/begin.hpp>
 namespace graph {
